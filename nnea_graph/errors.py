@@ -1,0 +1,39 @@
+"""Every exception of the package, and the exit code that each one ends the program with."""
+
+from __future__ import annotations
+
+
+class NneaError(Exception):
+    """Base of all; ``str(error)`` is one line that names what, where and what to do."""
+
+    exit_code = 2
+
+
+class UsageError(NneaError):
+    """An option or argument that cannot be meant as given."""
+
+
+class ModelError(NneaError):
+    """A model file that cannot be read or makes no sense."""
+
+
+class ExternalDataError(ModelError):
+    """External data whose place or size breaks a rule."""
+
+
+class LimitError(ModelError):
+    """A model over one of the stated limits."""
+
+
+class OperatorError(ModelError):
+    """An operator whose attributes or shapes contradict its definition."""
+
+
+class OutputError(NneaError):
+    """A result that could not be written."""
+
+
+class PassError(NneaError):
+    """A pass that broke its contract: a fault in the program, not in the model."""
+
+    exit_code = 3

@@ -1,0 +1,22 @@
+"""The model as one networkx graph: operators, tensors, constants and typed facts."""
+
+from nnea_graph.graph.constants import Constant, Payload
+from nnea_graph.graph.dtypes import DTYPES, DType
+from nnea_graph.graph.keys import Key
+from nnea_graph.graph.model import ModelGraph, ModelInfo, TypeOracle
+from nnea_graph.graph.nodes import Body, Dim, OpNode, TensorInfo
+
+__all__ = [
+    "DTYPES",
+    "Body",
+    "Constant",
+    "DType",
+    "Dim",
+    "Key",
+    "ModelGraph",
+    "ModelInfo",
+    "OpNode",
+    "Payload",
+    "TensorInfo",
+    "TypeOracle",
+]

@@ -1,0 +1,151 @@
+"""ModelGraph: one frozen networkx graph of a model's operators, on which passes write facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, overload
+
+import networkx as nx
+from numpy.typing import NDArray
+
+from nnea_graph.errors import PassError
+from nnea_graph.graph.constants import Constant
+from nnea_graph.graph.keys import Key
+from nnea_graph.graph.nodes import Body, OpNode, TensorInfo
+
+T = TypeVar("T")
+
+
+class TypeOracle(Protocol):
+    """What the source format itself knows about an operator's outputs."""
+
+    def infer(
+        self,
+        node: OpNode,
+        inputs: Sequence[TensorInfo | None],
+        values: Sequence[NDArray[Any] | None],
+    ) -> list[TensorInfo]:
+        """Type and shape of each output, given those of the inputs and the small values that are known.
+
+        Unknown ones come as ``TensorInfo(None, None)``.
+
+        Raises:
+            OperatorError: the operator's attributes or the shapes contradict its definition.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Where the model came from."""
+
+    path: str
+    format: str
+    producer: str = ""
+    ir_version: int | None = None
+    opsets: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[tuple[str, str, str], ...] = ()
+    """What the frontend had to mend: (rule, node or tensor, message)."""
+
+
+class ModelGraph:
+    """The operators of a model, its tensors and its constants.
+
+    Iteration is in execution order: an operator with bodies comes after the operators in them,
+    as it joins their outputs. ``graph[node, KEY]`` is a fact of an operator, ``graph[KEY]`` one of the model;
+    both are networkx attributes of ``graph.nx`` as well. The structure is frozen; only facts are written.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a model are what they are
+        self,
+        info: ModelInfo,
+        nodes: Sequence[OpNode],
+        *,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        tensors: Mapping[str, TensorInfo],
+        constants: Mapping[str, Constant],
+        bodies: Mapping[str, Body],
+        oracle: TypeOracle,
+    ) -> None:
+        self.info = info
+        self.inputs = inputs
+        self.outputs = outputs
+        self.tensors = tensors
+        self.constants = constants
+        self.bodies = bodies
+        self.oracle = oracle
+        self._order = tuple(nodes)
+        self._producers = {name: node for node in nodes for name in node.outputs if name}
+        self.nx: nx.DiGraph[str] = nx.DiGraph()
+        self._build()
+        nx.freeze(self.nx)
+
+    def _build(self) -> None:
+        self.nx.add_nodes_from((node.id, {"op": node}) for node in self._order)
+        edges: dict[tuple[str, str], list[str]] = {}
+        for node in self._order:
+            for name in self.reads(node):
+                producer = self._producers.get(name)
+                if producer is not None and producer is not node:
+                    edges.setdefault((producer.id, node.id), []).append(name)
+        self.nx.add_edges_from((a, b, {"tensors": tuple(names)}) for (a, b), names in edges.items())
+
+    def reads(self, node: OpNode) -> Iterator[str]:
+        """Names of the tensors that an operator reads: its inputs, and the outputs of its bodies."""
+        yield from (name for name in node.inputs if name)
+        for path in node.bodies:
+            yield from self.bodies[path].outputs
+
+    def __iter__(self) -> Iterator[OpNode]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def node(self, node_id: str) -> OpNode:
+        """The operator of that id; KeyError where there is none."""
+        op: OpNode = self.nx.nodes[node_id]["op"]
+        return op
+
+    def producer(self, tensor: str) -> OpNode | None:
+        """The operator that makes a tensor; None for inputs and stored constants."""
+        return self._producers.get(tensor)
+
+    def consumers(self, tensor: str) -> list[OpNode]:
+        """The operators that read a tensor made by an operator, in execution order of insertion."""
+        producer = self._producers.get(tensor)
+        if producer is None:
+            return [node for node in self._order if tensor in node.inputs]
+        following = self.nx.adj[producer.id]
+        return [self.node(other) for other, edge in following.items() if tensor in edge["tensors"]]
+
+    @overload
+    def __getitem__(self, place: Key[T]) -> T: ...
+    @overload
+    def __getitem__(self, place: tuple[OpNode, Key[T]]) -> T: ...
+    def __getitem__(self, place: Key[T] | tuple[OpNode, Key[T]]) -> T:
+        facts, key = self._facts(place)
+        if key.name not in facts:
+            raise PassError(f"the fact '{key.name}' is asked for before the pass that provides it has run")
+        fact: T = facts[key.name]
+        return fact
+
+    @overload
+    def __setitem__(self, place: Key[T], fact: T) -> None: ...
+    @overload
+    def __setitem__(self, place: tuple[OpNode, Key[T]], fact: T) -> None: ...
+    def __setitem__(self, place: Key[T] | tuple[OpNode, Key[T]], fact: T) -> None:
+        facts, key = self._facts(place)
+        facts[key.name] = fact
+
+    def __contains__(self, place: Key[Any] | tuple[OpNode, Key[Any]]) -> bool:
+        facts, key = self._facts(place)
+        return key.name in facts
+
+    def _facts(self, place: Key[Any] | tuple[OpNode, Key[Any]]) -> tuple[dict[str, Any], Key[Any]]:
+        if isinstance(place, Key):
+            return self.nx.graph, place
+        node, key = place
+        return self.nx.nodes[node.id], key

@@ -1,0 +1,65 @@
+"""What the graph is made of: operators, bodies and tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nnea_graph.graph.dtypes import DType
+
+Dim = int | str | None
+"""A number, a symbol, or not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Type and shape of a tensor; ``shape`` is None where not even the rank is known."""
+
+    dtype: DType | None
+    shape: tuple[Dim, ...] | None
+
+    @property
+    def static(self) -> tuple[int, ...] | None:
+        """The shape if every dim is a number, else None."""
+        if self.shape is None or not all(isinstance(dim, int) for dim in self.shape):
+            return None
+        return tuple(dim for dim in self.shape if isinstance(dim, int))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpNode:
+    """One operator.
+
+    ``inputs`` and ``outputs`` are tensor names of the whole graph; "" is an optional one left out.
+    ``attributes`` holds Python values; tensors as ``Constant``; graphs are not among them: see ``bodies``.
+    ``body`` is the path of the body the operator lies in, "" for the main graph.
+    ``scope`` is the module of the source that it came from, "" where unknown.
+    """
+
+    id: str
+    op_type: str
+    domain: str
+    opset: int
+    attributes: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    body: str = ""
+    bodies: tuple[str, ...] = ()
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A subgraph of If, Loop, Scan or another operator with graph attributes.
+
+    ``attribute`` is the graph attribute's name (``then_branch``, ``body`` …), ``owner`` the operator's id.
+    ``alternative`` says that at most one of the owner's bodies runs.
+    """
+
+    path: str
+    owner: str
+    attribute: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    alternative: bool

@@ -1,0 +1,1 @@
+"""Work of the operators, one family a file; see ``ops/work.py`` for the conventions."""

@@ -1,0 +1,51 @@
+"""One table a kind of rule; claiming an operator twice is an error."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Generic, TypeVar
+
+Rule = TypeVar("Rule")
+
+MICROSOFT = "com.microsoft"
+
+
+class Registry(Generic[Rule]):
+    """Rules by operator and domain; "" is ai.onnx."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._rules: dict[tuple[str, str], Rule] = {}
+
+    def add(self, rule: Rule, *op_types: str, domain: str = "") -> None:
+        """Claim operators for a rule."""
+        for op_type in op_types:
+            if (domain, op_type) in self._rules:
+                raise ValueError(f"two {self.kind} rules claim {domain or 'ai.onnx'}::{op_type}")
+            self._rules[domain, op_type] = rule
+
+    def register(self, *op_types: str, domain: str = "") -> Callable[[Rule], Rule]:
+        """Decorate a function: it is the rule of these operators."""
+
+        def claim(rule: Rule) -> Rule:
+            self.add(rule, *op_types, domain=domain)
+            return rule
+
+        return claim
+
+    def get(self, op_type: str, domain: str = "") -> Rule | None:
+        """The rule of an operator, None where nobody claims it. ``ai.onnx`` is the same as ""."""
+        return self._rules.get(("" if domain == "ai.onnx" else domain, op_type))
+
+    def claimed(self, domain: str = "") -> frozenset[str]:
+        """The operators of a domain that have a rule."""
+        return frozenset(op for where, op in self._rules if where == domain)
+
+
+def load_families(package: ModuleType) -> None:
+    """Import every module of a package of rules, so that each registers what it knows."""
+    for family in pkgutil.iter_modules(package.__path__):
+        import_module(f"{package.__name__}.{family.name}")

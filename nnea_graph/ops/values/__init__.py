@@ -1,0 +1,1 @@
+"""Values of constant expressions, one family a file."""

@@ -1,0 +1,62 @@
+"""Work: what one run of an operator computes, and the table of rules that say so.
+
+Conventions (the report prints them). ``macs`` and ``flops`` are of matrix work only: convolutions,
+matrix products, attention, recurrent cells. A dot product over n terms is n MACs and 2n - 1 FLOPs,
+adding a bias one more. Everything else counts ``other_flops``: every add, multiply, compare, divide
+or elementary function (exp, tanh, sqrt …) of an element is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from nnea_graph.ops import costs
+from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.registry import Registry, load_families
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Counts for one run. ``estimate`` is the reason where the count depends on data; "" means exact.
+
+    ``free`` is the reason why an operator computes nothing (it moves or describes data); "" where it does.
+    """
+
+    macs: int = 0
+    flops: int = 0
+    other_flops: int = 0
+    estimate: str = ""
+    free: str = ""
+
+
+WorkRule = Callable[[OpCall], Work]
+WORK_RULES: Registry[WorkRule] = Registry("work")
+
+work = WORK_RULES.register
+"""``@work("Conv")``: the decorated function counts this operator."""
+
+
+def free(reason: str, *op_types: str, domain: str = "") -> None:
+    """Declare operators that compute nothing."""
+    nothing = Work(free=reason)
+    WORK_RULES.add(lambda _: nothing, *op_types, domain=domain)
+
+
+def elementwise(flops: int, *op_types: str, domain: str = "") -> None:
+    """Declare operators that do so many operations an output element."""
+    WORK_RULES.add(lambda call: Work(other_flops=flops * call.out_size()), *op_types, domain=domain)
+
+
+def dot_products(count: int, terms: int, *, bias: bool = False) -> Work:
+    """``count`` dot products over ``terms`` terms each."""
+    adds = terms - 1 if terms else 0
+    return Work(macs=count * terms, flops=count * (terms + adds + bias))
+
+
+@cache
+def work_rules() -> Registry[WorkRule]:
+    """The table, with every family of operators loaded."""
+    load_families(costs)
+    return WORK_RULES
