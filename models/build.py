@@ -63,7 +63,7 @@ class ResidualBlock(nn.Module):
 
 
 class DigitsCnn(nn.Module):
-    """Stem, residual block, separable convolution, global pooling; the pointwise layer is too wide."""
+    """Stem, residual block, separable convolution with a wide pointwise layer, global pooling."""
 
     def __init__(self) -> None:
         super().__init__()
