@@ -57,6 +57,8 @@ _TABLE = (
     (24, "float8e8m0", 8, "float"),
     (25, "uint2", 2, "uint"),
     (26, "int2", 2, "int"),
+    (27, "float6e2m3", 6, "float"),
+    (28, "float6e3m2", 6, "float"),
 )
 
 DTYPES: dict[int, DType] = {code: DType(code, name, bits, kind) for code, name, bits, kind in _TABLE}
@@ -70,6 +72,8 @@ _ML_NAMES = {
     "float8e5m2fnuz": "float8_e5m2fnuz",
     "float8e8m0": "float8_e8m0fnu",
     "float4e2m1": "float4_e2m1fn",
+    "float6e2m3": "float6_e2m3fn",
+    "float6e3m2": "float6_e3m2fn",
     "bfloat16": "bfloat16",
 }
 
@@ -80,7 +84,8 @@ def storage(dtype: DType) -> np.dtype[Any]:
     if dtype.name in _ML_NAMES:
         import ml_dtypes  # noqa: PLC0415 - only models with such types pay for it
 
-        return np.dtype(getattr(ml_dtypes, _ML_NAMES[dtype.name]))
+        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, _ML_NAMES[dtype.name]))
+        return found
     if dtype.bits < 8:
         return np.dtype(np.int8 if dtype.kind == "int" else np.uint8)
     return np.dtype(dtype.name).newbyteorder("<")
@@ -110,8 +115,21 @@ def decode(raw: bytes | memoryview | NDArray[np.uint8], dtype: DType, start: int
 
 def _unpack(stored: NDArray[np.uint8], dtype: DType, start: int, stop: int) -> NDArray[np.uint8]:
     """Sub-byte elements, first element in the lowest bits, one a byte."""
+    if dtype.bits == 6:
+        return _unpack_6bit(stored, start, stop)
     per_byte = 8 // dtype.bits
     first, last = start // per_byte, -(-stop // per_byte)
     shifts = np.arange(per_byte, dtype=np.uint8) * np.uint8(dtype.bits)
     spread = (stored[first:last, None] >> shifts) & np.uint8(2**dtype.bits - 1)
     return spread.reshape(-1)[start - first * per_byte : stop - first * per_byte]
+
+
+def _unpack_6bit(stored: NDArray[np.uint8], start: int, stop: int) -> NDArray[np.uint8]:
+    """Four elements lie in three bytes; the last three may be cut off."""
+    first, last = start // 4, -(-stop // 4)
+    groups = np.zeros((last - first, 3), np.uint8)
+    used = stored[first * 3 : last * 3]
+    groups.reshape(-1)[: used.size] = used
+    words = groups.astype(np.uint32) @ np.array([1, 1 << 8, 1 << 16], np.uint32)
+    spread = (words[:, None] >> np.arange(0, 24, 6, dtype=np.uint32)) & np.uint32(63)
+    return spread.astype(np.uint8).reshape(-1)[start - first * 4 : stop - first * 4]
