@@ -30,6 +30,16 @@ class Work:
     estimate: str = ""
     free: str = ""
 
+    def __add__(self, other: Work) -> Work:
+        """Both together: an estimate if either is one, free only if both are."""
+        return Work(
+            self.macs + other.macs,
+            self.flops + other.flops,
+            self.other_flops + other.other_flops,
+            self.estimate or other.estimate,
+            self.free and other.free,
+        )
+
 
 WorkRule = Callable[[OpCall], Work]
 WORK_RULES: Registry[WorkRule] = Registry("work")
