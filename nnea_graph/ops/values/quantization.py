@@ -37,7 +37,7 @@ def _minus(x: Array, zero_point: Array) -> Array:
     """Without wrapping around in the type of ``x``."""
     wide = np.int64 if x.dtype.kind in "iu" and x.itemsize > 2 else np.float32
     shifted = x.astype(wide)
-    shifted -= zero_point.astype(wide)
+    np.subtract(shifted, zero_point.astype(wide), out=shifted)
     return shifted
 
 
