@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, overload
 
@@ -37,6 +38,28 @@ class TypeOracle(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something that a frontend or a pass saw and that the reader should know; ``place`` is a node or tensor."""
+
+    rule: str
+    place: str
+    message: str
+
+
+class ModelFile(Protocol):
+    """The file that a model was read from."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the file and of the external data that it uses."""
+        ...
+
+    def sha256(self) -> str:
+        """Hash of the model file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Where the model came from."""
 
@@ -45,8 +68,7 @@ class ModelInfo:
     producer: str = ""
     ir_version: int | None = None
     opsets: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[tuple[str, str, str], ...] = ()
-    """What the frontend had to mend: (rule, node or tensor, message)."""
+    notes: tuple[Note, ...] = ()
 
 
 class ModelGraph:
@@ -55,6 +77,7 @@ class ModelGraph:
     Iteration is in execution order: an operator with bodies comes after the operators in them,
     as it joins their outputs. ``graph[node, KEY]`` is a fact of an operator, ``graph[KEY]`` one of the model;
     both are networkx attributes of ``graph.nx`` as well. The structure is frozen; only facts are written.
+    ``bodies`` lists outer bodies before inner ones.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a model are what they are
@@ -68,6 +91,7 @@ class ModelGraph:
         constants: Mapping[str, Constant],
         bodies: Mapping[str, Body],
         oracle: TypeOracle,
+        file: ModelFile,
     ) -> None:
         self.info = info
         self.inputs = inputs
@@ -76,7 +100,9 @@ class ModelGraph:
         self.constants = constants
         self.bodies = bodies
         self.oracle = oracle
+        self.file = file
         self._order = tuple(nodes)
+        self._writable: frozenset[str] | None = None
         self._producers = {name: node for node in nodes for name in node.outputs if name}
         self.nx: nx.DiGraph[str] = nx.DiGraph()
         self._build()
@@ -138,7 +164,18 @@ class ModelGraph:
     def __setitem__(self, place: tuple[OpNode, Key[T]], fact: T) -> None: ...
     def __setitem__(self, place: Key[T] | tuple[OpNode, Key[T]], fact: T) -> None:
         facts, key = self._facts(place)
+        if self._writable is not None and key.name not in self._writable:
+            raise PassError(f"a pass writes the fact '{key.name}', which it does not provide")
         facts[key.name] = fact
+
+    @contextmanager
+    def writing(self, keys: Iterable[Key[Any]]) -> Iterator[None]:
+        """Let only these facts be written meanwhile."""
+        before, self._writable = self._writable, frozenset(key.name for key in keys)
+        try:
+            yield
+        finally:
+            self._writable = before
 
     def __contains__(self, place: Key[Any] | tuple[OpNode, Key[Any]]) -> bool:
         facts, key = self._facts(place)

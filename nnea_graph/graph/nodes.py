@@ -54,7 +54,8 @@ class Body:
     """A subgraph of If, Loop, Scan or another operator with graph attributes.
 
     ``attribute`` is the graph attribute's name (``then_branch``, ``body`` …), ``owner`` the operator's id.
-    ``alternative`` says that at most one of the owner's bodies runs.
+    ``alternative`` says that at most one of the owner's bodies runs. ``bound`` are the owner's inputs,
+    ``outer`` the path of the body that the owner lies in.
     """
 
     path: str
@@ -63,3 +64,5 @@ class Body:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     alternative: bool
+    bound: tuple[str, ...] = ()
+    outer: str = ""

@@ -1,0 +1,27 @@
+"""The contract of a pass."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nnea_graph.graph import Key, ModelGraph
+
+
+@dataclass(frozen=True)
+class Pass(ABC):
+    """Annotates a graph with facts. The fields of a pass are its options, typed and with defaults.
+
+    ``requires`` are the facts that it reads, ``provides`` those that it writes. A pass in
+    ``default`` runs when the user names no pipeline: it is cheap.
+    """
+
+    name: ClassVar[str]
+    requires: ClassVar[tuple[Key[Any], ...]] = ()
+    provides: ClassVar[tuple[Key[Any], ...]] = ()
+    default: ClassVar[bool] = True
+
+    @abstractmethod
+    def run(self, graph: ModelGraph) -> None:
+        """Write the facts."""

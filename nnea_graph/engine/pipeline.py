@@ -1,0 +1,130 @@
+"""Pipeline text: ``cost,weight_statistics`` or ``+pathways{k=5}``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+from nnea_graph.engine.passes import Pass
+from nnea_graph.errors import UsageError
+
+_ITEM = re.compile(r"\s*(?P<add>\+?)(?P<name>[A-Za-z_][\w-]*)\s*(?:\{(?P<options>[^{}]*)\})?\s*(?:,|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One pass as the user names it; ``added`` puts it on top of the default pipeline."""
+
+    name: str
+    options: Mapping[str, str]
+    added: bool
+
+
+def parse(text: str) -> list[Item]:
+    """Split pipeline text.
+
+    >>> [item.name for item in parse("cost,pathways{k=5,score=flow}")]
+    ['cost', 'pathways']
+
+    Raises:
+        UsageError: text that is not a list of passes with options in braces.
+    """
+    items: list[Item] = []
+    place = 0
+    while place < len(text):
+        match = _ITEM.match(text, place)
+        if match is None or match.end() == place:
+            raise UsageError(f"-p: cannot read the pipeline at '{text[place:][:40]}'; write name{{option=value}},name")
+        options = _options(match["name"], match["options"] or "")
+        items.append(Item(match["name"].replace("-", "_"), options, bool(match["add"])))
+        place = match.end()
+    if not items:
+        raise UsageError("-p: the pipeline is empty; 'nnea-graph passes' lists the passes")
+    return items
+
+
+def _options(name: str, text: str) -> dict[str, str]:
+    options = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"-p: option '{part}' of pass '{name}' needs a value: {part}=…")
+        options[key.strip()] = value.strip()
+    return options
+
+
+def build(kind: type[Pass], options: Mapping[str, str], given: Mapping[str, Any] | None = None) -> Pass:
+    """A pass with its options, from text and from values that the program already has.
+
+    Raises:
+        UsageError: an option that the pass does not have, or a value of the wrong type.
+    """
+    known = {field.name: field for field in fields(kind)}
+    values: dict[str, Any] = {name: value for name, value in (given or {}).items() if name in known}
+    for name, text in options.items():
+        if name not in known:
+            raise UsageError(f"-p: pass '{kind.name}' has no option '{name}'; it has {', '.join(known) or 'none'}")
+        values[name] = _typed(kind.name, name, str(known[name].type), text)
+    return kind(**values)
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": lambda text: {"true": True, "false": False}[text.lower()],
+    "tuple[str, ...]": lambda text: tuple(text.split("|")),
+}
+
+
+def _typed(pass_name: str, option: str, kind: str, text: str) -> Any:
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise UsageError(f"-p: option '{option}' of pass '{pass_name}' cannot be given as text")
+    try:
+        return reader(text)
+    except (ValueError, KeyError):
+        raise UsageError(f"-p: option '{option}' of pass '{pass_name}' is {kind}, not '{text}'") from None
+
+
+def complete(
+    items: Sequence[Item], catalogue: Mapping[str, Callable[[], type[Pass]]], given: Mapping[str, Any]
+) -> list[Pass]:
+    """The named passes and all that they need.
+
+    Raises:
+        UsageError: a pass that does not exist.
+    """
+    chosen: dict[str, Pass] = {}
+    for item in items:
+        if item.name not in catalogue:
+            near = get_close_matches(item.name, list(catalogue), 1)
+            hint = f"; did you mean '{near[0]}'?" if near else "; 'nnea-graph passes' lists them"
+            raise UsageError(f"-p: there is no pass '{item.name}'{hint}")
+        chosen[item.name] = build(catalogue[item.name](), item.options, given)
+    if all(item.added for item in items):
+        for name, load in catalogue.items():
+            if name not in chosen and load().default:
+                chosen[name] = build(load(), {}, given)
+    return _with_needed(chosen, catalogue, given)
+
+
+def _with_needed(
+    chosen: dict[str, Pass], catalogue: Mapping[str, Callable[[], type[Pass]]], given: Mapping[str, Any]
+) -> list[Pass]:
+    provided = {key.name for each in chosen.values() for key in each.provides}
+    needed = [key.name for each in chosen.values() for key in each.requires]
+    while needed:
+        key = needed.pop()
+        if key in provided:
+            continue
+        for name, load in catalogue.items():
+            if any(given_key.name == key for given_key in load().provides):
+                chosen[name] = build(load(), {}, given)
+                provided |= {given_key.name for given_key in chosen[name].provides}
+                needed += [required.name for required in chosen[name].requires]
+                break
+    return list(chosen.values())

@@ -1,0 +1,127 @@
+"""Local functions of a model: how far they expand, and what a call of one becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
+
+from nnea_graph.errors import LimitError, ModelError
+
+FunctionKey = tuple[str, str, str]
+"""Domain, name, overload."""
+
+
+def domain_of(domain: str) -> str:
+    """The domain's one spelling: ``ai.onnx`` is ""."""
+    return "" if domain == "ai.onnx" else domain
+
+
+def functions_of(model: ModelProto) -> dict[FunctionKey, FunctionProto]:
+    """The local functions by what calls name them."""
+    return {(domain_of(f.domain), f.name, f.overload): f for f in model.functions}
+
+
+def call_key(node: NodeProto) -> FunctionKey:
+    """What a node would call, were there such a function."""
+    return domain_of(node.domain), node.op_type, node.overload
+
+
+def check_expansion(
+    functions: Mapping[FunctionKey, FunctionProto], graph: GraphProto, limit: int, depth_limit: int
+) -> None:
+    """Count the operators that all calls expand to, without expanding any.
+
+    Raises:
+        ModelError: a function calls itself.
+        LimitError: more operators than ``limit``, or calls nested deeper than ``depth_limit``.
+    """
+    if not functions:
+        return
+    size: dict[FunctionKey, int] = {}
+    depth: dict[FunctionKey, int] = {}
+    for key in _callees_first(functions):
+        calls = list(_calls(functions[key].node, functions))
+        size[key] = sum(size.get(callee, 1) for callee in calls)
+        depth[key] = 1 + max((depth.get(callee, 0) for callee in calls), default=0)
+    total = sum(size.get(callee, 1) for callee in _calls(graph.node, functions))
+    if total > limit:
+        raise LimitError(
+            f"local functions expand to {total:,} operators, over the limit of {limit:,};"
+            " raise it with --limit function_nodes=N"
+        )
+    deepest = max(depth.values())
+    if deepest > depth_limit:
+        raise LimitError(
+            f"local functions call each other {deepest:,} deep, over the limit of {depth_limit};"
+            " raise it with --limit nesting=N"
+        )
+
+
+def _calls(
+    nodes: Sequence[NodeProto], functions: Mapping[FunctionKey, FunctionProto]
+) -> Iterator[FunctionKey]:
+    """One key an operator, in bodies too; keys that are no function stand for themselves."""
+    stack = [iter(nodes)]
+    while stack:
+        node = next(stack[-1], None)
+        if node is None:
+            stack.pop()
+            continue
+        yield call_key(node)
+        stack.extend(iter(graph.node) for graph in subgraphs(node))
+
+
+def subgraphs(node: NodeProto) -> list[GraphProto]:
+    """The graphs among a node's attributes."""
+    single = [attribute.g for attribute in node.attribute if attribute.type == AttributeProto.GRAPH]
+    return single + [graph for attribute in node.attribute for graph in attribute.graphs]
+
+
+def _callees_first(functions: Mapping[FunctionKey, FunctionProto]) -> list[FunctionKey]:
+    """Order functions so that each comes after those it calls, without recursion."""
+    done: dict[FunctionKey, bool] = {}
+    order: list[FunctionKey] = []
+    for root in functions:
+        stack = [root]
+        while stack:
+            key = stack[-1]
+            if key in done:
+                if not done[key]:
+                    done[key] = True
+                    order.append(key)
+                stack.pop()
+                continue
+            done[key] = False
+            for callee in dict.fromkeys(_calls(functions[key].node, functions)):
+                if callee not in functions:
+                    continue
+                if done.get(callee) is False:
+                    raise ModelError(f"local function '{callee[1]}' calls itself; ONNX forbids recursion")
+                if callee not in done:
+                    stack.append(callee)
+    return order
+
+
+def bound_attributes(function: FunctionProto, call: NodeProto) -> dict[str, AttributeProto]:
+    """The attribute values that a call gives a function: its own, then the function's defaults."""
+    defaults = {attribute.name: attribute for attribute in function.attribute_proto}
+    return defaults | {attribute.name: attribute for attribute in call.attribute}
+
+
+def resolve_references(node: NodeProto, bound: Mapping[str, AttributeProto]) -> NodeProto:
+    """The node with references to the function's attributes replaced by their values; absent ones go."""
+    if not any(attribute.ref_attr_name for attribute in node.attribute):
+        return node
+    resolved = NodeProto()
+    resolved.CopyFrom(node)
+    del resolved.attribute[:]
+    for attribute in node.attribute:
+        source = bound.get(attribute.ref_attr_name) if attribute.ref_attr_name else attribute
+        if source is None:
+            continue
+        copy = resolved.attribute.add()
+        copy.CopyFrom(source)
+        copy.name = attribute.name
+        copy.ref_attr_name = ""
+    return resolved

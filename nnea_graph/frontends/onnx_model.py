@@ -1,0 +1,101 @@
+"""An ONNX file as a ModelGraph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from onnx import ModelProto, defs
+
+from nnea_graph.errors import ModelError
+from nnea_graph.frontends.flatten import Flattener
+from nnea_graph.frontends.functions import check_expansion, domain_of, functions_of
+from nnea_graph.frontends.limits import Limits
+from nnea_graph.frontends.oracle import OnnxOracle
+from nnea_graph.frontends.read_onnx import OnnxFile, read_onnx, text
+from nnea_graph.graph import Body, ModelGraph, ModelInfo, OpNode
+from nnea_graph.graph.model import Note
+from nnea_graph.graph.ordering import in_order, ordered
+
+
+def load_onnx(path: Path, limits: Limits | None = None, allow_external: Path | None = None) -> ModelGraph:
+    """Read a model file; weights stay in it until they are asked for.
+
+    Raises:
+        ModelError: what is wrong with the file, in one line.
+    """
+    limits = limits or Limits()
+    try:
+        return graph_of(read_onnx(path, limits, allow_external), limits)
+    except ModelError as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from error
+
+
+def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
+    """The graph of a model that has been read."""
+    proto = file.proto
+    opsets = _opsets(proto)
+    functions = functions_of(proto)
+    check_expansion(functions, proto.graph, limits.function_nodes, limits.nesting)
+    flat = Flattener(file, functions, limits)
+    flat.main(proto.graph, opsets)
+    notes = [Note("renamed-node", name, "the name is used by an earlier node too") for name in flat.renamed]
+    nodes = flat.nodes
+    reads = _reads(flat.bodies)
+    if not in_order(nodes, reads):
+        nodes = ordered(nodes, reads)
+        notes.append(Note("unsorted-graph", "", "operators stand before those whose outputs they read"))
+    info = ModelInfo(
+        path=str(file.path),
+        format="onnx",
+        producer=text(f"{proto.producer_name} {proto.producer_version}".strip(), "the producer's name"),
+        ir_version=proto.ir_version,
+        opsets=opsets,
+        notes=tuple(notes),
+    )
+    return ModelGraph(
+        info,
+        nodes,
+        inputs=flat.inputs,
+        outputs=flat.outputs,
+        tensors=flat.tensors,
+        constants=flat.constants,
+        bodies=dict(reversed(flat.bodies.items())),  # the flattener finishes inner bodies first
+        oracle=OnnxOracle(flat.protos, opsets, proto.ir_version),
+        file=file,
+    )
+
+
+def _reads(bodies: Mapping[str, Body]) -> Callable[[OpNode], Iterator[str]]:
+    """What must be there before an operator runs: its inputs, its bodies' outputs, its own body's inputs."""
+
+    def reads(node: OpNode) -> Iterator[str]:
+        yield from node.inputs
+        for path in node.bodies:
+            yield from bodies[path].outputs
+        if node.body:
+            yield from bodies[node.body].bound
+
+    return reads
+
+
+def _opsets(proto: ModelProto) -> dict[str, int]:
+    """The versions of the operator sets, by domain.
+
+    Raises:
+        ModelError: none is named, or one that onnx does not know.
+    """
+    opsets = {
+        text(domain_of(entry.domain), "an operator set's domain"): entry.version
+        for entry in proto.opset_import
+    }
+    if not opsets and proto.ir_version < 3:
+        return {"": 1}
+    if not opsets:
+        raise ModelError("the model names no operator set (opset_import); export it again")
+    newest = defs.onnx_opset_version()
+    if not 0 < opsets.get("", 1) <= newest:
+        raise ModelError(f"opset {opsets['']} is not known: onnx here defines 1 to {newest}")
+    return opsets

@@ -1,0 +1,46 @@
+"""The module of the source model that an operator came from."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from onnx import NodeProto
+
+_TORCH = "pkg.torch.onnx.name_scopes"
+_PARAMETER = re.compile(r"(?P<module>[\w.]+)\.(weight|bias)")
+
+
+def scope_of(node: NodeProto) -> str:
+    """torch's module path, a Keras layer's path, or "" where the file does not say.
+
+    A convolution that an exporter fused with its normalization carries the scope of the latter;
+    the name of its weight, where that is a real parameter's, tells better.
+    """
+    recorded = next((prop.value for prop in node.metadata_props if prop.key == _TORCH), None)
+    if recorded is None:
+        return _from_name(node.name)
+    for name in node.input[1:]:
+        parameter = _PARAMETER.fullmatch(name)
+        if parameter:
+            return parameter["module"]
+    return _from_torch(recorded)
+
+
+def _from_torch(recorded: str) -> str:
+    """``"['', 'encoder', 'encoder.linear1', 'linear']"``: the module is the entry before the last."""
+    try:
+        scopes = ast.literal_eval(recorded)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ""
+    if not isinstance(scopes, list) or len(scopes) < 2 or not isinstance(scopes[-2], str):
+        return ""
+    return scopes[-2]
+
+
+def _from_name(name: str) -> str:
+    """``/encoder/layers.0/linear1/MatMul`` of torch, ``mlp/fc1/MatMul`` of tf2onnx."""
+    if "/" not in name:
+        return ""
+    path = name.rpartition("/")[0]
+    return path.strip("/").replace("/", ".") if path.startswith("/") else path

@@ -1,0 +1,223 @@
+"""Symbolic dims of a model's inputs: what they are called, and which numbers they take."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from math import ceil, floor
+
+from nnea_graph.errors import UsageError
+from nnea_graph.graph import ModelGraph, TensorInfo
+
+USUAL_SIZES = (16, 32, 64, 128, 224, 256, 320, 512, 640, 1024)
+"""What a symbol may take when nobody sets it: the smallest that the model accepts."""
+
+_MOST_COMBINATIONS = 300
+_NUMBERED = re.compile(r"unk__\d+|.*DynamicDimension\.\d+|dyn_?\d*|_d\d+|s\d+")
+"""Names that exporters make up: on the first axis they mean the batch, elsewhere they say what is equal."""
+
+_NAMELESS = frozenset({"?", "None", "-1", ""})
+_BATCH = re.compile(r"(n|b|bs|nb|.*batch.*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Dims:
+    """The numbers of all symbols, which of them were assumed, and the inputs with and without symbols.
+
+    ``overridden`` says that the user replaced a number of the model's own; ``note`` why no usual size
+    was accepted, "" where all is well.
+    """
+
+    values: Mapping[str, int]
+    assumed: tuple[str, ...]
+    inputs: Mapping[str, TensorInfo]
+    symbolic: Mapping[str, TensorInfo]
+    overridden: bool = False
+    note: str = ""
+
+
+def symbolic_inputs(graph: ModelGraph) -> dict[str, TensorInfo]:
+    """The inputs with a name for every dim that is not a number.
+
+    Nameless first dims (of rank 2 and more) are one ``batch``, as every exporter that drops their
+    names means it; other nameless dims are called ``input.axis``.
+    """
+    return {name: _named(name, graph.tensors.get(name, TensorInfo(None, None))) for name in graph.inputs}
+
+
+def _named(name: str, info: TensorInfo) -> TensorInfo:
+    if info.shape is None:
+        return info
+    rank = len(info.shape)
+
+    def symbol(axis: int, dim: int | str | None) -> int | str:
+        if isinstance(dim, int):
+            return dim
+        nameless = dim is None or dim in _NAMELESS
+        if axis == 0 and rank > 1 and (nameless or _NUMBERED.fullmatch(str(dim))):
+            return "batch"
+        return f"{name}.{axis}" if nameless else str(dim)
+
+    return TensorInfo(info.dtype, tuple(symbol(axis, dim) for axis, dim in enumerate(info.shape)))
+
+
+def symbols_of(inputs: Mapping[str, TensorInfo]) -> list[str]:
+    """Every symbol, in the order of the inputs."""
+    dims = (dim for info in inputs.values() for dim in info.shape or ())
+    return list(dict.fromkeys(dim for dim in dims if isinstance(dim, str)))
+
+
+def is_batch(symbol: str) -> bool:
+    """Whether a symbol counts samples."""
+    return _BATCH.fullmatch(symbol) is not None
+
+
+def resolve(
+    graph: ModelGraph,
+    dims: Mapping[str, int],
+    input_shapes: Mapping[str, tuple[int, ...]],
+    accepts: Callable[[Dims], bool],
+) -> Dims:
+    """Give every symbol a number: the user's, else 1 for a batch, else the smallest usual size accepted.
+
+    Raises:
+        UsageError: a dim or an input that the model does not have, or two numbers for one symbol.
+    """
+    symbolic = symbolic_inputs(graph)
+    given = dict(dims)
+    overridden = _bind_shapes(symbolic, input_shapes, given)
+    symbols = symbols_of(symbolic)
+    free = [symbol for symbol in _freed(symbolic, input_shapes) if symbol not in given]
+    _check_known(dims, symbols)
+    batch = {symbol: 1 for symbol in free if is_batch(symbol)}
+    others = [symbol for symbol in free if symbol not in batch]
+
+    known = {symbol: number for symbol, number in given.items() if symbol in symbols}
+    partly = {
+        name: TensorInfo(info.dtype, input_shapes.get(name, info.shape)) for name, info in symbolic.items()
+    }
+
+    def at(numbers: Mapping[str, int], note: str = "") -> Dims:
+        values = known | batch | dict(numbers)
+        fixed = {name: bound(info, values) for name, info in partly.items()}
+        return Dims(values, tuple(free), fixed, partly, overridden, note)
+
+    if not others:
+        return at({})
+    for numbers in _candidates(others):
+        tried = at(numbers)
+        if accepts(tried):
+            return tried
+    note = f"no usual size of {', '.join(others)} fits the model; set --dim {others[0]}=N"
+    return at(dict.fromkeys(others, USUAL_SIZES[0]), note)
+
+
+def _candidates(symbols: list[str]) -> list[dict[str, int]]:
+    """All symbols alike first, then combinations, smallest first, up to a bound."""
+    alike = [dict.fromkeys(symbols, size) for size in USUAL_SIZES]
+    if len(symbols) == 1:
+        return alike
+    count = len(USUAL_SIZES)
+    while count > 2 and count ** len(symbols) > _MOST_COMBINATIONS:
+        count -= 1
+    if count ** len(symbols) > _MOST_COMBINATIONS:
+        return alike
+    mixed = sorted(product(USUAL_SIZES[:count], repeat=len(symbols)), key=lambda sizes: (sum(sizes), sizes))
+    return alike + [dict(zip(symbols, sizes, strict=True)) for sizes in mixed if len(set(sizes)) > 1]
+
+
+def _freed(symbolic: Mapping[str, TensorInfo], input_shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    return symbols_of({name: info for name, info in symbolic.items() if name not in input_shapes})
+
+
+def _bind_shapes(
+    symbolic: Mapping[str, TensorInfo], shapes: Mapping[str, tuple[int, ...]], given: dict[str, int]
+) -> bool:
+    """Bind symbols to the shapes given for whole inputs; True where one replaces a fixed number."""
+    overridden = False
+    for name, shape in shapes.items():
+        if name not in symbolic:
+            raise UsageError(f"--input-shape: the model has no input '{name}'; it has {_listed(symbolic)}")
+        declared = symbolic[name].shape
+        if declared is None:
+            continue
+        if len(declared) != len(shape):
+            raise UsageError(f"--input-shape: input '{name}' has {len(declared)} dims, not {len(shape)}")
+        for dim, number in zip(declared, shape, strict=True):
+            overridden |= isinstance(dim, int) and dim != number
+            if isinstance(dim, str) and given.setdefault(dim, number) != number:
+                raise UsageError(f"dim '{dim}' is given as {given[dim]} and as {number} (input '{name}')")
+    return overridden
+
+
+def _check_known(dims: Mapping[str, int], symbols: list[str]) -> None:
+    for symbol, number in dims.items():
+        if symbol not in symbols:
+            known = ", ".join(symbols) or "none: every dim is a number"
+            raise UsageError(f"--dim: the model has no symbolic dim '{symbol}'; it has {known}")
+        if number < 0:
+            raise UsageError(f"--dim: {symbol}={number} is negative")
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return ", ".join(names) or "no inputs"
+
+
+def bound(info: TensorInfo, values: Mapping[str, int]) -> TensorInfo:
+    """A declared type with its symbols and formulas replaced by numbers, where they can be."""
+    if info.shape is None or info.static is not None:
+        return info
+    dims = (evaluate(dim, values) if isinstance(dim, str) else dim for dim in info.shape)
+    return TensorInfo(info.dtype, tuple(dims))
+
+
+def evaluate(formula: str, values: Mapping[str, int]) -> int | None:
+    """The number of a dim such as ``floor(height/2) + 1``; None where it cannot be known.
+
+    >>> evaluate("floor(height/2) + 1", {"height": 31})
+    16
+    """
+    if formula in values:
+        return values[formula]
+    try:
+        result = _compute(ast.parse(formula, mode="eval").body, values)
+    except (SyntaxError, ValueError, KeyError, ZeroDivisionError, RecursionError, MemoryError):
+        return None
+    return int(result) if result.denominator == 1 and result >= 0 else None
+
+
+_ROUNDING: dict[str, Callable[[Fraction], int]] = {"floor": floor, "ceil": ceil, "ceiling": ceil}
+_ARITHMETIC: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+    ast.FloorDiv: lambda a, b: Fraction(a // b),
+    ast.Mod: lambda a, b: a % b,
+}
+
+
+def _compute(node: ast.expr, values: Mapping[str, int]) -> Fraction:
+    """Arithmetic on symbols, nothing else: the text comes from an untrusted file."""
+    match node:
+        case ast.Constant(value=int(number)):
+            return Fraction(number)
+        case ast.Name(id=name):
+            return Fraction(values[name])
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return -_compute(inner, values)
+        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _ARITHMETIC:
+            return _ARITHMETIC[type(operator)](_compute(left, values), _compute(right, values))
+        case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _ROUNDING:
+            return Fraction(_ROUNDING[name](_compute(inner, values)))
+    raise ValueError("not arithmetic")
+
+
+def rebound(dims: Dims, values: Mapping[str, int]) -> Dims:
+    """The same model at other numbers for its symbols."""
+    inputs = {name: bound(info, values) for name, info in dims.symbolic.items()}
+    return Dims(values, dims.assumed, inputs, dims.symbolic, dims.overridden)

@@ -1,0 +1,301 @@
+"""One walk over the operators in execution order: type, shape and, where small and known, value of every tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from nnea_graph.errors import OperatorError
+from nnea_graph.graph import Body, ModelGraph, OpNode, TensorInfo
+from nnea_graph.inference.control_flow import CONTROL_FLOW, Trips
+from nnea_graph.inference.dims import Dims, bound
+from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
+from nnea_graph.ops.evaluation import value_rules
+from nnea_graph.ops.shaping import shape_rules
+
+VALUE_LIMIT = 4096
+"""Elements above which a value is not followed: shape arithmetic is small."""
+
+_FLOAT_VALUE_LIMIT = 16
+_UNKNOWN = TensorInfo(None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An operator that contradicts its definition at these dims."""
+
+    node: str
+    message: str
+
+
+@dataclass(slots=True)
+class Inference:
+    """What a walk found. ``sources`` says of each operator where its shapes come from: ``onnx`` (its own
+    inference), ``rule`` (ours), ``declared`` (the file says so), ``unknown``."""
+
+    types: dict[str, TensorInfo] = field(default_factory=dict)
+    values: dict[str, NDArray[Any]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    trips: dict[str, Trips] = field(default_factory=dict)
+    constant: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+    emptied: str = ""
+
+    def infos(self, names: Iterable[str]) -> tuple[TensorInfo | None, ...]:
+        """The types of an operator's inputs or outputs; None for one that is left out."""
+        return tuple(self.types.get(name, _UNKNOWN) if name else None for name in names)
+
+
+def infer(graph: ModelGraph, dims: Dims) -> Inference:
+    """Walk the graph at these dims. Contradictions are collected, not raised."""
+    walker = _Walker(graph, dims)
+    walker.walk()
+    return walker.found
+
+
+def call_of(node: OpNode, found: Inference) -> OpCall:
+    """What a rule sees of an operator."""
+    return OpCall(
+        node.op_type,
+        found.infos(node.inputs),
+        found.infos(node.outputs),
+        node.attributes,
+        tuple(found.values.get(name) for name in node.inputs),
+        node.domain,
+        node.opset,
+    )
+
+
+class _Walker:
+    def __init__(self, graph: ModelGraph, dims: Dims) -> None:
+        self.graph = graph
+        self.dims = dims
+        self.found = Inference(types=dict(dims.inputs), constant=set(graph.constants))
+        for name, constant in graph.constants.items():
+            self.found.types[name] = TensorInfo(constant.dtype, constant.shape)
+        self._rules = shape_rules()
+        self._value_rules = value_rules()
+        self._entered: set[str] = set()
+        self._members: dict[str, list[OpNode]] = {}
+        for node in graph if graph.bodies else ():
+            path = node.body
+            while path:
+                self._members.setdefault(path, []).append(node)
+                path = graph.bodies[path].outer
+
+    def walk(self) -> None:
+        for node in self.graph:
+            self._visit(node)
+
+    def _visit(self, node: OpNode) -> None:
+        if node.body and node.body not in self._entered:
+            self._enter(node.body)
+        if node.bodies:
+            self._join(node)
+            return
+        self._known_inputs(node)
+        self._infer(node)
+        self._evaluate(node)
+
+    # Bodies
+
+    def _enter(self, path: str) -> None:
+        """Bind a body's inputs to what its owner gives it; outer bodies first."""
+        body = self.graph.bodies[path]
+        if body.outer and body.outer not in self._entered:
+            self._enter(body.outer)
+        self._entered.add(path)
+        owner = self.graph.node(body.owner)
+        self._known_inputs(owner)
+        flow = CONTROL_FLOW.get(owner.op_type)
+        given = flow.enter(call_of(owner, self.found), body) if flow else [_UNKNOWN] * len(body.inputs)
+        for name, info in zip(body.inputs, given, strict=False):
+            self.found.types[name] = info if info.shape is not None else self._declared(name, info)
+
+    def _join(self, node: OpNode) -> None:
+        """After the bodies: repeat a loop whose carried shapes changed with those dims open, then the outputs."""
+        for path in node.bodies:
+            if path not in self._entered:
+                self._enter(path)
+        self._known_inputs(node)
+        call = call_of(node, self.found)
+        bodies = [self.graph.bodies[path] for path in node.bodies]
+        flow = CONTROL_FLOW.get(node.op_type)
+        if flow is None:
+            self.found.trips |= {path: Trips(None, f"{node.op_type} decides while it runs") for path in node.bodies}
+            self._store(node, [self._declared(name, _UNKNOWN) for name in node.outputs], "declared")
+            return
+        for body in bodies:
+            self._settle(body, flow.carried(call, body))
+        self.found.trips |= flow.trips(call, bodies, self.found.values)
+        outputs = flow.leave(call, bodies, self.found.types, self.found.trips)
+        outputs = [
+            info if info.shape is not None else self._declared(name, info)
+            for name, info in zip(node.outputs, outputs, strict=False)
+        ]
+        self._store(node, outputs, "rule")
+
+    def _settle(self, body: Body, carried: list[tuple[str, str]]) -> None:
+        changed = False
+        for formal, result in carried:
+            before, after = self.found.types.get(formal, _UNKNOWN), self.found.types.get(result, _UNKNOWN)
+            general = _general(before, after)
+            if general != before:
+                self.found.types[formal] = general
+                changed = True
+        if changed:
+            members = self._members.get(body.path, [])
+            for node in members:
+                self._entered.difference_update(node.bodies)
+                for name in node.outputs:
+                    self.found.values.pop(name, None)
+            for node in members:
+                self._visit(node)
+
+    # Operators
+
+    def _known_inputs(self, node: OpNode) -> None:
+        """Read the small constants that an operator takes, once."""
+        for name in node.inputs:
+            if name in self.found.values or name not in self.graph.constants:
+                continue
+            constant = self.graph.constants[name]
+            if constant.size <= VALUE_LIMIT and constant.dtype.kind != "string":
+                self.found.values[name] = constant.array()
+
+    def _infer(self, node: OpNode) -> None:
+        inputs = self.found.infos(node.inputs)
+        values = [self._telling(name) for name in node.inputs]
+        source = "onnx"
+        try:
+            outputs = self.graph.oracle.infer(node, inputs, values)
+            rule = self._rules.get(node.op_type, node.domain)
+            if rule and any(info.static is None for info in outputs):
+                call = OpCall(
+                    node.op_type,
+                    inputs,
+                    tuple(outputs),
+                    node.attributes,
+                    tuple(self.found.values.get(name) for name in node.inputs),
+                    node.domain,
+                    node.opset,
+                )
+                outputs = [_better(ours, info) for ours, info in zip(rule(call), outputs, strict=False)]
+                source = "rule"
+        except OperatorError as error:
+            # onnxruntime is laxer in places (Range takes tensors of one element): what can be evaluated can run.
+            evaluated = self._evaluated(node)
+            if evaluated is None:
+                self._contradiction(node, str(error))
+                return
+            outputs, source = evaluated, "rule"
+        except BadCallError as error:
+            self._contradiction(node, f"node '{node.id}' ({node.op_type}): {error}")
+            return
+        except UnknownFactError:
+            outputs = list(outputs)
+        if any(info.shape is None for info in outputs):
+            declared = [self._declared(name, info) for name, info in zip(node.outputs, outputs, strict=False)]
+            source = "declared" if declared != outputs else source
+            outputs = declared
+        self._store(node, outputs, source)
+
+    def _evaluated(self, node: OpNode) -> list[TensorInfo] | None:
+        """The outputs of an operator whose inputs are all known and that our own rule can evaluate."""
+        rule = self._value_rules.get(node.op_type, node.domain)
+        if rule is None or not all(name in self.found.values for name in node.inputs if name):
+            return None
+        first = self.found.types[node.inputs[0]] if node.inputs and node.inputs[0] else _UNKNOWN
+        try:
+            return [TensorInfo(first.dtype, tuple(value.shape)) for value in rule(call_of(node, self.found))]
+        except (UnknownFactError, BadCallError):
+            return None
+
+    def _telling(self, name: str) -> NDArray[Any] | None:
+        """The value where it can tell about a shape."""
+        value = self.found.values.get(name)
+        if value is None or (value.dtype.kind == "f" and value.size > _FLOAT_VALUE_LIMIT):
+            return None
+        return value
+
+    def _declared(self, name: str, info: TensorInfo) -> TensorInfo:
+        """What the file says of a tensor, where nothing better is known and nobody changed the inputs."""
+        declared = self.graph.tensors.get(name)
+        if declared is None or self.dims.overridden or declared.shape is None:
+            return info
+        return bound(declared, self.dims.values)
+
+    def _contradiction(self, node: OpNode, message: str) -> None:
+        self.found.problems.append(Problem(node.id, message))
+        self._store(node, [_UNKNOWN] * len(node.outputs), "unknown")
+
+    def _store(self, node: OpNode, outputs: list[TensorInfo], source: str) -> None:
+        known = True
+        for name, info in zip(node.outputs, outputs, strict=False):
+            if name:
+                self.found.types[name] = info
+                known = known and info.shape is not None
+                if info.shape is not None and 0 in info.shape and not self.found.emptied:
+                    self._note_empty(node)
+        self.found.sources[node.id] = source if known else "unknown"
+
+    def _note_empty(self, node: OpNode) -> None:
+        """Remember the first operator that makes nothing of something: the dims are too small for it."""
+        inputs = (self.found.types.get(name, _UNKNOWN).shape for name in node.inputs[:1] if name)
+        if any(shape is not None and 0 not in shape and len(shape) > 2 for shape in inputs):
+            self.found.emptied = node.id
+
+    def _evaluate(self, node: OpNode) -> None:
+        rule = self._value_rules.get(node.op_type, node.domain)
+        if rule is None:
+            return
+        present = [name for name in node.inputs if name]
+        if all(name in self.found.constant for name in present):
+            self.found.constant.update(name for name in node.outputs if name)
+        shape_only = node.op_type in {"Shape", "Size"}
+        if not shape_only and not (present and all(name in self.found.values for name in present)):
+            return
+        outputs = self.found.infos(node.outputs)
+        if any(info is not None and info.static is not None and _size(info.static) > VALUE_LIMIT for info in outputs):
+            return
+        try:
+            results = rule(call_of(node, self.found))
+        except (UnknownFactError, BadCallError):
+            return
+        for name, value in zip(node.outputs, results, strict=False):
+            if name and value.size <= VALUE_LIMIT:
+                self.found.values[name] = value
+                info = self.found.types.get(name, _UNKNOWN)
+                self.found.types[name] = TensorInfo(info.dtype, tuple(value.shape))
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for dim in shape:
+        size *= dim
+    return size
+
+
+def _better(ours: TensorInfo, theirs: TensorInfo) -> TensorInfo:
+    """The shape of the two that says more; a type that either knows."""
+    dtype = theirs.dtype or ours.dtype
+    if theirs.static is not None or ours.shape is None:
+        return TensorInfo(dtype, theirs.shape)
+    return TensorInfo(dtype, ours.shape)
+
+
+def _general(before: TensorInfo, after: TensorInfo) -> TensorInfo:
+    """The type that covers both: dims that differ are open, a rank that differs leaves no shape."""
+    if before.shape is None or after.shape is None or len(before.shape) != len(after.shape):
+        return TensorInfo(before.dtype, None) if before.shape != after.shape else before
+    dims = (a if a == b else None for a, b in zip(before.shape, after.shape, strict=True))
+    return TensorInfo(before.dtype, tuple(dims))
+
+
+def accepts(graph: ModelGraph, dims: Dims) -> bool:
+    """Whether no operator contradicts these dims and none is left with nothing to work on."""
+    found = infer(graph, dims)
+    return not found.problems and not found.emptied

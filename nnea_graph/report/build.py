@@ -1,0 +1,270 @@
+"""Gathers the facts on a graph into a report; whatever was not computed is None."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import PurePath
+from typing import TypeVar
+
+from nnea_graph import __version__
+from nnea_graph.engine import PassResult
+from nnea_graph.graph import Key, ModelGraph, OpNode, TensorInfo
+from nnea_graph.inference.dims import Dims
+from nnea_graph.inference.walk import Inference
+from nnea_graph.ops.roles import PARAMETER_ROLES, Role
+from nnea_graph.passes.constants import WEIGHTS, Weight
+from nnea_graph.passes.cost import COST, MODEL_COST, Cost
+from nnea_graph.passes.memory import MEMORY
+from nnea_graph.passes.shape_inference import DIMS, SHAPES
+from nnea_graph.passes.weight_statistics import MODEL_STATISTICS, WEIGHT_STATISTICS
+from nnea_graph.report import schema
+from nnea_graph.report.conventions import conventions
+from nnea_graph.report.findings import findings_of
+from nnea_graph.report.formula import exact, note, short
+from nnea_graph.stats import metrics as kernel
+
+T = TypeVar("T")
+
+_DEPENDENCIES = ("networkx", "numpy", "onnx")
+
+
+def build_report(graph: ModelGraph, results: Sequence[PassResult]) -> schema.Report:
+    """Describe everything that the passes have found."""
+    dims = _fact(graph, DIMS)
+    layers = [_layer(graph, node) for node in graph if _is_layer(graph, node)]
+    nodes = [_node(graph, node) for node in graph]
+    totals = _totals(graph, layers)
+    return schema.Report(
+        schema_version=schema.SCHEMA_VERSION,
+        tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
+        model=_model(graph, dims),
+        conventions=conventions(_fact(graph, MODEL_COST)),
+        dims=dict(dims.values) if dims else {},
+        assumed_dims=list(dims.assumed) if dims else [],
+        totals=totals,
+        layers=layers,
+        nodes=nodes,
+        branches=_branches(graph, layers),
+        findings=findings_of(graph, totals, layers, nodes, results),
+        passes=[schema.PassRun(each.name, each.status, each.reason) for each in results],
+    )
+
+
+def _fact(graph: ModelGraph, key: Key[T]) -> T | None:
+    return graph[key] if key in graph else None
+
+
+def _node_fact(graph: ModelGraph, node: OpNode, key: Key[T]) -> T | None:
+    return graph[node, key] if (node, key) in graph else None
+
+
+# Model
+
+
+def _model(graph: ModelGraph, dims: Dims | None) -> schema.Model:
+    info = graph.info
+    found = _fact(graph, SHAPES)
+    return schema.Model(
+        path=PurePath(info.path).name,
+        sha256=graph.file.sha256(),
+        size_bytes=graph.file.size_bytes,
+        format=info.format,
+        producer=info.producer,
+        ir_version=info.ir_version,
+        opsets={domain or "ai.onnx": opset for domain, opset in sorted(info.opsets.items())},
+        inputs=[_tensor(graph, name, dims, found) for name in graph.inputs],
+        outputs=[_tensor(graph, name, dims, found) for name in graph.outputs],
+        operators=len(graph),
+    )
+
+
+def _tensor(graph: ModelGraph, name: str, dims: Dims | None, found: Inference | None) -> schema.Tensor:
+    declared = graph.tensors.get(name, TensorInfo(None, None))
+    if dims and name in dims.symbolic:
+        declared = dims.symbolic[name]
+    actual = found.types.get(name) if found else None
+    dtype = (actual.dtype if actual else None) or declared.dtype
+    return schema.Tensor(
+        name=name,
+        dtype=dtype.name if dtype else None,
+        declared=declared.shape,
+        shape=actual.shape if actual else None,
+    )
+
+
+# Layers
+
+
+def _is_layer(graph: ModelGraph, node: OpNode) -> bool:
+    weights = _node_fact(graph, node, WEIGHTS) or ()
+    return any(weight.role in PARAMETER_ROLES for weight in weights)
+
+
+def _layer(graph: ModelGraph, node: OpNode) -> schema.Layer:
+    weights = [weight for weight in graph[node, WEIGHTS] if weight.role in PARAMETER_ROLES]
+    main = max(weights, key=lambda weight: (weight.role is Role.WEIGHT, weight.constant.size))
+    cost = _node_fact(graph, node, COST)
+    statistics = _node_fact(graph, node, WEIGHT_STATISTICS)
+    return schema.Layer(
+        id=node.id,
+        scope=node.scope,
+        op_type=node.op_type,
+        parameters=sum(weight.parameters for weight in weights),
+        tied_to=main.tied_to or None,
+        weight_shape=list(main.constant.shape),
+        weight_dtype=_stored_dtype(graph, main),
+        macs=_count(cost, "macs"),
+        flops=_count(cost, "flops"),
+        other_flops=_count(cost, "other_flops"),
+        training_flops=cost.training_flops if cost else None,
+        status=cost.work.status if cost else None,
+        reason=cost.work.reason if cost and cost.work.status != "exact" else "",
+        weight_metrics=_metrics(statistics.metrics) if statistics else None,
+    )
+
+
+def _stored_dtype(graph: ModelGraph, weight: Weight) -> str:
+    stored = graph.constants.get(weight.source)
+    return (stored or weight.constant).dtype.name
+
+
+def _count(cost: Cost | None, field: str) -> int | None:
+    return cost.work.count(field) if cost else None
+
+
+def _metrics(found: kernel.Metrics | None) -> schema.Metrics | None:
+    if found is None:
+        return None
+    return schema.Metrics(**{field.name: getattr(found, field.name) for field in fields(schema.Metrics)})
+
+
+# Nodes
+
+
+def _node(graph: ModelGraph, node: OpNode) -> schema.Node:
+    found, cost, model_cost = _fact(graph, SHAPES), _node_fact(graph, node, COST), _fact(graph, MODEL_COST)
+    outputs = [found.types.get(name) if found and name else None for name in node.outputs]
+    work = cost.work if cost else None
+    moved = None if work is None or work.bytes_read is None else _sum(work.bytes_read, work.bytes_written)
+    return schema.Node(
+        id=node.id,
+        op_type=node.op_type,
+        domain=node.domain or "ai.onnx",
+        scope=node.scope,
+        body=node.body,
+        inputs=list(node.inputs),
+        outputs=list(node.outputs),
+        shapes=[info.shape if info else None for info in outputs],
+        dtypes=[info.dtype.name if info and info.dtype else None for info in outputs],
+        shape_source=found.sources.get(node.id, "unknown") if found else "unknown",
+        macs=_count(cost, "macs"),
+        flops=_count(cost, "flops"),
+        other_flops=_count(cost, "other_flops"),
+        training_flops=cost.training_flops if cost else None,
+        macs_formula=exact(cost.formula) if cost and cost.formula and cost.formula.terms else None,
+        bytes=moved,
+        status=work.status if work else None,
+        reason=work.reason if work else "",
+        runs=work.runs if work else None,
+        in_total=model_cost is None or node.body not in model_cost.left_out,
+    )
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
+
+
+def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.Branch]:
+    cost, found = _fact(graph, MODEL_COST), _fact(graph, SHAPES)
+    if cost is None or found is None:
+        return []
+    members: Counter[str] = Counter()
+    parameters: Counter[str] = Counter()
+    held = {layer.id: layer.parameters for layer in layers}
+    for node in graph:
+        path = node.body
+        while path:
+            members[path] += 1
+            parameters[path] += held.get(node.id, 0)
+            path = graph.bodies[path].outer
+    return [
+        schema.Branch(
+            path=path,
+            owner=body.owner,
+            operators=members[path],
+            parameters=parameters[path],
+            macs=cost.bodies[path].macs,
+            flops=cost.bodies[path].flops,
+            runs=found.trips[path].count if path in found.trips else None,
+            reason=found.trips[path].reason if path in found.trips else "",
+            in_total=path not in cost.left_out,
+        )
+        for path, body in graph.bodies.items()
+    ]
+
+
+# Totals
+
+
+def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
+    cost, memory = _fact(graph, MODEL_COST), _fact(graph, MEMORY)
+    whole = _fact(graph, MODEL_STATISTICS)
+    weighed = [layer for layer in layers if layer.weight_metrics is not None]
+    own = [layer for layer in weighed if layer.tied_to is None]
+    effective = sum(layer.weight_metrics.effective_weights or 0.0 for layer in own if layer.weight_metrics)
+    analyzed = whole.metrics.count if whole and whole.metrics else None
+    has_weights = all((node, WEIGHTS) in graph for node in graph)
+    return schema.Totals(
+        parameters=sum(layer.parameters for layer in layers) if has_weights else None,
+        buffers=_buffers(graph) if has_weights else None,
+        weight_bytes=memory.weight_bytes if memory else None,
+        macs=cost.totals.macs if cost else None,
+        flops=cost.totals.flops if cost else None,
+        other_flops=cost.totals.other_flops if cost else None,
+        training_flops=cost.training_flops if cost else None,
+        macs_formula=exact(cost.formula) if cost and cost.formula else None,
+        macs_formula_short=short(cost.formula) if cost and cost.formula else None,
+        macs_formula_note=note(cost.formula, graph[DIMS].values, cost.formula_note) if cost else "",
+        effective_parameters=effective if analyzed else None,
+        analyzed_weights=analyzed,
+        global_utilization=effective / analyzed if analyzed else None,
+        compression_potential=1 - effective / analyzed if analyzed else None,
+        avg_layer_redundancy=_mean_redundancy(own, weighted=False),
+        redundancy_score=_mean_redundancy(own, weighted=True),
+        global_sparsity=whole.metrics.sparsity if whole and whole.metrics else None,
+        peak_activation_bytes=memory.peak_bytes if memory else None,
+        peak_node=memory.peak_node if memory else None,
+        unsized_tensors=memory.unknown if memory else None,
+        coverage=_coverage(graph) if cost else None,
+    )
+
+
+def _buffers(graph: ModelGraph) -> int:
+    buffers = {
+        weight.source: weight.constant.size
+        for node in graph
+        for weight in graph[node, WEIGHTS]
+        if weight.role is Role.BUFFER
+    }
+    return sum(buffers.values())
+
+
+def _mean_redundancy(layers: Sequence[schema.Layer], *, weighted: bool) -> float | None:
+    pairs = [
+        (layer.weight_metrics.redundancy, layer.weight_metrics.count if weighted else 1)
+        for layer in layers
+        if layer.weight_metrics and layer.weight_metrics.redundancy is not None
+    ]
+    total = sum(weight for _, weight in pairs)
+    return sum(value * weight for value, weight in pairs) / total if total else None
+
+
+def _coverage(graph: ModelGraph) -> schema.Coverage:
+    statuses = Counter(graph[node, COST].work.status for node in graph)
+    unknown = Counter(node.op_type for node in graph if graph[node, COST].work.status == "unknown")
+    return schema.Coverage(
+        statuses["exact"], statuses["estimated"], statuses["unknown"], dict(sorted(unknown.items()))
+    )

@@ -1,0 +1,226 @@
+"""The report, schema 1: plain data that every output format is made from.
+
+Every fact that is not known is None, with the reason beside it. Counts are integers, shares are
+between 0 and 1, entropies are in nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+SCHEMA_VERSION = "1"
+
+Dim = int | str | None
+
+
+def doc(text: str) -> dict[str, str]:
+    """Metadata of a field: what it means, for ``nnea-graph schema``."""
+    return {"doc": text}
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """The program that wrote the report."""
+
+    name: str = field(metadata=doc("always nnea-graph"))
+    version: str = field(metadata=doc("its version"))
+    dependencies: Mapping[str, str] = field(metadata=doc("versions of the libraries that the numbers rest on"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An input or output of the model."""
+
+    name: str = field(metadata=doc("as in the model"))
+    dtype: str | None = field(metadata=doc("element type, null where the model does not say"))
+    declared: Sequence[Dim] | None = field(metadata=doc("dims as the model declares them: numbers or symbols"))
+    shape: Sequence[Dim] | None = field(metadata=doc("dims that the numbers of this report are at"))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The model that was read."""
+
+    path: str = field(metadata=doc("file name, without its folder"))
+    sha256: str | None = field(metadata=doc("of the model file, external data not included"))
+    size_bytes: int = field(metadata=doc("of the file and the external data that it uses"))
+    format: str = field(metadata=doc("onnx"))
+    producer: str = field(metadata=doc("what the file says wrote it"))
+    ir_version: int | None = field(metadata=doc("of the ONNX file"))
+    opsets: Mapping[str, int] = field(metadata=doc("version of each operator set; ai.onnx is spelled out"))
+    inputs: Sequence[Tensor] = field(metadata=doc("what a caller feeds"))
+    outputs: Sequence[Tensor] = field(metadata=doc("what a caller gets"))
+    operators: int = field(metadata=doc("operators, those in bodies and inlined functions included"))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the model the cost totals stand on: counts of operators."""
+
+    exact: int = field(metadata=doc("counted exactly, or free"))
+    estimated: int = field(metadata=doc("an upper bound or a convention, with the reason at the node"))
+    unknown: int = field(metadata=doc("not in the totals, with the reason at the node"))
+    unknown_ops: Mapping[str, int] = field(metadata=doc("the unknown ones by operator type"))
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Statistics of x = |w| over a layer's weights or the model's; null where undefined."""
+
+    count: int = field(metadata=doc("numbers counted, without NaN and infinities"))
+    nan: int = field(metadata=doc("NaN among the weights, left out"))
+    inf: int = field(metadata=doc("infinities among the weights, left out"))
+    entropy: float | None = field(metadata=doc("H = -sum p ln p of p = x / sum x, in nats"))
+    normalized_entropy: float | None = field(metadata=doc("H / ln n"))
+    effective_weights: float | None = field(metadata=doc("exp(H)"))
+    utilization: float | None = field(metadata=doc("exp(H) / n"))
+    redundancy: float | None = field(metadata=doc("1 - H / ln n"))
+    gini: float | None = field(metadata=doc("0 equal, towards 1 all in one weight; zeros included"))
+    gini_bound: float | None = field(metadata=doc("gini is within this of the exact value"))
+    hill_0: float | None = field(metadata=doc("number of x > 0"))
+    hill_2: float | None = field(metadata=doc("1 / sum p^2"))
+    hill_inf: float | None = field(metadata=doc("1 / max p"))
+    mean: float | None = field(metadata=doc("of x"))
+    std: float | None = field(metadata=doc("of x, over n"))
+    max: float | None = field(metadata=doc("of x"))
+    sparsity: Mapping[str, float] | None = field(
+        metadata=doc("share of x strictly below 1e-3, 1e-2, 1e-1; at 0 the exact zeros")
+    )
+    top_share: Mapping[str, float] | None = field(
+        metadata=doc("share of sum x that the largest 1, 5, 10, 20, 50 % hold")
+    )
+    reach: Mapping[str, float] | None = field(
+        metadata=doc("fraction of the weights, largest first, that holds 50, 80, 90 % of sum x")
+    )
+    lorenz: Sequence[float] | None = field(metadata=doc("share held by the smallest 0, 1 … 100 %"))
+    curve_bound: float | None = field(metadata=doc("top_share, reach and lorenz lie on a curve within this of the exact"))
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An operator with weights of its own."""
+
+    id: str = field(metadata=doc("the ONNX node's name where it has one"))
+    scope: str = field(metadata=doc("module of the source model, empty where the file does not say"))
+    op_type: str = field(metadata=doc("operator"))
+    parameters: int = field(metadata=doc("weights, scales and biases counted here; tied ones where they are met first"))
+    tied_to: str | None = field(metadata=doc("layer that holds the same tensor, null where its own"))
+    weight_shape: Sequence[int] | None = field(metadata=doc("of the largest weight, as the operator sees it"))
+    weight_dtype: str | None = field(metadata=doc("element type of the largest weight as it is stored"))
+    macs: int | None = field(metadata=doc("multiply-accumulates of matrix work, over all runs"))
+    flops: int | None = field(metadata=doc("multiplies and adds of matrix work, over all runs"))
+    other_flops: int | None = field(metadata=doc("everything else, by the stated conventions"))
+    training_flops: int | None = field(metadata=doc("of one training step, by the stated convention"))
+    status: str | None = field(metadata=doc("exact, estimated or unknown; null where cost did not run"))
+    reason: str = field(metadata=doc("why it is not exact"))
+    weight_metrics: Metrics | None = field(metadata=doc("statistics of |w|, null where there are none"))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator."""
+
+    id: str = field(metadata=doc("the ONNX node's name where it has one"))
+    op_type: str = field(metadata=doc("operator"))
+    domain: str = field(metadata=doc("operator set; ai.onnx is spelled out"))
+    scope: str = field(metadata=doc("module of the source model"))
+    body: str = field(metadata=doc("branch or loop body that it lies in, empty for the main graph"))
+    inputs: Sequence[str] = field(metadata=doc("tensor names; empty is an optional one left out"))
+    outputs: Sequence[str] = field(metadata=doc("tensor names"))
+    shapes: Sequence[Sequence[Dim] | None] = field(metadata=doc("of the outputs; null is not known"))
+    dtypes: Sequence[str | None] = field(metadata=doc("of the outputs"))
+    shape_source: str = field(metadata=doc("onnx, rule, declared or unknown"))
+    macs: int | None = field(metadata=doc("over all runs"))
+    flops: int | None = field(metadata=doc("over all runs"))
+    other_flops: int | None = field(metadata=doc("over all runs"))
+    training_flops: int | None = field(metadata=doc("of one training step"))
+    macs_formula: str | None = field(metadata=doc("exact polynomial in the symbolic dims"))
+    bytes: int | None = field(metadata=doc("read and written in one run, weights included"))
+    status: str | None = field(metadata=doc("exact, estimated or unknown"))
+    reason: str = field(metadata=doc("why it is free, estimated or unknown"))
+    runs: int | None = field(metadata=doc("how often it runs in one run of the model; null is unknown"))
+    in_total: bool = field(metadata=doc("false in the cheaper of two alternative branches"))
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One body of an operator with bodies."""
+
+    path: str = field(metadata=doc("operator and attribute"))
+    owner: str = field(metadata=doc("the operator"))
+    operators: int = field(metadata=doc("in it and in bodies within"))
+    parameters: int | None = field(metadata=doc("of layers in it and in bodies within"))
+    macs: int = field(metadata=doc("over all runs, alternatives inside taken at the larger"))
+    flops: int = field(metadata=doc("over all runs"))
+    runs: int | None = field(metadata=doc("trips; null where the data decide"))
+    reason: str = field(metadata=doc("why the trips are not known, or none"))
+    in_total: bool = field(metadata=doc("false where a costlier alternative is taken for the total"))
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of one run of the model, at the stated dims. Null where the pass did not run."""
+
+    parameters: int | None = field(metadata=doc("weights, scales and biases; tied ones once; BatchNorm statistics not"))
+    buffers: int | None = field(metadata=doc("BatchNorm running means and variances"))
+    weight_bytes: int | None = field(metadata=doc("of all constants as stored"))
+    macs: int | None = field(metadata=doc("matrix work; of alternative branches the larger"))
+    flops: int | None = field(metadata=doc("matrix work, exact multiplies and adds"))
+    other_flops: int | None = field(metadata=doc("everything else, by convention"))
+    training_flops: int | None = field(metadata=doc("of one training step"))
+    macs_formula: str | None = field(metadata=doc("exact polynomial in the symbolic dims, null where there is none"))
+    macs_formula_short: str | None = field(metadata=doc("the same, rounded to three digits"))
+    macs_formula_note: str = field(metadata=doc("where it holds, or why there is none"))
+    effective_parameters: float | None = field(metadata=doc("sum of the layers' effective weights"))
+    analyzed_weights: int | None = field(metadata=doc("weights that the statistics are of: parameters without biases"))
+    global_utilization: float | None = field(metadata=doc("effective_parameters / analyzed_weights"))
+    compression_potential: float | None = field(metadata=doc("1 - global_utilization"))
+    avg_layer_redundancy: float | None = field(metadata=doc("mean of the layers' redundancy"))
+    redundancy_score: float | None = field(metadata=doc("mean of the layers' redundancy, weighted by their weights"))
+    global_sparsity: Mapping[str, float] | None = field(metadata=doc("share of all weights below 1e-3, 1e-2, 1e-1, and zeros"))
+    peak_activation_bytes: int | None = field(metadata=doc("most that activations take at once, by liveness"))
+    peak_node: str | None = field(metadata=doc("operator at the peak"))
+    unsized_tensors: int | None = field(metadata=doc("tensors of unknown size, not in the peak"))
+    coverage: Coverage | None = field(metadata=doc("what the cost totals stand on"))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something the reader should know, or do."""
+
+    rule: str = field(metadata=doc("stable id, NNEA…"))
+    severity: str = field(metadata=doc("note, warning or error"))
+    node: str | None = field(metadata=doc("operator or tensor, null for the model"))
+    message: str = field(metadata=doc("what was found"))
+    hazard: str = field(metadata=doc("what it means"))
+    mitigation: str = field(metadata=doc("what to do"))
+    value: float | None = field(metadata=doc("the number that the rule looked at"))
+    threshold: float | None = field(metadata=doc("the number that it was compared with"))
+
+
+@dataclass(frozen=True, slots=True)
+class PassRun:
+    """How a pass went."""
+
+    name: str = field(metadata=doc("pass"))
+    status: str = field(metadata=doc("ok, failed or skipped"))
+    reason: str = field(metadata=doc("why it is not ok"))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that is known of one model."""
+
+    schema_version: str = field(metadata=doc("1"))
+    tool: Tool = field(metadata=doc("who wrote this"))
+    model: Model = field(metadata=doc("what was analyzed"))
+    conventions: Mapping[str, str] = field(metadata=doc("how flops, training and importance are counted"))
+    dims: Mapping[str, int] = field(metadata=doc("numbers taken for the symbolic dims"))
+    assumed_dims: Sequence[str] = field(metadata=doc("those that nobody set"))
+    totals: Totals = field(metadata=doc("of the model"))
+    layers: Sequence[Layer] = field(metadata=doc("operators with weights, in execution order"))
+    nodes: Sequence[Node] = field(metadata=doc("all operators, in execution order"))
+    branches: Sequence[Branch] = field(metadata=doc("bodies of If, Loop, Scan"))
+    findings: Sequence[Finding] = field(metadata=doc("errors, warnings, notes"))
+    passes: Sequence[PassRun] = field(metadata=doc("what ran"))

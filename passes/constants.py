@@ -1,0 +1,259 @@
+"""Finds the weights: which constant each operator really sees, what it is to the operator, and what is tied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.engine import Pass
+from nnea_graph.errors import ModelError
+from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
+from nnea_graph.graph.constants import ArrayPayload
+from nnea_graph.graph.dtypes import BY_NAME
+from nnea_graph.inference.walk import Inference
+from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
+from nnea_graph.ops.evaluation import value_rules
+from nnea_graph.ops.packing import Packing, packing_of
+from nnea_graph.ops.roles import PARAMETER_ROLES, Role, declared_role, operand_role
+from nnea_graph.passes.shape_inference import SHAPES
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A constant that an operator reads.
+
+    ``constant`` is what the operator sees (dequantized, unpacked, transposed); ``source`` names the stored
+    tensor that it comes from. ``parameters`` are counted where the source is met first: 0 where it is tied,
+    and ``tied_to`` names the operator that has them.
+    """
+
+    tensor: str
+    role: Role
+    constant: Constant
+    source: str
+    parameters: int
+    tied_to: str = ""
+
+
+WEIGHTS = Key[tuple[Weight, ...]]("weights")
+"""The constants of each operator that are more than settings."""
+
+
+@dataclass(frozen=True)
+class ConstantsPass(Pass):
+    """Follows constants through the operators that only reshape, convert or scale them."""
+
+    name = "constants"
+    requires = (SHAPES,)
+    provides = (WEIGHTS,)
+
+    def run(self, graph: ModelGraph) -> None:
+        """Give each operator its weights; those that fold away own none."""
+        counter = _Counter(graph, graph[SHAPES])
+        for node in graph:
+            graph[node, WEIGHTS] = tuple(counter.weights(node))
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedPayload:
+    """The value of a constant expression, computed each time it is asked for and never kept."""
+
+    graph: ModelGraph
+    found: Inference
+    tensor: str
+
+    def elements(self, start: int, stop: int) -> NDArray[Any]:
+        """Evaluate the whole expression; ask for all at once (``loaded``) where it is large."""
+        return evaluate(self.graph, self.found, self.tensor).reshape(-1)[start:stop]
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackedPayload:
+    """What an operator makes of a packed weight, computed each time it is asked for."""
+
+    graph: ModelGraph
+    found: Inference
+    node: OpNode
+    packing: Packing
+
+    def elements(self, start: int, stop: int) -> NDArray[Any]:
+        """Unpack the whole weight; see ``DerivedPayload``."""
+        values: dict[str, NDArray[Any]] = {}
+        for index in self.packing.inputs:
+            name = self.node.inputs[index] if index < len(self.node.inputs) else ""
+            if name in self.found.constant:
+                values[name] = evaluate(self.graph, self.found, name)
+        try:
+            whole = self.packing.unpack(_call(self.node, self.found, values))
+        except (BadCallError, UnknownFactError) as error:
+            raise ModelError(f"node '{self.node.id}' ({self.node.op_type}): {error}") from error
+        return whole.reshape(-1)[start:stop]
+
+
+def loaded(constant: Constant) -> Constant:
+    """The constant with a derived value computed once, ready to be read in pieces."""
+    if not isinstance(constant.payload, DerivedPayload | UnpackedPayload):
+        return constant
+    return Constant(
+        constant.name,
+        constant.dtype,
+        constant.shape,
+        ArrayPayload(constant.payload.elements(0, constant.size)),
+        constant.stored_bytes,
+    )
+
+
+def evaluate(graph: ModelGraph, found: Inference, tensor: str) -> NDArray[Any]:
+    """The value of a constant tensor, without recursion.
+
+    Raises:
+        ModelError: the expression contradicts itself.
+    """
+    values: dict[str, NDArray[Any]] = {}
+    stack = [tensor]
+    while stack:
+        name = stack[-1]
+        if name in values:
+            stack.pop()
+        elif name in graph.constants:
+            values[name] = graph.constants[name].array()
+        else:
+            node = graph.producer(name)
+            if node is None:
+                raise ModelError(f"tensor '{name}' is not a constant")
+            missing = [other for other in node.inputs if other and other not in values]
+            if missing:
+                stack.extend(missing)
+            else:
+                values |= zip(node.outputs, _results(node, found, values), strict=False)
+    return values[tensor]
+
+
+def _results(node: OpNode, found: Inference, values: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    rule = value_rules().get(node.op_type, node.domain)
+    if rule is None:
+        raise ModelError(f"node '{node.id}' ({node.op_type}) cannot be evaluated")
+    try:
+        return rule(_call(node, found, values))
+    except (BadCallError, UnknownFactError) as error:
+        raise ModelError(f"node '{node.id}' ({node.op_type}): {error}") from error
+
+
+def _call(node: OpNode, found: Inference, values: dict[str, NDArray[Any]]) -> OpCall:
+    return OpCall(
+        node.op_type,
+        found.infos(node.inputs),
+        found.infos(node.outputs),
+        node.attributes,
+        tuple(values.get(name) for name in node.inputs),
+        node.domain,
+        node.opset,
+    )
+
+
+class _Counter:
+    """Hands every stored tensor to the first operator that reads it."""
+
+    def __init__(self, graph: ModelGraph, found: Inference) -> None:
+        self.graph = graph
+        self.found = found
+        self._left: dict[str, int] = {}
+        self._owner: dict[str, str] = {}
+        self._sources: dict[str, tuple[str, int]] = {}
+
+    def weights(self, node: OpNode) -> Iterator[Weight]:
+        if node.outputs and all(name in self.found.constant for name in node.outputs if name):
+            return
+        for index, tensor in enumerate(node.inputs):
+            if tensor in self.found.constant:
+                weight = self._weight(node, index, tensor)
+                if weight is not None:
+                    yield weight
+
+    def _weight(self, node: OpNode, index: int, tensor: str) -> Weight | None:
+        constant = self._constant(node, index, tensor)
+        if constant is None:
+            return None
+        role = self._role(node, index, constant)
+        if role is None:
+            return None
+        source, stored = self._source(tensor)
+        if role not in PARAMETER_ROLES:
+            return Weight(tensor, role, constant, source, 0)
+        # A packed weight holds more numbers than its stored tensor has elements.
+        packed = isinstance(constant.payload, UnpackedPayload)
+        left = self._left.setdefault(source, max(stored, constant.size) if packed else stored)
+        parameters = min(constant.size, left)
+        self._left[source] = left - parameters
+        owner = self._owner.setdefault(source, node.id)
+        return Weight(tensor, role, constant, source, parameters, "" if parameters or owner == node.id else owner)
+
+    def _role(self, node: OpNode, index: int, constant: Constant) -> Role | None:
+        declared = declared_role(node.op_type, node.domain, index)
+        if declared is Role.SETTING:
+            return None
+        if declared is not None:
+            numeric = constant.dtype.kind in {"float", "complex"}
+            gathered = node.op_type.startswith("Gather")
+            return declared if numeric or not gathered else None
+        if constant.dtype.kind != "float" or constant.size < 2:
+            return None
+        return operand_role(node.op_type, constant.shape)
+
+    def _constant(self, node: OpNode, index: int, tensor: str) -> Constant | None:
+        """What the operator sees: stored as it is, derived, or unpacked by the operator itself."""
+        packing = packing_of(node.op_type, node.domain)
+        if packing is not None and packing.index == index:
+            return self._unpacked(node, tensor, packing)
+        stored = self.graph.constants.get(tensor)
+        if stored is not None:
+            return stored
+        info = self.found.types.get(tensor)
+        if info is None or info.static is None or info.dtype is None:
+            return None
+        payload = DerivedPayload(self.graph, self.found, tensor)
+        return Constant(tensor, info.dtype, info.static, payload, 0)
+
+    def _unpacked(self, node: OpNode, tensor: str, packing: Packing) -> Constant | None:
+        try:
+            shape = packing.shape(_call(node, self.found, {}))
+        except UnknownFactError:
+            return None
+        payload = UnpackedPayload(self.graph, self.found, node, packing)
+        return Constant(tensor, BY_NAME["float32"], shape, payload, 0)
+
+    def _source(self, tensor: str) -> tuple[str, int]:
+        """The largest stored tensor in the expression, and its elements."""
+        if tensor not in self._sources:
+            self._sources[tensor] = self._largest_leaf(tensor)
+        return self._sources[tensor]
+
+    def _largest_leaf(self, tensor: str) -> tuple[str, int]:
+        best = (tensor, -1)
+        stack, seen = [tensor], {tensor}
+        while stack:
+            name = stack.pop()
+            leaf = self._leaf_size(name)
+            if leaf is not None:
+                best = max(best, (name, leaf), key=lambda pair: pair[1])
+                continue
+            node = self.graph.producer(name)
+            for other in node.inputs if node else ():
+                if other and other not in seen:
+                    seen.add(other)
+                    stack.append(other)
+        return best
+
+    def _leaf_size(self, name: str) -> int | None:
+        stored = self.graph.constants.get(name)
+        if stored is not None:
+            return stored.size
+        node = self.graph.producer(name)
+        if node is not None and node.op_type == "ConstantOfShape":
+            info = self.found.types.get(name)
+            return int(np.prod(info.static)) if info and info.static is not None else 0
+        return None

@@ -1,0 +1,43 @@
+"""Finds the type and shape of every tensor, at stated dims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nnea_graph.engine import Pass
+from nnea_graph.errors import OperatorError
+from nnea_graph.graph import Key, ModelGraph
+from nnea_graph.inference.dims import Dims, resolve
+from nnea_graph.inference.walk import Inference, accepts, infer
+
+DIMS = Key[Dims]("dims")
+"""The numbers that stand for the model's symbols."""
+
+SHAPES = Key[Inference]("shapes")
+"""Types, shapes, small values and trip counts of the whole model."""
+
+
+@dataclass(frozen=True)
+class ShapeInferencePass(Pass):
+    """onnx's own inference operator by operator, our rules where it is blind; never a guess.
+
+    ``dims`` binds symbols, ``input_shapes`` whole inputs.
+    """
+
+    name = "shape_inference"
+    provides = (DIMS, SHAPES)
+
+    dims: Mapping[str, int] = field(default_factory=dict)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def run(self, graph: ModelGraph) -> None:
+        """Choose the dims, then walk the graph at them."""
+        dims = resolve(graph, self.dims, self.input_shapes, lambda tried: accepts(graph, tried))
+        found = infer(graph, dims)
+        if found.problems and not dims.note:
+            raise OperatorError(found.problems[0].message)
+        graph[DIMS] = dims
+        graph[SHAPES] = found
+
+
