@@ -148,7 +148,8 @@ def _multi_head(call: OpCall, past: int, shared: int, *, shared_attribute: bool)
         total = None if before is None else before[2] if fixed else plus(before[2], tokens)
     output = None if query is None else (batch, length, times(heads, value_size))
     present = [info(dtype, (batch, heads, total, size)) for size in (key_size, value_size)]
-    scores = info(None if shared_attribute else dtype, (batch, heads, length, None if fixed else total))
+    # The definition leaves the scores' type to the model.
+    scores = info(None, (batch, heads, length, None if fixed else total))
     return results(call, info(dtype, output), *present, scores)
 
 

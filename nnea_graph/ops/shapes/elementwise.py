@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnea_graph.graph import TensorInfo
+from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.shapes.dims import BOOL, INT32, broadcast, dims, divided, info, like, replaced, results
@@ -49,8 +50,8 @@ def integer_product(call: OpCall) -> list[TensorInfo]:
 
 @shape("MurmurHash3", domain=MICROSOFT)
 def hashed(call: OpCall) -> list[TensorInfo]:
-    """A 32-bit number for each element, signed unless it has to be positive."""
-    return results(call, info(None if call.attr("positive", 1) else INT32, dims(call, 0)))
+    """A 32-bit number for each element, unsigned where it has to be positive."""
+    return results(call, info(BY_NAME["uint32"] if call.attr("positive", 1) else INT32, dims(call, 0)))
 
 
 @shape("LinearAttentionGate", domain=MICROSOFT)

@@ -7,7 +7,6 @@ from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import BadCallError, OpCall
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.shapes.dims import (
-    INT32,
     Shape,
     broadcast,
     dims,
@@ -91,9 +90,8 @@ def quantized_mean(call: OpCall) -> list[TensorInfo]:
 
 @shape("ReduceSumInteger", domain=MICROSOFT)
 def integer_sum(call: OpCall) -> list[TensorInfo]:
-    """In 32 bits."""
-    dtype = BY_NAME["uint32"] if call.dtype(0) == BY_NAME["uint8"] else INT32
-    return results(call, info(dtype, _reduced(call)))
+    """In 32 bits, with or without a sign: the definition leaves that to the model."""
+    return results(call, info(None, _reduced(call)))
 
 
 def _reduced(call: OpCall) -> Shape | None:

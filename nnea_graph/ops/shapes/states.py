@@ -28,8 +28,9 @@ def linear_attention(call: OpCall) -> list[TensorInfo]:
     """Batch x tokens x heads * value size; and one key size x value size matrix a head."""
     queries, heads = heads_of(call, "q_num_heads"), heads_of(call, "kv_num_heads")
     query, value = dims(call, 0, 3), dims(call, 2, 3)
+    source = 3 if call.has(3) else 0
     if query is None or value is None:
-        return results(call, info(call.dtype(0), None), info(call.dtype(3), None))
+        return results(call, info(call.dtype(0), None), info(call.dtype(source), None))
     key_size, value_size = (divided(dim, count) for dim, count in ((query[2], queries), (value[2], heads)))
     state = (query[0], heads, key_size, value_size)
     slots = attribute(call, "state_window")
@@ -37,4 +38,4 @@ def linear_attention(call: OpCall) -> list[TensorInfo]:
         raise BadCallError(f"state_window of LinearAttention is {slots}")
     kept = (slots, *state) if slots else state
     output = (query[0], query[1], times(max(queries, heads), value_size))
-    return results(call, info(call.dtype(0), output), info(call.dtype(3) if call.has(3) else None, kept))
+    return results(call, info(call.dtype(0), output), info(call.dtype(source), kept))
