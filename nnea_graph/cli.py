@@ -1,0 +1,132 @@
+"""The command line: arguments in, exit code out. Data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nnea_graph import __version__
+from nnea_graph.errors import NneaError
+
+_MODEL_HELP = """\b
+Limits on untrusted models, each set by --limit name=number:
+{limits}
+
+\b
+Exit: 0 done; 1 a finding is an error; 2 usage or input error;
+3 internal error; 130 interrupted.
+"""
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run a command; every way out gives an exit code, and an error one line on stderr."""
+    debug = "--debug" in arguments
+    try:
+        code = cli.main(list(arguments), prog_name="nnea-graph", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except NneaError as error:
+        if debug:
+            raise
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has seen enough
+        return 0
+    except MemoryError:
+        return _fail("out of memory; lower a limit (--limit) or run fewer passes (-p cost)", 2)
+    except Exception as error:  # noqa: BLE001 - the last boundary: no traceback unless asked for
+        if debug:
+            raise
+        return _fail(f"internal error: {type(error).__name__}: {error}; --debug shows where", 3)
+    return int(code or 0)
+
+
+def _fail(message: str, code: int) -> int:
+    from nnea_graph.render.escape import inert  # noqa: PLC0415 - only errors need it
+
+    click.echo(f"nnea-graph: error: {inert(message)}", err=True)
+    return code
+
+
+class _LimitsHelp(click.Command):
+    """Adds the limits, which live in one place, to the help text when it is asked for."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from nnea_graph.frontends.limits import Limits  # noqa: PLC0415 - only help needs it
+
+        rows = [f"  {name} = {value:,}" for name, value in Limits().items()]
+        self.help = (self.help or "") + "\n\n" + _MODEL_HELP.format(limits="\n".join(rows))
+        super().format_help_text(ctx, formatter)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="nnea-graph %(version)s")
+def cli() -> None:
+    """Tells what a trained network really costs, where, and how much of it carries the result."""
+
+
+@cli.command(cls=_LimitsHelp)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim, e.g. batch=8.")
+@click.option(
+    "--input-shape",
+    "shapes",
+    multiple=True,
+    metavar="[NAME:]SHAPE",
+    help="Shape of an input: x:1,3,224,224, x:1x3x224x224, x:f32:1x3x224x224, or the list alone.",
+)
+@click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="F[=PATH]",
+    help="text (default) or json, to stdout or a file; may be repeated.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Folder for report.json and run.json.")
+@click.option("--force", is_flag=True, help="Replace a report that is in the output folder.")
+@click.option("--training", type=click.Choice(["4x", "exact"]), default="4x", show_default=True, help="How training FLOPs are counted.")
+@click.option("--frozen", multiple=True, metavar="PATTERN", help="Weights, operators or modules that do not train.")
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Rows of the longest tables.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see below.")
+@click.option(
+    "--allow-external",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder that links to external data may lead to (the Hugging Face cache).",
+)
+@click.option("--exit-zero", is_flag=True, help="Exit 0 even if a finding is an error.")
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but data and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Time and memory of each pass, on stderr; conventions in full.")
+@click.option("--no-progress", is_flag=True, help="No progress on stderr.")
+@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
+def run(model: Path, **options: Any) -> int:
+    """Analyze MODEL, an .onnx file."""
+    from nnea_graph.commands.run import run_model  # noqa: PLC0415 - help and errors cost no imports
+
+    return run_model(model, **options)
+
+
+@cli.command()
+def passes() -> None:
+    """List the passes, what they need and what they give."""
+    from nnea_graph.commands.listing import list_passes  # noqa: PLC0415
+
+    list_passes()
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of the report."""
+    from nnea_graph.render.json_schema import render_schema  # noqa: PLC0415
+
+    click.echo(render_schema(), nl=False)

@@ -1,0 +1,1 @@
+"""What the commands do, one a file; ``cli.py`` only reads arguments."""

@@ -1,0 +1,176 @@
+"""``nnea-graph run``: analyze one model and write the report where it is asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nnea_graph.api import load, run_pipeline
+from nnea_graph.engine import PassResult
+from nnea_graph.engine.manager import Listener, peak_bytes
+from nnea_graph.errors import UsageError
+from nnea_graph.frontends.limits import Limits
+from nnea_graph.graph import ModelGraph
+from nnea_graph.inference.shape_text import parse_input_shape
+from nnea_graph.render.files import REPORT, output_folder, write_folder, write_whole
+from nnea_graph.render.json import render_json
+from nnea_graph.report.build import build_report
+from nnea_graph.report.schema import Report
+
+FORMATS = ("text", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A format and where it goes; ``path`` is None for stdout."""
+
+    format: str
+    path: Path | None
+
+
+def run_model(model: Path, **options: Any) -> int:
+    """Analyze a model and write the report; the exit code says whether a finding is an error."""
+    sinks = _sinks(options["formats"])
+    started, clock = datetime.now(UTC), time.perf_counter()
+    with ExitStack() as stack:
+        if options["output"]:
+            stack.enter_context(output_folder(options["output"], force=options["force"]))
+        graph = load(model, Limits.with_text(options["limits"]), options["allow_external"])
+        with _progress(shown=not (options["quiet"] or options["no_progress"])) as listener:
+            results = run_pipeline(graph, options["passes"], _pass_options(graph, options), listener)
+        report = build_report(graph, results)
+        failed = any(finding.severity == "error" for finding in report.findings)
+        run_facts = _run_facts(model, started, time.perf_counter() - clock, results)
+        _write(report, sinks, options, failed=failed)
+        if options["output"]:
+            files = {REPORT: render_json(report), "run.json": json.dumps(run_facts, indent=1) + "\n"}
+            write_folder(options["output"], files)
+    if options["verbose"]:
+        _tell_passes(results)
+    return 0 if not failed or options["exit_zero"] else 1
+
+
+def _pass_options(graph: ModelGraph, options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "dims": _dims(options["dims"]),
+        "input_shapes": _input_shapes(graph, options["shapes"]),
+        "training": options["training"],
+        "frozen": tuple(options["frozen"]),
+    }
+
+
+def _dims(texts: Sequence[str]) -> dict[str, int]:
+    dims = {}
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        if not equals or not name or not number.isdecimal():
+            raise UsageError(f"--dim '{text}': write name=number, e.g. --dim batch=8")
+        dims[name] = int(number)
+    return dims
+
+
+def _input_shapes(graph: ModelGraph, texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        given = parse_input_shape(text)
+        if given.name is None and len(graph.inputs) != 1:
+            raise UsageError(
+                f"--input-shape '{text}': the model has {len(graph.inputs)} inputs"
+                f" ({', '.join(graph.inputs)}); say which: name:{text}"
+            )
+        name = given.name if given.name is not None else graph.inputs[0]
+        declared = graph.tensors[name].dtype if name in graph.tensors else None
+        if given.dtype and declared and given.dtype != declared.name:
+            raise UsageError(f"--input-shape '{text}': input '{name}' is {declared}, not {given.dtype}")
+        shapes[name] = given.dims
+    return shapes
+
+
+def _sinks(texts: Sequence[str]) -> list[Sink]:
+    sinks = []
+    for text in texts or ("text",):
+        name, _, path = text.partition("=")
+        if name not in FORMATS:
+            raise UsageError(f"--format '{text}': there is no format '{name}'; there is {', '.join(FORMATS)}")
+        sinks.append(Sink(name, Path(path) if path else None))
+    if sum(sink.path is None for sink in sinks) > 1:
+        raise UsageError("--format: only one format can go to stdout; give the others a file: json=report.json")
+    return sinks
+
+
+def _write(report: Report, sinks: Sequence[Sink], options: dict[str, Any], *, failed: bool) -> None:
+    for sink in sinks:
+        writer = _WRITERS[sink.format]
+        if sink.path is None:
+            writer(report, options, failed)
+        elif sink.format == "json":
+            write_whole(sink.path, render_json(report))
+        else:
+            from nnea_graph.render.text import render_text  # noqa: PLC0415 - rich costs 0.1 s
+
+            write_whole(sink.path, render_text(report, top=options["top"], verbose=options["verbose"], verdict=_verdict(failed)))
+
+
+def _print_json(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001 - a table's signature
+    del options, failed
+    sys.stdout.write(render_json(report))
+    sys.stdout.flush()
+
+
+def _print_text(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001
+    from nnea_graph.render.text import print_text  # noqa: PLC0415 - rich costs 0.1 s
+
+    print_text(report, top=options["top"], verbose=options["verbose"], verdict=_verdict(failed))
+
+
+_WRITERS: dict[str, Callable[[Report, dict[str, Any], bool], None]] = {"json": _print_json, "text": _print_text}
+
+
+def _verdict(failed: bool) -> str:  # noqa: FBT001
+    return "FAILED" if failed else "PASSED"
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Listener | None]:
+    """One line on stderr that names the pass at work, only on a terminal."""
+    if not shown or not sys.stderr.isatty():
+        yield None
+        return
+
+    def tell(name: str, place: int, count: int) -> None:
+        sys.stderr.write(f"\r\x1b[2K[{place + 1}/{count}] {name}")
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        sys.stderr.write("\r\x1b[2K")
+        sys.stderr.flush()
+
+
+def _run_facts(model: Path, started: datetime, seconds: float, results: Sequence[PassResult]) -> dict[str, Any]:
+    """What differs from run to run, kept out of the report."""
+    return {
+        "command": sys.argv[1:],
+        "path": str(model.absolute()),
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "peak_bytes": peak_bytes(),
+        "passes": [
+            {"name": each.name, "seconds": round(each.seconds, 4), "peak_bytes": each.peak_bytes}
+            for each in results
+        ],
+    }
+
+
+def _tell_passes(results: Sequence[PassResult]) -> None:
+    for each in results:
+        peak = each.peak_bytes / 2**20
+        sys.stderr.write(f"{each.name:20} {each.status:8} {each.seconds:8.3f} s   peak {peak:7.0f} MiB\n")

@@ -1,0 +1,76 @@
+"""Output files and folders: whole or not at all, and nobody else's lost."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nnea_graph.errors import OutputError
+
+REPORT = "report.json"
+_LOCK = ".nnea-graph.lock"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file beside its place, force it to the disk, then put it there in one step.
+
+    Raises:
+        OutputError: it cannot be written; nothing is left behind, and an older file stays as it was.
+    """
+    temporary = ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp makes private files
+        os.replace(temporary, path)  # noqa: PTH105
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}; give another place") from error
+    finally:
+        with suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108 - "" where nothing was made
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def output_folder(folder: Path, *, force: bool) -> Iterator[None]:
+    """Hold a folder for this run alone.
+
+    Raises:
+        OutputError: it cannot be made, another run holds it, or it has a report and ``force`` is not given.
+    """
+    import fcntl  # noqa: PLC0415 - only runs with -o need it
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be used as output folder: {error.strerror}; give another") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutputError(f"{folder}: another run writes there; wait for it or give another folder") from error
+        if (folder / REPORT).exists() and not force:
+            raise OutputError(f"{folder}: has a report already; give another folder, or --force to replace it")
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / _LOCK).unlink()
+        os.close(lock)
+
+
+def write_folder(folder: Path, files: Mapping[str, str]) -> None:
+    """Write several files; the report comes last, so that a folder with a report is complete."""
+    for name, text in sorted(files.items(), key=lambda item: item[0] == REPORT):
+        write_whole(folder / name, text)
