@@ -18,7 +18,11 @@ OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC
 
 
 class NotRegularError(ModelError):
-    """Something other than a regular file was opened."""
+    """Something other than a regular file was opened; ``kind`` says what, in words."""
+
+    def __init__(self, name: str, mode: int) -> None:
+        self.kind = kind_of(mode)
+        super().__init__(f"{name} is {self.kind}, not a regular file")
 
 
 class DataFile:
@@ -33,7 +37,7 @@ class DataFile:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             self.close()
-            raise NotRegularError(f"{name} is {kind_of(status.st_mode)}, not a regular file")
+            raise NotRegularError(name, status.st_mode)
         self.size = status.st_size
         self.links = status.st_nlink
         self.identity = (status.st_dev, status.st_ino)

@@ -23,14 +23,14 @@ class Limits:
     """Bytes of the model file and of all its external data files together."""
     message_bytes: int = 512 * MIB
     """Bytes of the model's structure: everything but the large tensors, which stay in their files."""
-    memory_bytes: int = GIB
+    memory_bytes: int = 768 * MIB
     """Bytes of memory that the parsed structure may take (tiny messages grow seventyfold when parsed)."""
     fields: int = 5_000_000
     """Fields stepped over in the large messages of the file (a node of the main graph is one)."""
-    typed_bytes: int = 128 * MIB
-    """Bytes of one tensor that is stored as variable-length integers, which grow eightfold when parsed."""
-    part_bytes: int = 16 * MIB
-    """Bytes of one part that holds neither tensors nor nodes: the type of one value, one metadata entry."""
+    typed_bytes: int = 64 * MIB
+    """Bytes of numbers of one tensor or attribute outside raw_data; they can grow eightfold when parsed."""
+    part_bytes: int = 4 * MIB
+    """Bytes of one part that holds neither tensors nor text: the type of one value, one quantization note."""
     name_bytes: int = NAME_BYTES
     """Bytes of one name."""
     nodes: int = 2_000_000

@@ -12,8 +12,8 @@ from typing import Self
 from onnx import ModelProto, SparseTensorProto, TensorProto
 
 from nnea_graph.errors import LimitError, ModelError
-from nnea_graph.frontends.data_file import OPEN_FLAGS, DataFile
-from nnea_graph.frontends.decode import merged
+from nnea_graph.frontends.data_file import OPEN_FLAGS, DataFile, NotRegularError
+from nnea_graph.frontends.decode import built
 from nnea_graph.frontends.external_data import ExternalFiles
 from nnea_graph.frontends.foreign import foreign_format
 from nnea_graph.frontends.limits import Limits
@@ -108,7 +108,7 @@ def read_onnx(path: Path | str, limits: Limits | None = None, allow_external: Pa
 
 
 def _read(path: Path, limits: Limits, allow_external: Path | None) -> OnnxFile:
-    own = DataFile(_opened(path), "it")
+    own = _own_file(path)
     if own.size == 0:
         raise ModelError("the file is empty; fetch or export it again")
     if own.size > limits.file_bytes:
@@ -124,9 +124,11 @@ def _read(path: Path, limits: Limits, allow_external: Path | None) -> OnnxFile:
     return OnnxFile(path, proto, TensorReader(limits, external, own, marker), external)
 
 
-def _opened(path: Path) -> int:
+def _own_file(path: Path) -> DataFile:
     try:
-        return os.open(path, OPEN_FLAGS)
+        return DataFile(os.open(path, OPEN_FLAGS), f"the model file {_line(path)}")
+    except NotRegularError as error:
+        raise ModelError(f"this is {error.kind}; give the .onnx file itself") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "this cannot be a path"
         raise ModelError(f"cannot be opened: {reason}; check the path and its permissions") from error
@@ -134,9 +136,10 @@ def _opened(path: Path) -> int:
 
 def _parsed(own: DataFile, limits: Limits) -> tuple[ModelProto, str]:
     """The model without its large tensors, and the location that those have been given."""
-    with mmap.mmap(own.descriptor, own.size, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as data:
-        skim = Skim(data, limits)
-        return merged(skim.parts(), limits), skim.marker
+    # Not closed by hand: while an error is on its way up, its traceback still holds slices of the map.
+    data = memoryview(mmap.mmap(own.descriptor, own.size, access=mmap.ACCESS_READ))
+    skim = Skim(data, limits)
+    return built(skim.steps(), limits), skim.marker
 
 
 def _check_graph(proto: ModelProto) -> None:

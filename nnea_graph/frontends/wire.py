@@ -117,20 +117,6 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
     raise ModelError(damage(at))
 
 
-def field(number: int, body: bytes | memoryview) -> bytes:
-    """A length-delimited field, serialized."""
-    return b"".join([_encoded(number << 3 | 2), _encoded(len(body)), body])
-
-
-def _encoded(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def damage(at: int) -> str:
     """What to say of bytes that are no message."""
     return f"no ONNX model, or a damaged or incomplete one (at byte {at:,}); fetch or export it again"
