@@ -1,0 +1,1 @@
+"""Models of known cost, made on the fly: nothing large is stored."""
