@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.graph import Body, TensorInfo
@@ -43,6 +44,10 @@ class ControlFlow(Protocol):
         """(input, output) of the body for each value that one trip hands to the next."""
         ...
 
+    def holds(self, body: Body) -> dict[str, NDArray[Any]]:
+        """Values that inputs of the body have whenever it runs."""
+        ...
+
     def trips(self, call: OpCall, bodies: Sequence[Body], values: Values) -> dict[str, Trips]:
         """How often each body runs."""
         ...
@@ -65,6 +70,10 @@ class If:
         """Nothing is carried."""
         return []
 
+    def holds(self, body: Body) -> dict[str, NDArray[Any]]:
+        """Branches take no inputs."""
+        return {}
+
     def trips(self, call: OpCall, bodies: Sequence[Body], values: Values) -> dict[str, Trips]:
         """1 for both where the condition is not known: they are alternatives."""
         condition = call.values[0] if call.values else None
@@ -81,7 +90,9 @@ class If:
     ) -> list[TensorInfo]:
         """What all branches that may run agree on."""
         running = [body for body in bodies if trips[body.path].count != 0]
-        columns = zip(*([types.get(name, _UNKNOWN) for name in body.outputs] for body in running), strict=False)
+        columns = zip(
+            *([types.get(name, _UNKNOWN) for name in body.outputs] for body in running), strict=False
+        )
         return [_agreed(column) for column in columns]
 
 
@@ -90,7 +101,10 @@ def _agreed(infos: Sequence[TensorInfo]) -> TensorInfo:
     shapes = [info.shape for info in infos]
     if first.shape is None or any(shape is None or len(shape) != len(first.shape) for shape in shapes):
         return TensorInfo(first.dtype, None)
-    dims = (column[0] if len(set(column)) == 1 else None for column in zip(*(s or () for s in shapes), strict=True))
+    dims = (
+        column[0] if len(set(column)) == 1 else None
+        for column in zip(*(s or () for s in shapes), strict=True)
+    )
     return TensorInfo(first.dtype, tuple(dims))
 
 
@@ -105,6 +119,10 @@ class Loop:
         """Body inputs after the first two, body outputs after the first."""
         return list(zip(body.inputs[2:], body.outputs[1:], strict=False))
 
+    def holds(self, body: Body) -> dict[str, NDArray[Any]]:
+        """The condition is true, or the body would not run."""
+        return {name: np.array(True) for name in body.inputs[1:2]}
+
     def trips(self, call: OpCall, bodies: Sequence[Body], values: Values) -> dict[str, Trips]:
         """M where it is a constant; the most, where the body makes a condition of its own."""
         body = bodies[0]
@@ -115,14 +133,13 @@ class Loop:
         if most is None or most.size != 1:
             return {body.path: Trips(None, "the trip count depends on the data")}
         count = max(0, int(most.reshape(-1)[0]))
-        return {body.path: Trips(count, bound=not self._runs_on(body, values))}
+        starts = start is not None or len(call.inputs) < 2 or call.inputs[1] is None
+        return {body.path: Trips(count, bound=not (starts and self._runs_on(body, values)))}
 
     @staticmethod
     def _runs_on(body: Body, values: Values) -> bool:
-        """Whether the condition that the body makes is always true."""
+        """Whether the condition that the body makes is true wherever the one that it got is."""
         made = body.outputs[0]
-        if len(body.inputs) > 1 and made == body.inputs[1]:
-            return True
         return made in values and bool(values[made].all())
 
     def leave(
@@ -134,7 +151,9 @@ class Loop:
         found = trips[body.path]
         length = None if found.bound else found.count
         final = [types.get(name, _UNKNOWN) for name in body.inputs[2:]]
-        return final + [_stacked(types.get(name, _UNKNOWN), length, 0) for name in body.outputs[1 + carried :]]
+        return final + [
+            _stacked(types.get(name, _UNKNOWN), length, 0) for name in body.outputs[1 + carried :]
+        ]
 
 
 def _stacked(info: TensorInfo, length: int | None, axis: int) -> TensorInfo:
@@ -158,6 +177,10 @@ class Scan:
         states, _ = self._split(call)
         return list(zip(body.inputs[: len(states)], body.outputs[: len(states)], strict=False))
 
+    def holds(self, body: Body) -> dict[str, NDArray[Any]]:
+        """No input of the body is known."""
+        return {}
+
     def trips(self, call: OpCall, bodies: Sequence[Body], values: Values) -> dict[str, Trips]:
         """The length of the scan axis."""
         return {bodies[0].path: Trips(*self._length(call))}
@@ -173,7 +196,8 @@ class Scan:
         length, _ = self._length(call)
         final = [types.get(name, _UNKNOWN) for name in body.inputs[: len(states)]]
         return final + [
-            _stacked(types.get(name, _UNKNOWN), length, axis) for name, axis in zip(stacked, axes, strict=False)
+            _stacked(types.get(name, _UNKNOWN), length, axis)
+            for name, axis in zip(stacked, axes, strict=False)
         ]
 
     @staticmethod

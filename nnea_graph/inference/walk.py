@@ -114,6 +114,7 @@ class _Walker:
         given = flow.enter(call_of(owner, self.found), body) if flow else [_UNKNOWN] * len(body.inputs)
         for name, info in zip(body.inputs, given, strict=False):
             self.found.types[name] = info if info.shape is not None else self._declared(name, info)
+        self.found.values |= flow.holds(body) if flow else {}
 
     def _join(self, node: OpNode) -> None:
         """After the bodies: repeat a loop whose carried shapes changed with those dims open, then the outputs."""
@@ -125,7 +126,9 @@ class _Walker:
         bodies = [self.graph.bodies[path] for path in node.bodies]
         flow = CONTROL_FLOW.get(node.op_type)
         if flow is None:
-            self.found.trips |= {path: Trips(None, f"{node.op_type} decides while it runs") for path in node.bodies}
+            self.found.trips |= {
+                path: Trips(None, f"{node.op_type} decides while it runs") for path in node.bodies
+            }
             self._store(node, [self._declared(name, _UNKNOWN) for name in node.outputs], "declared")
             return
         for body in bodies:
@@ -259,7 +262,10 @@ class _Walker:
         if not shape_only and not (present and all(name in self.found.values for name in present)):
             return
         outputs = self.found.infos(node.outputs)
-        if any(info is not None and info.static is not None and _size(info.static) > VALUE_LIMIT for info in outputs):
+        if any(
+            info is not None and info.static is not None and _size(info.static) > VALUE_LIMIT
+            for info in outputs
+        ):
             return
         try:
             results = rule(call_of(node, self.found))
