@@ -20,7 +20,7 @@ from nnea_graph.frontends.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.shape_text import parse_input_shape
 from nnea_graph.render.files import REPORT, output_folder, write_folder, write_whole
-from nnea_graph.render.json import render_json
+from nnea_graph.render.json import json_pieces
 from nnea_graph.report.build import build_report
 from nnea_graph.report.schema import Report
 
@@ -50,7 +50,7 @@ def run_model(model: Path, **options: Any) -> int:
         run_facts = _run_facts(model, started, time.perf_counter() - clock, results)
         _write(report, sinks, options, failed=failed)
         if options["output"]:
-            files = {REPORT: render_json(report), "run.json": json.dumps(run_facts, indent=1) + "\n"}
+            files = {REPORT: json_pieces(report), "run.json": [json.dumps(run_facts, indent=1), "\n"]}
             write_folder(options["output"], files)
     if options["verbose"]:
         _tell_passes(results)
@@ -111,7 +111,7 @@ def _write(report: Report, sinks: Sequence[Sink], options: dict[str, Any], *, fa
         if sink.path is None:
             writer(report, options, failed)
         elif sink.format == "json":
-            write_whole(sink.path, render_json(report))
+            write_whole(sink.path, json_pieces(report))
         else:
             from nnea_graph.render.text import render_text  # noqa: PLC0415 - rich costs 0.1 s
 
@@ -120,7 +120,7 @@ def _write(report: Report, sinks: Sequence[Sink], options: dict[str, Any], *, fa
 
 def _print_json(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001 - a table's signature
     del options, failed
-    sys.stdout.write(render_json(report))
+    sys.stdout.writelines(json_pieces(report))
     sys.stdout.flush()
 
 

@@ -60,7 +60,7 @@ class Flattener:
         self, file: OnnxFile, functions: Mapping[FunctionKey, FunctionProto], limits: Limits
     ) -> None:
         self.nodes: list[OpNode] = []
-        self.protos: dict[str, NodeProto] = {}
+        self.attribute_bytes: dict[str, bytes] = {}
         self.tensors: dict[str, TensorInfo] = {}
         self.constants: dict[str, Constant] = {}
         self.bodies: dict[str, Body] = {}
@@ -204,7 +204,8 @@ class Flattener:
                 f"the model has more than {self._limits.nodes:,} operators; raise it with --limit nodes=N"
             )
         self.nodes.append(node)
-        self.protos[node.id] = proto
+        if proto.attribute:
+            self.attribute_bytes[node.id] = _serialized(proto)
 
     def _body(  # noqa: PLR0913 - what a body is named and bound by
         self,
@@ -290,6 +291,13 @@ class Flattener:
         if len(attributes) != 1:
             raise ModelError(f"Constant '{name}' has {len(attributes)} values; it needs one")
         self._constant(name, _literal(name, *attributes.values()))
+
+
+def _serialized(node: NodeProto) -> bytes:
+    """The attributes of a node, but for its graphs, as bytes of a node that has nothing else."""
+    bare = NodeProto()
+    bare.attribute.extend(attribute for attribute in node.attribute if not _graphs(attribute))
+    return bare.SerializeToString()
 
 
 def _graphs(attribute: AttributeProto) -> list[GraphProto]:

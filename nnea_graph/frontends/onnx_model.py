@@ -63,7 +63,7 @@ def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
         tensors=flat.tensors,
         constants=flat.constants,
         bodies=dict(reversed(flat.bodies.items())),  # the flattener finishes inner bodies first
-        oracle=OnnxOracle(flat.protos, opsets, proto.ir_version),
+        oracle=OnnxOracle(flat.attribute_bytes, opsets, proto.ir_version),
         file=file,
     )
 

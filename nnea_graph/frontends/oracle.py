@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import AttributeProto, NodeProto, TensorProto, TypeProto, defs, numpy_helper
+from onnx import NodeProto, TensorProto, TypeProto, defs, numpy_helper
 from onnx.shape_inference import InferenceError
 
 from nnea_graph.errors import OperatorError
@@ -20,11 +20,12 @@ _UNKNOWN = TensorInfo(None, None)
 class OnnxOracle:
     """Asks onnx for the outputs of one operator; equal questions are asked once.
 
-    Operators of one graph repeat: a chain of 300,000 nodes asks a handful of questions.
+    Operators of one graph repeat: a chain of 300,000 nodes asks a handful of questions. ``attributes`` are
+    serialized, by operator; those without any are left out.
     """
 
-    def __init__(self, protos: Mapping[str, NodeProto], opsets: Mapping[str, int], ir_version: int) -> None:
-        self._protos = protos
+    def __init__(self, attributes: Mapping[str, bytes], opsets: Mapping[str, int], ir_version: int) -> None:
+        self._attributes = attributes
         self._opsets = dict(opsets)
         self._ir_version = ir_version
         self._answers: dict[tuple[Any, ...], list[TensorInfo]] = {}
@@ -39,7 +40,7 @@ class OnnxOracle:
         schema = schema_of(node.op_type, node.opset, node.domain)
         if schema is None or any(info is not None and info.dtype is None for info in inputs):
             return [_UNKNOWN] * len(node.outputs)
-        attributes = _attribute_bytes(self._protos[node.id])
+        attributes = self._attributes.get(node.id, b"")
         kept = tuple(None if value is None else (value.dtype.str, value.shape, value.tobytes()) for value in values)
         key = (node.op_type, node.domain, node.opset, attributes, tuple(inputs), kept, len(node.outputs))
         if key not in self._answers:
@@ -54,7 +55,7 @@ class OnnxOracle:
         values: Sequence[NDArray[Any] | None],
     ) -> list[TensorInfo]:
         question = NodeProto(op_type=node.op_type, domain=node.domain)
-        question.attribute.extend(self._protos[node.id].attribute)
+        question.MergeFromString(self._attributes.get(node.id, b""))
         question.input.extend(f"i{n}" if info else "" for n, info in enumerate(inputs))
         question.output.extend(f"o{n}" if name else "" for n, name in enumerate(node.outputs))
         types = {f"i{n}": _type(info) for n, info in enumerate(inputs) if info}
@@ -68,10 +69,6 @@ class OnnxOracle:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise OperatorError(f"node '{node.id}' ({node.op_type}): {reason}") from error
         return [_info(found[f"o{n}"]) if f"o{n}" in found else _UNKNOWN for n in range(len(node.outputs))]
-
-
-def _attribute_bytes(proto: NodeProto) -> bytes:
-    return b"".join(a.SerializeToString() for a in proto.attribute if a.type != AttributeProto.GRAPH)
 
 
 def _type(info: TensorInfo) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nnea_graph.graph.dtypes import DType
@@ -14,17 +14,19 @@ Dim = int | str | None
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """Type and shape of a tensor; ``shape`` is None where not even the rank is known."""
+    """Type and shape of a tensor; ``shape`` is None where not even the rank is known.
+
+    ``static`` is the shape if every dim is a number, else None.
+    """
 
     dtype: DType | None
     shape: tuple[Dim, ...] | None
+    static: tuple[int, ...] | None = field(init=False, repr=False, compare=False)
 
-    @property
-    def static(self) -> tuple[int, ...] | None:
-        """The shape if every dim is a number, else None."""
-        if self.shape is None or not all(isinstance(dim, int) for dim in self.shape):
-            return None
-        return tuple(dim for dim in self.shape if isinstance(dim, int))
+    def __post_init__(self) -> None:
+        dims = tuple(dim for dim in self.shape or () if isinstance(dim, int))
+        known = self.shape is not None and len(dims) == len(self.shape)
+        object.__setattr__(self, "static", dims if known else None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +14,7 @@ REPORT = "report.json"
 _LOCK = ".nnea-graph.lock"
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, pieces: Iterable[str]) -> None:
     """Write a file beside its place, force it to the disk, then put it there in one step.
 
     Raises:
@@ -24,7 +24,7 @@ def write_whole(path: Path, text: str) -> None:
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(text)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp makes private files
@@ -70,7 +70,7 @@ def output_folder(folder: Path, *, force: bool) -> Iterator[None]:
         os.close(lock)
 
 
-def write_folder(folder: Path, files: Mapping[str, str]) -> None:
+def write_folder(folder: Path, files: Mapping[str, Iterable[str]]) -> None:
     """Write several files; the report comes last, so that a folder with a report is complete."""
-    for name, text in sorted(files.items(), key=lambda item: item[0] == REPORT):
-        write_whole(folder / name, text)
+    for name, pieces in sorted(files.items(), key=lambda item: item[0] == REPORT):
+        write_whole(folder / name, pieces)

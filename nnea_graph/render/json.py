@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
@@ -12,48 +12,59 @@ from nnea_graph.report import Report
 
 
 def render_json(report: Report) -> str:
+    """The whole text; see ``json_pieces``."""
+    return "".join(json_pieces(report))
+
+
+def json_pieces(report: Report) -> Iterator[str]:
     """One line a layer, node or finding; keys in the order of the schema; the same bytes for the same report.
 
-    Indented throughout, a large graph would take Python's slow encoder and ten times the lines.
+    Indented throughout, a large graph would take Python's slow encoder and ten times the lines; in one
+    piece, as much memory again as the report itself.
     """
-    return "".join(_pieces(plain(report)))
-
-
-def _pieces(whole: Mapping[str, Any]) -> Iterator[str]:
     opening = "{\n"
-    for name, value in whole.items():
+    for name in _names(type(report)):
         yield f"{opening} {_compact(name)}: "
-        yield from _value(value)
+        yield from _value(getattr(report, name))
         opening = ",\n"
     yield "\n}\n"
 
 
 def _value(value: Any) -> Iterator[str]:
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        yield from _lines("[", [_compact(item) for item in value], "]")
-    elif isinstance(value, dict) and value:
-        yield from _lines("{", [f"{_compact(key)}: {_compact(item)}" for key, item in value.items()], "}")
+    if isinstance(value, list) and value and is_dataclass(value[0]):
+        yield from _lines("[", (_compact(plain(item)) for item in value), "]")
+    elif is_dataclass(value):
+        items = ((name, getattr(value, name)) for name in _names(type(value)))
+        yield from _lines("{", (f"{_compact(name)}: {_compact(plain(item))}" for name, item in items), "}")
     else:
-        yield _compact(value)
+        yield _compact(plain(value))
 
 
-def _lines(opening: str, lines: Sequence[str], closing: str) -> Iterator[str]:
-    yield opening + "\n  " + ",\n  ".join(lines) + "\n " + closing
+def _lines(opening: str, lines: Iterator[str], closing: str) -> Iterator[str]:
+    separator = opening + "\n  "
+    for line in lines:
+        yield separator + line
+        separator = ",\n  "
+    yield "\n " + closing
 
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+
+
 def plain(value: Any) -> Any:
     """Dataclasses as dicts, sequences as lists."""
-    if value is None or isinstance(value, str | int | float):
+    if type(value) in _LEAVES:
         return value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if is_dataclass(value):
-        return {name: plain(getattr(value, name)) for name in _names(type(value))}
-    return [plain(item) for item in value]
+    if isinstance(value, list | tuple):
+        return [item if type(item) in _LEAVES else plain(item) for item in value]
+    items = ((name, getattr(value, name)) for name in _names(type(value)))
+    return {name: item if type(item) in _LEAVES else plain(item) for name, item in items}
 
 
 @cache
