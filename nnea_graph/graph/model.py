@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-import networkx as nx
 from numpy.typing import NDArray
 
 from nnea_graph.errors import PassError
 from nnea_graph.graph.constants import Constant
 from nnea_graph.graph.keys import Key
 from nnea_graph.graph.nodes import Body, OpNode, TensorInfo
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 T = TypeVar("T")
 
@@ -104,19 +107,42 @@ class ModelGraph:
         self._order = tuple(nodes)
         self._writable: frozenset[str] | None = None
         self._producers = {name: node for node in nodes for name in node.outputs if name}
-        self.nx: nx.DiGraph[str] = nx.DiGraph()
-        self._build()
-        nx.freeze(self.nx)
+        self._model_facts: dict[str, Any] = {}
+        self._node_facts: dict[str, dict[str, Any]] = {node.id: {"op": node} for node in nodes}
 
-    def _build(self) -> None:
-        self.nx.add_nodes_from((node.id, {"op": node}) for node in self._order)
+    @cached_property
+    def nx(self) -> nx.DiGraph[str]:
+        """The frozen networkx graph, with the facts as its attributes: the same dicts, so later facts appear too.
+
+        Made when first asked for: networkx takes longer to import than a small model to analyze.
+        """
+        import networkx  # noqa: PLC0415 - see above
+
+        whole: nx.DiGraph[str] = networkx.DiGraph()
+        whole.add_nodes_from(self._node_facts.items())
+        whole.add_edges_from((a, b, {"tensors": tuple(names)}) for (a, b), names in self._edges().items())
+        whole.graph.update(self._model_facts)
+        self._model_facts = whole.graph
+        self._node_facts = {node.id: whole.nodes[node.id] for node in self._order}
+        return networkx.freeze(whole)
+
+    def _edges(self) -> dict[tuple[str, str], list[str]]:
+        """Names of the tensors that run from one operator to another."""
         edges: dict[tuple[str, str], list[str]] = {}
         for node in self._order:
             for name in self.reads(node):
                 producer = self._producers.get(name)
                 if producer is not None and producer is not node:
                     edges.setdefault((producer.id, node.id), []).append(name)
-        self.nx.add_edges_from((a, b, {"tensors": tuple(names)}) for (a, b), names in edges.items())
+        return edges
+
+    @cached_property
+    def _consumers(self) -> dict[str, list[OpNode]]:
+        found: dict[str, list[OpNode]] = {}
+        for node in self._order:
+            for name in dict.fromkeys(self.reads(node)):
+                found.setdefault(name, []).append(node)
+        return found
 
     def reads(self, node: OpNode) -> Iterator[str]:
         """Names of the tensors that an operator reads: its inputs, and the outputs of its bodies."""
@@ -132,7 +158,7 @@ class ModelGraph:
 
     def node(self, node_id: str) -> OpNode:
         """The operator of that id; KeyError where there is none."""
-        op: OpNode = self.nx.nodes[node_id]["op"]
+        op: OpNode = self._node_facts[node_id]["op"]
         return op
 
     def producer(self, tensor: str) -> OpNode | None:
@@ -140,12 +166,8 @@ class ModelGraph:
         return self._producers.get(tensor)
 
     def consumers(self, tensor: str) -> list[OpNode]:
-        """The operators that read a tensor made by an operator, in execution order of insertion."""
-        producer = self._producers.get(tensor)
-        if producer is None:
-            return [node for node in self._order if tensor in node.inputs]
-        following = self.nx.adj[producer.id]
-        return [self.node(other) for other, edge in following.items() if tensor in edge["tensors"]]
+        """The operators that read a tensor, in execution order."""
+        return self._consumers.get(tensor, [])
 
     @overload
     def __getitem__(self, place: Key[T]) -> T: ...
@@ -183,6 +205,6 @@ class ModelGraph:
 
     def _facts(self, place: Key[Any] | tuple[OpNode, Key[Any]]) -> tuple[dict[str, Any], Key[Any]]:
         if isinstance(place, Key):
-            return self.nx.graph, place
+            return self._model_facts, place
         node, key = place
-        return self.nx.nodes[node.id], key
+        return self._node_facts[node.id], key
