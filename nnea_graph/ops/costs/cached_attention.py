@@ -10,7 +10,7 @@ from math import prod
 
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.costs.attention import SOFTCAP, Heads
-from nnea_graph.ops.costs.guards import known, need, number, parts, same, shaped, whole
+from nnea_graph.ops.costs.guards import counts, known, made, number, parts, same, shaped, single, whole
 from nnea_graph.ops.costs.normalization import normalized
 from nnea_graph.ops.costs.projected_attention import (
     PADDED,
@@ -95,7 +95,7 @@ def _decoder(call: OpCall, heads: int) -> Operands:
     if call.has(1):
         return _multi_head(call, heads)
     samples, positions, _ = shaped(call, 0, 3)
-    value = parts(call.out()[-1], heads, "features of the output")
+    value = parts(made(call, 0, 2, 3)[-1], heads, "features of the output")
     size = parts(shaped(call, 0, 3)[2] - heads * value, 2 * heads, "features of the packed query and key")
     return Operands(samples, positions, positions, size, value)
 
@@ -106,7 +106,7 @@ def packed_multi_head_attention(call: OpCall) -> Work:
     heads = whole(call, "num_heads", least=1)
     query = shaped(call, 0, 2, 4)
     size = query[3] if len(query) == 4 else parts(query[1], heads, "features of the query")
-    value = parts(call.out()[-1], heads, "features of the output")
+    value = parts(made(call, 0, 2, 3)[-1], heads, "features of the output")
     pairs, reason = packed_pairs(call, query[0], offsets=4, lengths=5)
     biased = query[0] * heads * (2 * size + value) * call.has(3)
     counted = packed_products(
@@ -132,20 +132,18 @@ def _lengths(call: OpCall, lasts: int | None, total: int) -> tuple[int, str]:
     samples = shaped(call, 0, 3)[0]
     last = known(call, lasts) if lasts is not None else None
     if last is not None:
-        lengths = [int(end) + 1 for end in last.reshape(-1)]
-        need(all(length >= 0 for length in lengths), "a sequence length is negative")
+        lengths = [end + 1 for end in counts(last, "seqlens_k")]
         same(len(lengths), samples, "sequence lengths and samples differ in number")
         return sum(lengths), ""
     longest = known(call, total)
     if longest is not None:
-        need(longest.reshape(-1)[0] >= 0, "the total length is negative")
-        return samples * int(longest.reshape(-1)[0]), PADDED
+        return samples * single(longest, "total_sequence_length"), PADDED
     return samples * _cache_length(call), SHARED
 
 
 def _cache_length(call: OpCall) -> int:
     if len(call.outputs) > 1 and call.outputs[1] is not None:
-        return call.out(1)[2]
+        return made(call, 1, 4)[2]
     past = shaped(call, 3, 4)[2] if call.has(3) else 0
     return past + shaped(call, 0, 3)[1]
 
@@ -206,7 +204,7 @@ def _by_token(call: OpCall, keys: int, reason: str) -> Work:
     heads, kv_heads = whole(call, "num_heads", least=1), whole(call, "kv_num_heads", least=1)
     parts(heads, kv_heads, "query heads")
     size = parts(query[-1], heads if call.has(1) else heads + 2 * kv_heads, "features of the query")
-    products = Heads(rows, keys, heads, size, parts(call.out()[-1], heads, "features of the output"))
+    products = Heads(rows, keys, heads, size, parts(made(call, 0, 2, 3)[-1], heads, "features of the output"))
     capped = SOFTCAP * (number(call, "softcap", 0.0) != 0)
     return products.work(masked=True, extra=capped, estimate=reason) + _before(
         call, rows, heads + kv_heads, size

@@ -6,7 +6,7 @@ from math import prod
 
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.costs.elementwise import FUNCTIONS
-from nnea_graph.ops.costs.guards import need, parts, same, shaped, whole
+from nnea_graph.ops.costs.guards import made, need, parts, same, shaped, whole
 from nnea_graph.ops.costs.normalization import normalized
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.work import Work, dot_products, free, work
@@ -20,7 +20,7 @@ free("looks elements up", "RelativePositionBias", domain=MICROSOFT)
 def gated_relative_position_bias(call: OpCall) -> Work:
     """A small product a query and head, halves summed and squashed into two gates, which scale the bias."""
     size, columns = shaped(call, 3, 2)
-    samples, heads, positions, keys = call.out()
+    samples, heads, positions, keys = made(call, 0, 4)
     need(columns > 0 and columns % 2 == 0, f"the weight has {columns} columns, not an even number")
     queries = samples * heads * positions
     gates = queries * (size + columns - 2 + 2 * SIGMOID + 4)

@@ -67,6 +67,28 @@ def shaped(call: OpCall, index: int, least: int, most: int | None = None) -> tup
     return shape
 
 
+def made(call: OpCall, index: int, least: int, most: int | None = None) -> tuple[int, ...]:
+    """Shape of an output whose rank lies within bounds."""
+    shape = call.out(index)
+    upper = least if most is None else most
+    need(least <= len(shape) <= upper, f"output {index} has rank {len(shape)}, not {_span(least, upper)}")
+    return shape
+
+
+def counts(value: NDArray[Any], what: str) -> list[int]:
+    """The elements of a known value, which must be integers of 0 or more."""
+    need(value.dtype.kind in "iub", f"{what} is of type {value.dtype}, not an integer")
+    listed = [int(item) for item in value.reshape(-1)]
+    need(all(item >= 0 for item in listed), f"{what} is negative")
+    return listed
+
+
+def single(value: NDArray[Any], what: str) -> int:
+    """The one element of a known value, which must be an integer of 0 or more."""
+    need(value.size == 1, f"{what} has {value.size} elements, not 1")
+    return counts(value, what)[0]
+
+
 def parts(total: int, count: int, what: str) -> int:
     """Size of each of so many equal parts."""
     need(count > 0 and total % count == 0, f"{total} {what} do not divide into {count}")

@@ -9,7 +9,7 @@ from math import prod
 
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.costs.elementwise import FUNCTIONS
-from nnea_graph.ops.costs.guards import need, parts, shaped, whole, word
+from nnea_graph.ops.costs.guards import made, need, parts, shaped, whole, word
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.work import Work, dot_products, work
 
@@ -56,7 +56,7 @@ def gated_delta_net(call: OpCall) -> Work:
     query = call.shape(0)
     need(len(query) >= 2, f"input 0 has rank {len(query)}, it has no heads")
     states, value_size, size = _states(call)
-    reads = call.out()[-2]
+    reads = made(call, 0, 3, 4)[-2]
     rows = prod(query[:-1]) if not call.has(1) else prod(query[:-2])
     return recurrence(word(call, "update_rule", "gated_delta"), rows * states, rows * reads, size, value_size)
 

@@ -6,7 +6,7 @@ from math import prod
 
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.costs.elementwise import activation_flops
-from nnea_graph.ops.costs.guards import need, same, shaped, whole, word
+from nnea_graph.ops.costs.guards import counts, need, same, shaped, whole, word
 from nnea_graph.ops.costs.normalization import normalized
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.work import Work, dot_products, work
@@ -55,7 +55,9 @@ def _bias_of(call: OpCall) -> int:
 @work("MatMulFpQ4", domain=MICROSOFT)
 def matmul_fpq4(call: OpCall) -> Work:
     """One product; the weight's shape is the value of input 2."""
-    terms, columns = (int(dim) for dim in call.value(2).reshape(-1)[:2])
+    shape = counts(call.value(2), "the shape of B")
+    same(len(shape), 2, "the rank of B")
+    terms, columns = shape
     return dot_products(_rows(call, terms) * columns, terms) + _unpacked(terms, columns)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.costs.guards import need, number, numbers, whole, wholes
+from nnea_graph.ops.costs.guards import need, number, numbers, shaped, whole, wholes
 from nnea_graph.ops.costs.movement import NCHWC
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.work import Work, work
@@ -105,9 +105,9 @@ def _norm(terms: int, power: float) -> int:
 @work("MaxRoiPool")
 def max_roi_pool(call: OpCall) -> Work:
     """Compares; how large a region is, is known only at run time: the whole image is the most."""
-    _, channels, *spatial = call.shape(0)
+    _, channels, *spatial = shaped(call, 0, 4)
     need(len(numbers(call, "pooled_shape")) == 2, "attribute pooled_shape needs two entries")
-    most = call.shape(1)[0] * channels * prod(spatial)
+    most = shaped(call, 1, 2)[0] * channels * prod(spatial)
     return Work(other_flops=most, estimate="a region counts as the whole image, the most it can be")
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.costs.attention import Heads
-from nnea_graph.ops.costs.guards import known, need, numbers, parts, same, shaped, whole
+from nnea_graph.ops.costs.guards import counts, known, made, need, numbers, parts, same, shaped, single, whole
 from nnea_graph.ops.costs.pooling import REQUANTIZE
 from nnea_graph.ops.costs.rotary import PER_ELEMENT
 from nnea_graph.ops.registry import MICROSOFT
@@ -73,8 +73,7 @@ def past_and_new(call: OpCall, new: int, *, past: int, length: int) -> tuple[int
     found = known(call, length)
     if found is None:
         return max(past, new), SHARED
-    need(found.size and found.reshape(-1)[0] >= 0, "the length of the past is not a count")
-    return int(found.reshape(-1)[0]) + new, ""
+    return single(found, "past_sequence_length") + new, ""
 
 
 @work("Attention", "DecoderMaskedSelfAttention", domain=MICROSOFT)
@@ -126,7 +125,7 @@ def packed_pairs(call: OpCall, tokens: int, *, offsets: int, lengths: int) -> tu
     found = known(call, lengths)
     if found is None:
         return tokens * shaped(call, offsets, 2)[1], PADDED
-    ends = [int(end) for end in found.reshape(-1)]
+    ends = counts(found, "cumulative_sequence_length")
     steps = [after - before for before, after in pairwise(ends)]
     need(all(step >= 0 for step in steps), "cumulative sequence lengths go down")
     return sum(step**2 for step in steps), ""
@@ -160,7 +159,7 @@ def decoder_attention(call: OpCall) -> Work:
     positions, samples, features = shaped(call, 0, 3)
     length = shaped(call, 1, 3)[0]
     count = whole(call, "num_heads", least=1)
-    keys = call.out(1)[2] if len(call.outputs) > 1 and call.outputs[1] is not None else length
+    keys = made(call, 1, 4)[2] if len(call.outputs) > 1 and call.outputs[1] is not None else length
     size = parts(features, count, "features")
     reason = "whether the cache replaces the projection of the key is known only at run time: it is projected"
     query = dot_products(positions * samples * features, features, bias=call.has(4))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.costs.elementwise import activation_flops
-from nnea_graph.ops.costs.guards import known, need, numbers, same, shaped, whole, word
+from nnea_graph.ops.costs.guards import counts, known, need, numbers, same, shaped, whole, word
 from nnea_graph.ops.costs.pooling import DEQUANTIZE, REQUANTIZE
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.work import Work, dot_products, work
@@ -83,8 +83,9 @@ def _steps(call: OpCall) -> tuple[int, str]:
     if lengths is None:
         return shape[0] * shape[1], PADDED
     longest = shape[1] if whole(call, "layout", 0) else shape[0]
-    need(((lengths >= 0) & (lengths <= longest)).all(), "a sequence length is outside the sequence")
-    return int(lengths.sum()), ""
+    steps = counts(lengths, "sequence_lens")
+    need(max(steps, default=0) <= longest, "a sequence length is over the sequence")
+    return sum(steps), ""
 
 
 def _unit(call: OpCall, functions: Functions) -> int:

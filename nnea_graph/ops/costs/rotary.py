@@ -28,11 +28,12 @@ def _rotated(call: OpCall, half: int) -> Work:
     if not part:
         return Work(other_flops=PER_ELEMENT * call.size(0))
     shape = call.shape(0)
+    need(shape, "input 0 is a scalar")
     size = shape[-1]
     if len(shape) == 3:
         heads = whole(call, "num_heads", 0)
         size = parts(shape[-1], heads, "features") if heads else 2 * half
-    need(0 < part <= size, f"rotary_embedding_dim {part} is over the head size {size}")
+    need(part <= size, f"rotary_embedding_dim {part} is over the head size {size}")
     return Work(other_flops=PER_ELEMENT * part * (call.size(0) // size))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.costs.guards import known, need, same, shaped
+from nnea_graph.ops.costs.guards import known, need, same, shaped, single
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.work import Work, work
 
@@ -50,7 +50,7 @@ def non_max_suppression(call: OpCall) -> Work:
     same(boxes[0], scores[0], "samples of boxes and scores differ")
     same(boxes[1], scores[2], "boxes and their scores differ in number")
     limit = known(call, 2)
-    kept = boxes[1] if limit is None else min(max(int(limit.reshape(-1)[0]), 0), boxes[1])
+    kept = boxes[1] if limit is None else min(single(limit, "max_output_boxes_per_class"), boxes[1])
     each = sorting(boxes[1], boxes[1]) + kept * boxes[1] * INTERSECTION
     return Work(other_flops=scores[0] * scores[1] * each, estimate=SUPPRESSING)
 

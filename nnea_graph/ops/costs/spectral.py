@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import ceil, log2, prod
 
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.costs.guards import need, shaped, whole
+from nnea_graph.ops.costs.guards import made, need, shaped, single, whole
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.work import Work, elementwise, work
 
@@ -29,8 +29,7 @@ def dft(call: OpCall) -> Work:
     shape = shaped(call, 0, 2, 64)
     axis = _axis(call, len(shape))
     lines = prod(dim for place, dim in enumerate(shape[:-1]) if place != axis)
-    length = int(call.value(1).reshape(-1)[0]) if call.has(1) else _whole_length(call, shape[axis])
-    need(length >= 0, f"dft_length is {length}")
+    length = single(call.value(1), "dft_length") if call.has(1) else _whole_length(call, shape[axis])
     return Work(other_flops=lines * transform(length))
 
 
@@ -43,7 +42,9 @@ def _whole_length(call: OpCall, stored: int) -> int:
 def _axis(call: OpCall, rank: int) -> int:
     """Input 2 from opset 20 on, -2 where left out; an attribute before, 1 where left out."""
     if call.has(2):
-        axis = int(call.value(2).reshape(-1)[0])
+        given = call.value(2)
+        need(given.size == 1 and given.dtype.kind in "iu", "the axis is not one integer")
+        axis = int(given.reshape(-1)[0])
     else:
         axis = call.attr("axis", -2 if call.opset >= 20 else 1)
     need(isinstance(axis, int) and -rank <= axis < rank, f"axis {axis!r:.60} is outside the rank {rank}")
@@ -53,7 +54,7 @@ def _axis(call: OpCall, rank: int) -> int:
 @work("STFT")
 def stft(call: OpCall) -> Work:
     """A window and a transform a frame."""
-    samples, frames = call.out()[:2]
+    samples, frames = made(call, 0, 4)[:2]
     length = _frame(call)
     windowed = length * call.has(2)
     return Work(other_flops=samples * frames * (windowed + transform(length)))
@@ -63,10 +64,8 @@ def _frame(call: OpCall) -> int:
     if call.has(2):
         return shaped(call, 2, 1)[0]
     if call.has(3):
-        length = int(call.value(3).reshape(-1)[0])
-        need(length >= 0, f"frame_length is {length}")
-        return length
-    return call.shape(0)[1]
+        return single(call.value(3), "frame_length")
+    return shaped(call, 0, 2, 3)[1]
 
 
 @work("Rfft", "Irfft", domain=MICROSOFT)
