@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnea_graph.engine import PassResult, run_passes
 from nnea_graph.engine.manager import Listener
-from nnea_graph.engine.pipeline import Item, complete, parse
+from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.frontends.onnx_model import graph_of, load_onnx
 from nnea_graph.frontends.read_onnx import OnnxFile
@@ -52,7 +53,8 @@ def analyze(  # noqa: PLR0913 - the options of the command line
         "training": training,
         "frozen": tuple(frozen),
     }
-    return build_report(graph, run_pipeline(graph, passes, options))
+    report, _ = report_on(graph, passes, options)
+    return report
 
 
 def load(
@@ -64,17 +66,16 @@ def load(
     return graph_of(OnnxFile.from_proto(source, limits, allow_external=allow_external), limits or Limits())
 
 
-def run_pipeline(
+def report_on(
     graph: ModelGraph,
     passes: str | None,
     options: Mapping[str, object],
     listener: Listener | None = None,
-) -> list[PassResult]:
-    """Run the passes named in the text, or every cheap one, with all that they need."""
+) -> tuple[Report, list[PassResult]]:
+    """Run the passes named in the text, or every cheap one, with all that they need, and report."""
     known = catalogue()
-    items = parse(passes) if passes is not None else [Item(name, {}, added=True) for name in _cheap(known)]
-    return run_passes(graph, complete(items, known, options), listener)
-
-
-def _cheap(known: Mapping[str, object]) -> list[str]:
-    return [name for name, load_pass in known.items() if load_pass().default]  # type: ignore[operator]
+    chosen = complete(parse(passes) if passes is not None else [], known, options)
+    with ThreadPoolExecutor(1) as background:  # hashing a large file takes as long as analyzing it
+        digest = background.submit(graph.file.sha256)
+        results = run_passes(graph, chosen, listener)
+        return build_report(graph, results, digest.result()), results

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.api import load, run_pipeline
+from nnea_graph.api import load, report_on
 from nnea_graph.engine import PassResult
 from nnea_graph.engine.manager import Listener, peak_bytes
 from nnea_graph.errors import UsageError
@@ -21,7 +21,6 @@ from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.shape_text import parse_input_shape
 from nnea_graph.render.files import REPORT, output_folder, write_folder, write_whole
 from nnea_graph.render.json import json_pieces
-from nnea_graph.report.build import build_report
 from nnea_graph.report.schema import Report
 
 FORMATS = ("text", "json")
@@ -44,8 +43,7 @@ def run_model(model: Path, **options: Any) -> int:
             stack.enter_context(output_folder(options["output"], force=options["force"]))
         graph = load(model, Limits.with_text(options["limits"]), options["allow_external"])
         with _progress(shown=not (options["quiet"] or options["no_progress"])) as listener:
-            results = run_pipeline(graph, options["passes"], _pass_options(graph, options), listener)
-        report = build_report(graph, results)
+            report, results = report_on(graph, options["passes"], _pass_options(graph, options), listener)
         failed = any(finding.severity == "error" for finding in report.findings)
         run_facts = _run_facts(model, started, time.perf_counter() - clock, results)
         _write(report, sinks, options, failed=failed)

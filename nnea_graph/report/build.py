@@ -31,7 +31,7 @@ T = TypeVar("T")
 _DEPENDENCIES = ("networkx", "numpy", "onnx")
 
 
-def build_report(graph: ModelGraph, results: Sequence[PassResult]) -> schema.Report:
+def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) -> schema.Report:
     """Describe everything that the passes have found."""
     dims = _fact(graph, DIMS)
     layers = [_layer(graph, node) for node in graph if _is_layer(graph, node)]
@@ -40,7 +40,7 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult]) -> schema.Rep
     return schema.Report(
         schema_version=schema.SCHEMA_VERSION,
         tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
-        model=_model(graph, dims),
+        model=_model(graph, dims, sha256),
         conventions=conventions(_fact(graph, MODEL_COST)),
         dims=dict(dims.values) if dims else {},
         assumed_dims=list(dims.assumed) if dims else [],
@@ -64,12 +64,12 @@ def _node_fact(graph: ModelGraph, node: OpNode, key: Key[T]) -> T | None:
 # Model
 
 
-def _model(graph: ModelGraph, dims: Dims | None) -> schema.Model:
+def _model(graph: ModelGraph, dims: Dims | None, sha256: str) -> schema.Model:
     info = graph.info
     found = _fact(graph, SHAPES)
     return schema.Model(
         path=PurePath(info.path).name,
-        sha256=graph.file.sha256(),
+        sha256=sha256,
         size_bytes=graph.file.size_bytes,
         format=info.format,
         producer=info.producer,
