@@ -65,6 +65,7 @@ def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
         bodies=dict(reversed(flat.bodies.items())),  # the flattener finishes inner bodies first
         oracle=OnnxOracle(flat.attribute_bytes, opsets, proto.ir_version),
         file=file,
+        encoded=flat.attribute_bytes,
     )
 
 

@@ -80,7 +80,8 @@ class ModelGraph:
     Iteration is in execution order: an operator with bodies comes after the operators in them,
     as it joins their outputs. ``graph[node, KEY]`` is a fact of an operator, ``graph[KEY]`` one of the model;
     both are networkx attributes of ``graph.nx`` as well. The structure is frozen; only facts are written.
-    ``bodies`` lists outer bodies before inner ones.
+    ``bodies`` lists outer bodies before inner ones. ``encoded`` holds the attributes of operators (but for graphs)
+    as the source format encodes them, for whoever writes the model again.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a model are what they are
@@ -95,6 +96,7 @@ class ModelGraph:
         bodies: Mapping[str, Body],
         oracle: TypeOracle,
         file: ModelFile,
+        encoded: Mapping[str, bytes],
     ) -> None:
         self.info = info
         self.inputs = inputs
@@ -104,6 +106,7 @@ class ModelGraph:
         self.bodies = bodies
         self.oracle = oracle
         self.file = file
+        self.encoded = encoded
         self._order = tuple(nodes)
         self._writable: frozenset[str] | None = None
         self._producers = {name: node for node in nodes for name in node.outputs if name}
