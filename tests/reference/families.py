@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
@@ -11,7 +13,7 @@ MICROSOFT = "com.microsoft"
 LOCAL = "local"
 
 
-def convolution(x: tuple[int, ...], weight: tuple[int, ...], **attributes: object) -> ModelProto:
+def convolution(x: tuple[int, ...], weight: tuple[int, ...], **attributes: Any) -> ModelProto:
     net = Net()
     return net.model(
         net.op("Conv", net.input("x", *x), net.weight(*weight), net.weight(weight[0]), **attributes)
@@ -72,7 +74,7 @@ def matmul_nbits(rows: int, inputs: int, outputs: int, block: int) -> ModelProto
     net = Net()
     packed = net.constant(np.full((outputs, inputs // block, block // 2), 0x98, np.uint8))
     scales = net.constant(np.full(outputs * inputs // block, 0.1, np.float32))
-    sizes = {"K": inputs, "N": outputs, "bits": 4, "block_size": block}
+    sizes: dict[str, Any] = {"K": inputs, "N": outputs, "bits": 4, "block_size": block}
     return net.model(
         net.op("MatMulNBits", net.input("x", rows, inputs), packed, scales, domain=MICROSOFT, **sizes)
     )
