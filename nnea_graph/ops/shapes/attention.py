@@ -15,9 +15,9 @@ from nnea_graph.ops.shapes.dims import (
     known,
     plus,
     results,
+    shape,
     times,
 )
-from nnea_graph.ops.shaping import shape
 
 
 def heads_of(call: OpCall, name: str = "num_heads") -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from nnea_graph.graph import Dim, TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall
-from nnea_graph.ops.shapes.dims import attribute, dims, info, results, times
+from nnea_graph.ops.shapes.dims import attribute, dims, info, results, shape, times
 from nnea_graph.ops.shapes.windows import convolved, global_pooling, pooled
-from nnea_graph.ops.shaping import SHAPE_RULES, shape
 
 NCHWC = "com.microsoft.nchwc"
 
@@ -23,7 +22,7 @@ def blocked_pooling(call: OpCall) -> list[TensorInfo]:
     return results(call, info(call.dtype(0), pooled(call, last=False)))
 
 
-SHAPE_RULES.add(global_pooling(last=False), "GlobalMaxPool", "GlobalAveragePool", domain=NCHWC)
+shape("GlobalMaxPool", "GlobalAveragePool", domain=NCHWC)(global_pooling(last=False))
 
 
 @shape("Upsample", domain=NCHWC)

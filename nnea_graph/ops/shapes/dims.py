@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nnea_graph.graph import Dim, DType, TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import BadCallError, OpCall
-from nnea_graph.ops.shaping import SHAPE_RULES
-from nnea_graph.ops.values.guard import axis_of
+from nnea_graph.ops.shaping import SHAPE_RULES, ShapeRule
+from nnea_graph.ops.values.guard import axis_of, guard
 
 Shape = tuple[Dim, ...]
 
 UNKNOWN = TensorInfo(None, None)
 FLOAT, INT32, INT64, BOOL = (BY_NAME[name] for name in ("float32", "int32", "int64", "bool"))
+
+
+def shape(*op_types: str, domain: str = "") -> Callable[[ShapeRule], ShapeRule]:
+    """Register a shape rule behind ``guard``: attributes of the wrong kind are an error of the call."""
+
+    def claim(rule: ShapeRule) -> ShapeRule:
+        SHAPE_RULES.add(guard(rule), *op_types, domain=domain)
+        return rule
+
+    return claim
 
 
 def dims(call: OpCall, index: int, *ranks: int) -> Shape | None:
@@ -51,7 +61,7 @@ def like(*op_types: str, source: int = 0, domain: str = "") -> None:
     def rule(call: OpCall) -> list[TensorInfo]:
         return results(call, info(call.dtype(source), dims(call, source)))
 
-    SHAPE_RULES.add(rule, *op_types, domain=domain)
+    shape(*op_types, domain=domain)(rule)
 
 
 def attribute(call: OpCall, name: str, default: int = 0) -> int:

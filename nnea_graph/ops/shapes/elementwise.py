@@ -6,8 +6,18 @@ from nnea_graph.graph import TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import BOOL, INT32, broadcast, dims, divided, info, like, replaced, results
-from nnea_graph.ops.shaping import shape
+from nnea_graph.ops.shapes.dims import (
+    BOOL,
+    INT32,
+    broadcast,
+    dims,
+    divided,
+    info,
+    like,
+    replaced,
+    results,
+    shape,
+)
 
 like("Gelu", "FastGelu", "QuickGelu", "BiasGelu", "BiasAdd", "BiasSoftmax", "ScaledSiLU", domain=MICROSOFT)
 like("RotaryEmbedding", "MRotaryEmbedding", "Inverse", "Trilu", "GatedAdd", "ComplexMul", domain=MICROSOFT)

@@ -17,9 +17,9 @@ from nnea_graph.ops.shapes.dims import (
     product,
     replaced,
     results,
+    shape,
     times,
 )
-from nnea_graph.ops.shaping import shape
 from nnea_graph.ops.values.casting import dtype_of
 from nnea_graph.ops.values.guard import axis_of
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import FLOAT, INT32, Shape, attribute, dims, info, like, results
-from nnea_graph.ops.shaping import shape
+from nnea_graph.ops.shapes.dims import FLOAT, INT32, Shape, attribute, dims, info, like, results, shape
 from nnea_graph.ops.values.guard import axis_of
 
 like("GroupNorm", "GatedRMSNorm", "BranchwiseRMSNorm", "QOrderedLayerNormalization", domain=MICROSOFT)

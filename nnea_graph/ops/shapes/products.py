@@ -16,8 +16,8 @@ from nnea_graph.ops.shapes.dims import (
     known,
     replaced,
     results,
+    shape,
 )
-from nnea_graph.ops.shaping import SHAPE_RULES, shape
 from nnea_graph.ops.values.casting import dtype_of
 
 
@@ -66,7 +66,7 @@ def _product(*op_types: str, b: int = 1, dtype: DType | int = 0) -> None:
         kind = call.dtype(dtype) if isinstance(dtype, int) else dtype
         return results(call, info(kind, matmul(dims(call, 0), dims(call, b))))
 
-    SHAPE_RULES.add(rule, *op_types, domain=MICROSOFT)
+    shape(*op_types, domain=MICROSOFT)(rule)
 
 
 _product("MatMulIntegerToFloat", dtype=2)

@@ -6,17 +6,7 @@ from nnea_graph.graph import Dim, TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import BadCallError, OpCall
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import (
-    Shape,
-    broadcast,
-    dims,
-    info,
-    like,
-    plus,
-    replaced,
-    results,
-)
-from nnea_graph.ops.shaping import shape
+from nnea_graph.ops.shapes.dims import Shape, broadcast, dims, info, like, plus, replaced, results, shape
 from nnea_graph.ops.values.casting import dtype_of
 from nnea_graph.ops.values.guard import axis_of
 

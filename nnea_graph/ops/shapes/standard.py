@@ -7,17 +7,8 @@ import numpy as np
 from nnea_graph.graph import Dim, TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import (
-    attribute,
-    dims,
-    info,
-    known,
-    product,
-    replaced,
-    results,
-)
+from nnea_graph.ops.shapes.dims import attribute, dims, info, known, product, replaced, results, shape
 from nnea_graph.ops.shapes.windows import Window, window
-from nnea_graph.ops.shaping import shape
 from nnea_graph.ops.values.casting import dtype_of
 from nnea_graph.ops.values.creation import range_length
 from nnea_graph.ops.values.guard import axis_of

@@ -6,8 +6,7 @@ from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.shapes.attention import heads_of
-from nnea_graph.ops.shapes.dims import attribute, dims, divided, info, results, times
-from nnea_graph.ops.shaping import shape
+from nnea_graph.ops.shapes.dims import attribute, dims, divided, info, results, shape, times
 
 
 @shape("CausalConvWithState", domain=MICROSOFT)

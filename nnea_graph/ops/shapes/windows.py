@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from nnea_graph.graph import Dim, TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import Shape, attribute, dims, info, known, results
-from nnea_graph.ops.shaping import SHAPE_RULES, ShapeRule, shape
+from nnea_graph.ops.shapes.dims import Shape, attribute, dims, info, known, results, shape
+from nnea_graph.ops.shaping import ShapeRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _convolution(*op_types: str, weight: int = 1, dtype: int = 0) -> None:
     def rule(call: OpCall) -> list[TensorInfo]:
         return results(call, info(call.dtype(dtype), convolved(call, weight, last=_is_last(call))))
 
-    SHAPE_RULES.add(rule, *op_types, domain=MICROSOFT)
+    shape(*op_types, domain=MICROSOFT)(rule)
 
 
 _convolution("FusedConv", "NhwcConv", "NhwcFusedConv")
@@ -146,7 +146,7 @@ def global_pooling(*, last: bool | None = None) -> ShapeRule:
     return rule
 
 
-SHAPE_RULES.add(global_pooling(), "QLinearGlobalAveragePool", domain=MICROSOFT)
+shape("QLinearGlobalAveragePool", domain=MICROSOFT)(global_pooling())
 
 
 @shape("ConvTransposeWithDynamicPads", domain=MICROSOFT)

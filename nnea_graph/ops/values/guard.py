@@ -41,7 +41,7 @@ def value(*op_types: str, domain: str = "") -> Callable[[Callable[[OpCall], Sequ
 
 
 def guard(rule: Callable[[OpCall], Result]) -> Callable[[OpCall], Result]:
-    """The rule with numpy's refusals turned into ``BadCallError`` and its warnings silenced."""
+    """The rule, with refusals of Python and numpy turned into ``BadCallError`` and warnings silenced."""
 
     @wraps(rule)
     def guarded(call: OpCall) -> Result:
@@ -50,9 +50,7 @@ def guard(rule: Callable[[OpCall], Result]) -> Callable[[OpCall], Result]:
                 return rule(call)
         except (ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
             reason = " ".join(str(error).split())
-            raise BadCallError(
-                f"{call.op_type} cannot be evaluated on its constant inputs: {reason}"
-            ) from error
+            raise BadCallError(f"{call.op_type} makes no sense as it is called: {reason}") from error
         except MemoryError as error:
             raise UnknownFactError(f"the result of {call.op_type} does not fit in memory") from error
 
