@@ -79,5 +79,5 @@ def _static(infos: tuple[TensorInfo | None, ...], index: int, side: str) -> tupl
     if info.static is None:
         raise UnknownFactError(f"the shape of {side} {index} is not known before the model runs")
     if any(dim < 0 for dim in info.static):
-        raise BadCallError(f"{side} {index} has a negative dim: {list(info.static)}")
+        raise UnknownFactError(f"{side} {index} is declared with a negative dim: {list(info.static)}")
     return info.static

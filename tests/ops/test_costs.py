@@ -147,6 +147,7 @@ def test_the_two_parts_of_work_add_up() -> None:
         pytest.param(call("DFT", [(2, 16, 1), ()], [(2, 16, 2)]), "value of input 1", id="transform length"),
         pytest.param(call("ImageDecoder", [(99,)], [None]), "compressed image", id="compressed data"),
         pytest.param(call("Add", [(2,), (2,)], [None]), "output 0", id="shape of the output"),
+        pytest.param(call("Add", [(2,), (2,)], [(-1, 2)]), "negative dim", id="the -1 of some exporters"),
         pytest.param(
             ms("FusedGemm", [(2, 3), (3, 4)], [(2, 4)], activation="Wobble"),
             "activation 'Wobble'",

@@ -62,9 +62,6 @@ def call(op_type: str, inputs: Shapes, output: Sequence[int], domain: str = "", 
         pytest.param(call("Conv", [IMAGE, (6, 3, 3)], (1, 6, 6, 6)), "ranks of weight and data", id="ranks"),
         pytest.param(call("Conv", [(3, 8), (6, 3)], (1, 6)), "no spatial axes", id="no spatial axes"),
         pytest.param(
-            call("Conv", [(1, 3, -1, 8), (6, 3, 3, 3)], (1, 6, 6, 6)), "negative dim", id="negative dim"
-        ),
-        pytest.param(
             call("ConvTranspose", [IMAGE, (4, 3, 3, 3)], (1, 3, 10, 10)), "3 is not 4", id="transposed"
         ),
         pytest.param(call("MaxPool", [IMAGE], IMAGE), "kernel_shape is missing", id="pool without kernel"),
@@ -231,7 +228,7 @@ def test_nonsense_never_crashes_a_rule_nor_gives_a_negative_count() -> None:
 
 
 def outcome(rule: Any, op: OpCall) -> bool:
-    """Whether it is refused or counted by whole numbers of 0 or more; anything else that is raised is a crash."""
+    """Whether it is refused in one line, or counted by whole numbers of 0 or more; all else is a crash."""
     try:
         work = rule(replace(op))
     except (BadCallError, UnknownFactError) as refusal:

@@ -154,6 +154,9 @@ IMAGE = (1, 3, 8, 8)
             144 * 9,
             id="MatMul, broadcast batch",
         ),
+        pytest.param(
+            call("Gemm", [(5, 7), (7, 3), (3,)], [(5, 3)], beta=0.0), 15 * 7, 15 * 13, id="Gemm, beta 0"
+        ),
         pytest.param(call("MatMul", [(5,), (2, 5, 6)], [(2, 6)]), 12 * 5, 12 * 9, id="vector times matrices"),
         pytest.param(call("MatMul", [(4, 5), (5,)], [(4,)]), 20, 36, id="matrix times vector"),
         pytest.param(call("MatMul", [(5,), (5,)], [()]), 5, 9, id="vector times vector"),
@@ -260,10 +263,23 @@ IMAGE = (1, 3, 8, 8)
                 [(1, 5, 6), (1, 2, 4, 3)],
                 q_num_heads=2,
                 kv_num_heads=2,
+                update_rule="linear",
             ),
             10 * 12 * 2,
             10 * 12 * 2 + 10 * 3 * 7,
             id="LinearAttention",
+        ),
+        pytest.param(
+            call(
+                "LinearAttention",
+                [(1, 5, 8), (1, 5, 8), (1, 5, 6)],
+                [(1, 5, 6), (1, 2, 4, 3)],
+                q_num_heads=2,
+                kv_num_heads=2,
+            ),
+            10 * 12 * 3,
+            10 * 12 * 2 + 10 * 3 * 7 * 2,
+            id="LinearAttention, gated delta where no rule is named",
         ),
         pytest.param(
             call("LSTM", [(7, 2, 10), (1, 80, 10), (1, 80, 20), (1, 160)], [(7, 1, 2, 20)], hidden_size=20),

@@ -70,7 +70,8 @@ def _experts(call: OpCall, layers: Layers, *, inner: int) -> Work:
 
 
 def _activation(call: OpCall) -> int:
-    name = word(call, "activation_type", "relu").lower()
+    left_out = "swiglu" if call.op_type == "MoEPacked" else "relu"
+    name = word(call, "activation_type", left_out).lower()
     return GATED.get(name) or PLAIN.get(name) or activation_flops(name)
 
 

@@ -42,12 +42,8 @@ def linear_attention(call: OpCall) -> Work:
     size = parts(features, heads, "features of the query")
     value_size = parts(shaped(call, 2, 3)[2], states, "features of the value")
     rows = samples * positions
-    rule = word(call, "update_rule", _rule_left_out(call))
+    rule = word(call, "update_rule", "gated_delta")
     return recurrence(rule, rows * states, rows * max(heads, states), size, value_size)
-
-
-def _rule_left_out(call: OpCall) -> str:
-    return "gated_delta" if call.domain == MICROSOFT else "linear"
 
 
 @work("GatedDeltaNet", domain=MICROSOFT)

@@ -106,17 +106,16 @@ def _scaling(call: OpCall, name: str) -> int:
 
 
 def general(call: OpCall, left: int, right: int, addend: int) -> Work:
-    """Gemm on the inputs of these numbers: alpha · A · B + beta · C; C is the bias."""
+    """Gemm on the inputs of these numbers: alpha · A · B + beta · C; C is the bias unless beta is 0."""
     a, b = shaped(call, left, 2), shaped(call, right, 2)
     if whole(call, "transA", 0):
         a = a[::-1]
     if whole(call, "transB", 0):
         b = b[::-1]
-    counted = product(a, b, bias=call.has(addend))
-    scaled = _scaling(call, "alpha") * call.out_size()
-    return counted + Work(
-        other_flops=scaled + (_scaling(call, "beta") * call.size(addend) if call.has(addend) else 0)
-    )
+    beta = number(call, "beta", 0.0 if call.op_type == "GemmFloat8" else 1.0)
+    added = call.has(addend) and beta != 0
+    scaled = _scaling(call, "alpha") * call.out_size() + (call.size(addend) if added and beta != 1 else 0)
+    return product(a, b, bias=added) + Work(other_flops=scaled)
 
 
 @work("Gemm")
