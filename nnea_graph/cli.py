@@ -22,7 +22,9 @@ Exit: 0 done; 1 a finding is an error; 2 usage or input error;
 """
 
 
-def run_command_line(arguments: Sequence[str]) -> int:
+def run_command_line(  # noqa: PLR0911 - one way out a kind of ending
+    arguments: Sequence[str],
+) -> int:
     """Run a command; every way out gives an exit code, and an error one line on stderr."""
     debug = "--debug" in arguments
     try:
@@ -43,7 +45,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
         return 0
     except MemoryError:
         return _fail("out of memory; lower a limit (--limit) or run fewer passes (-p cost)", 2)
-    except Exception as error:  # noqa: BLE001 - the last boundary: no traceback unless asked for
+    except Exception as error:  # the last boundary: no traceback unless asked for
         if debug:
             raise
         return _fail(f"internal error: {type(error).__name__}: {error}; --debug shows where", 3)
@@ -76,7 +78,9 @@ def cli() -> None:
 
 @cli.command(cls=_LimitsHelp)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim, e.g. batch=8.")
+@click.option(
+    "--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim, e.g. batch=8."
+)
 @click.option(
     "--input-shape",
     "shapes",
@@ -92,11 +96,27 @@ def cli() -> None:
     metavar="F[=PATH]",
     help="text (default) or json, to stdout or a file; may be repeated.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Folder for report.json and run.json.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for report.json and run.json.",
+)
 @click.option("--force", is_flag=True, help="Replace a report that is in the output folder.")
-@click.option("--training", type=click.Choice(["4x", "exact"]), default="4x", show_default=True, help="How training FLOPs are counted.")
-@click.option("--frozen", multiple=True, metavar="PATTERN", help="Weights, operators or modules that do not train.")
-@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Rows of the longest tables.")
+@click.option(
+    "--training",
+    type=click.Choice(["4x", "exact"]),
+    default="4x",
+    show_default=True,
+    help="How training FLOPs are counted.",
+)
+@click.option(
+    "--frozen", multiple=True, metavar="PATTERN", help="Weights, operators or modules that do not train."
+)
+@click.option(
+    "--top", type=click.IntRange(1), default=10, show_default=True, help="Rows of the longest tables."
+)
 @click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see below.")
 @click.option(
     "--allow-external",
@@ -106,7 +126,9 @@ def cli() -> None:
 )
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if a finding is an error.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but data and errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Time and memory of each pass, on stderr; conventions in full.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Time and memory of each pass, on stderr; conventions in full."
+)
 @click.option("--no-progress", is_flag=True, help="No progress on stderr.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")
 def run(model: Path, **options: Any) -> int:

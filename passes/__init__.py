@@ -17,11 +17,14 @@ ENTRY_POINTS = "nnea_graph.passes"
 def catalogue() -> dict[str, Callable[[], type[Pass]]]:
     """Every pass by name; calling the value imports it."""
     own: dict[str, Callable[[], type[Pass]]] = {
-        module.name: _own(module.name) for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name)
+        module.name: _own(module.name)
+        for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name)
     }
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         if entry.name in own:
-            raise UsageError(f"an installed package announces a pass '{entry.name}' a second time: {entry.value}")
+            raise UsageError(
+                f"an installed package announces a pass '{entry.name}' a second time: {entry.value}"
+            )
         own[entry.name] = entry.load
     return own
 

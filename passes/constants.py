@@ -190,7 +190,9 @@ class _Counter:
         parameters = min(constant.size, left)
         self._left[source] = left - parameters
         owner = self._owner.setdefault(source, node.id)
-        return Weight(tensor, role, constant, source, parameters, "" if parameters or owner == node.id else owner)
+        return Weight(
+            tensor, role, constant, source, parameters, "" if parameters or owner == node.id else owner
+        )
 
     def _role(self, node: OpNode, index: int, constant: Constant) -> Role | None:
         declared = declared_role(node.op_type, node.domain, index)

@@ -39,5 +39,3 @@ class ShapeInferencePass(Pass):
             raise OperatorError(found.problems[0].message)
         graph[DIMS] = dims
         graph[SHAPES] = found
-
-

@@ -99,7 +99,9 @@ def _sinks(texts: Sequence[str]) -> list[Sink]:
             raise UsageError(f"--format '{text}': there is no format '{name}'; there is {', '.join(FORMATS)}")
         sinks.append(Sink(name, Path(path) if path else None))
     if sum(sink.path is None for sink in sinks) > 1:
-        raise UsageError("--format: only one format can go to stdout; give the others a file: json=report.json")
+        raise UsageError(
+            "--format: only one format can go to stdout; give the others a file: json=report.json"
+        )
     return sinks
 
 
@@ -113,7 +115,10 @@ def _write(report: Report, sinks: Sequence[Sink], options: dict[str, Any], *, fa
         else:
             from nnea_graph.render.text import render_text  # noqa: PLC0415 - rich costs 0.1 s
 
-            write_whole(sink.path, render_text(report, top=options["top"], verbose=options["verbose"], verdict=_verdict(failed)))
+            write_whole(
+                sink.path,
+                render_text(report, top=options["top"], verbose=options["verbose"], verdict=_verdict(failed)),
+            )
 
 
 def _print_json(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001 - a table's signature
@@ -123,12 +128,17 @@ def _print_json(report: Report, options: dict[str, Any], failed: bool) -> None: 
 
 
 def _print_text(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001
-    from nnea_graph.render.text import print_text  # noqa: PLC0415 - rich costs 0.1 s
+    from rich.console import Console  # noqa: PLC0415 - rich costs 0.1 s
 
-    print_text(report, top=options["top"], verbose=options["verbose"], verdict=_verdict(failed))
+    from nnea_graph.render.text import print_text  # noqa: PLC0415
+
+    print_text(report, Console(), top=options["top"], verbose=options["verbose"], verdict=_verdict(failed))
 
 
-_WRITERS: dict[str, Callable[[Report, dict[str, Any], bool], None]] = {"json": _print_json, "text": _print_text}
+_WRITERS: dict[str, Callable[[Report, dict[str, Any], bool], None]] = {
+    "json": _print_json,
+    "text": _print_text,
+}
 
 
 def _verdict(failed: bool) -> str:  # noqa: FBT001
@@ -153,7 +163,9 @@ def _progress(*, shown: bool) -> Iterator[Listener | None]:
         sys.stderr.flush()
 
 
-def _run_facts(model: Path, started: datetime, seconds: float, results: Sequence[PassResult]) -> dict[str, Any]:
+def _run_facts(
+    model: Path, started: datetime, seconds: float, results: Sequence[PassResult]
+) -> dict[str, Any]:
     """What differs from run to run, kept out of the report."""
     return {
         "command": sys.argv[1:],

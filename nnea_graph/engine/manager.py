@@ -38,7 +38,9 @@ def ordered_passes(passes: Sequence[Pass]) -> list[Pass]:
     for each in passes:
         for key in each.provides:
             if key.name in providers:
-                raise PassError(f"passes '{providers[key.name].name}' and '{each.name}' both provide '{key.name}'")
+                raise PassError(
+                    f"passes '{providers[key.name].name}' and '{each.name}' both provide '{key.name}'"
+                )
             providers[key.name] = each
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for each in passes:
@@ -53,7 +55,9 @@ def ordered_passes(passes: Sequence[Pass]) -> list[Pass]:
         raise PassError(f"passes wait for each other: {' -> '.join(error.args[1])}") from error
 
 
-def run_passes(graph: ModelGraph, passes: Sequence[Pass], listener: Listener | None = None) -> list[PassResult]:
+def run_passes(
+    graph: ModelGraph, passes: Sequence[Pass], listener: Listener | None = None
+) -> list[PassResult]:
     """Run all; what depends on a failed pass is skipped, everything else goes on."""
     order = ordered_passes(passes)
     missing: dict[str, str] = {}

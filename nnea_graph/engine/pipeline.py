@@ -37,7 +37,9 @@ def parse(text: str) -> list[Item]:
     while place < len(text):
         match = _ITEM.match(text, place)
         if match is None or match.end() == place:
-            raise UsageError(f"-p: cannot read the pipeline at '{text[place:][:40]}'; write name{{option=value}},name")
+            raise UsageError(
+                f"-p: cannot read the pipeline at '{text[place:][:40]}'; write name{{option=value}},name"
+            )
         options = _options(match["name"], match["options"] or "")
         items.append(Item(match["name"].replace("-", "_"), options, bool(match["add"])))
         place = match.end()
@@ -66,7 +68,9 @@ def build(kind: type[Pass], options: Mapping[str, str], given: Mapping[str, Any]
     values: dict[str, Any] = {name: value for name, value in (given or {}).items() if name in known}
     for name, text in options.items():
         if name not in known:
-            raise UsageError(f"-p: pass '{kind.name}' has no option '{name}'; it has {', '.join(known) or 'none'}")
+            raise UsageError(
+                f"-p: pass '{kind.name}' has no option '{name}'; it has {', '.join(known) or 'none'}"
+            )
         values[name] = _typed(kind.name, name, str(known[name].type), text)
     return kind(**values)
 

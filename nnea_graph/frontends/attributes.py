@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from onnx import AttributeProto, NodeProto, defs
 
@@ -11,15 +12,6 @@ from nnea_graph.errors import OperatorError
 from nnea_graph.frontends.read_onnx import OnnxFile, text
 
 _TYPE = AttributeProto.AttributeType
-_GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
-_LISTS = {
-    AttributeProto.FLOATS: "floats",
-    AttributeProto.INTS: "ints",
-}
-_SINGLE = {
-    AttributeProto.FLOAT: "f",
-    AttributeProto.INT: "i",
-}
 
 
 @cache
@@ -34,11 +26,13 @@ def schema_of(op_type: str, opset: int, domain: str) -> defs.OpSchema | None:
 @cache
 def _declared(op_type: str, opset: int, domain: str) -> dict[str, int]:
     schema = schema_of(op_type, opset, domain)
-    return {name: int(attribute.type) for name, attribute in schema.attributes.items()} if schema else {}
+    return (
+        {name: int(cast("Any", attribute.type)) for name, attribute in schema.attributes.items()} if schema else {}
+    )
 
 
 def attributes_of(node: NodeProto, node_id: str, opset: int, domain: str, file: OnnxFile) -> dict[str, Any]:
-    """Every attribute but the graphs: int, float, str, Constant, or a list of them.
+    """Every attribute but graphs and types: int, float, str, Constant, or a list of them.
 
     Raises:
         OperatorError: an attribute whose type is not the one that the operator defines.
@@ -55,25 +49,28 @@ def attributes_of(node: NodeProto, node_id: str, opset: int, domain: str, file: 
                 f"node '{node_id}' ({node.op_type}): attribute '{name}' is {_TYPE.Name(attribute.type)},"
                 f" the operator defines {_TYPE.Name(_TYPE.ValueType(expected))}"
             )
-        if attribute.type not in _GRAPHS:
-            found[name] = _value(attribute, f"{node_id}:{name}", file)
+        reader = _READERS.get(attribute.type)
+        if reader is not None:
+            found[name] = reader(attribute, f"{node_id}:{name}", file)
     return found
 
 
-def _value(attribute: AttributeProto, where: str, file: OnnxFile) -> Any:
-    kind = attribute.type
-    if kind in _SINGLE:
-        return getattr(attribute, _SINGLE[kind])
-    if kind in _LISTS:
-        return list(getattr(attribute, _LISTS[kind]))
-    if kind == AttributeProto.STRING:
-        return attribute.s.decode("utf-8", "backslashreplace")
-    if kind == AttributeProto.STRINGS:
-        return [item.decode("utf-8", "backslashreplace") for item in attribute.strings]
-    if kind == AttributeProto.TENSOR:
-        return file.constant(attribute.t, where)
-    if kind == AttributeProto.TENSORS:
-        return [file.constant(tensor, where) for tensor in attribute.tensors]
-    if kind == AttributeProto.SPARSE_TENSOR:
-        return file.sparse_constant(attribute.sparse_tensor, where)
-    return None
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
+
+
+_READERS: dict[int, Callable[[AttributeProto, str, OnnxFile], Any]] = {
+    AttributeProto.FLOAT: lambda attribute, _where, _file: attribute.f,
+    AttributeProto.INT: lambda attribute, _where, _file: attribute.i,
+    AttributeProto.STRING: lambda attribute, _where, _file: _text(attribute.s),
+    AttributeProto.TENSOR: lambda attribute, where, file: file.constant(attribute.t, where),
+    AttributeProto.SPARSE_TENSOR: lambda attribute, where, file: file.sparse_constant(
+        attribute.sparse_tensor, where
+    ),
+    AttributeProto.FLOATS: lambda attribute, _where, _file: list(attribute.floats),
+    AttributeProto.INTS: lambda attribute, _where, _file: list(attribute.ints),
+    AttributeProto.STRINGS: lambda attribute, _where, _file: [_text(item) for item in attribute.strings],
+    AttributeProto.TENSORS: lambda attribute, where, file: [
+        file.constant(tensor, where) for tensor in attribute.tensors
+    ],
+}

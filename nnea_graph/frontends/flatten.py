@@ -70,20 +70,24 @@ class Flattener:
         self._file = file
         self._functions = functions
         self._limits = limits
-        self._tensor_names: set[str] = set()
-        self._node_ids: set[str] = set()
+        self._tensor_names: dict[str, int] = {}
+        self._node_ids: dict[str, int] = {}
 
     def main(self, graph: GraphProto, opsets: Mapping[str, int]) -> None:
         """Flatten the main graph."""
         frame = _Frame("", opsets)
         self._initializers(graph, frame)
-        self.inputs = tuple(
-            self._define(frame, value.name, "input") for value in graph.input if value.name not in frame.names
-        )
-        self._declare(graph.input, frame)
+        self.inputs = self._inputs(graph, frame, "an input of the graph")
         self._operators(graph, frame)
         self._declare(graph.output, frame)
         self.outputs = tuple(self._output(frame, value.name, "the graph") for value in graph.output)
+
+    def _inputs(self, graph: GraphProto, frame: _Frame, by: str) -> tuple[str, ...]:
+        """Those without a default of their own: one that has an initializer is a constant."""
+        defaults = frozenset(frame.names)
+        inputs = [self._define(frame, value.name, by) for value in graph.input if value.name not in defaults]
+        self._declare(graph.input, frame)
+        return tuple(inputs)
 
     def _operators(self, graph: GraphProto, frame: _Frame) -> None:
         """Names first, so that operators may stand in any order."""
@@ -101,15 +105,20 @@ class Flattener:
         local = text(name, f"a tensor name ({by})")
         if local in frame.names:
             raise ModelError(f"two producers of tensor '{local}': {by} makes it again; names must be unique")
-        frame.names[local] = self._unique(f"{frame.path}/{local}" if frame.path else local, self._tensor_names)
+        frame.names[local] = self._unique(
+            f"{frame.path}/{local}" if frame.path else local, self._tensor_names
+        )
         return frame.names[local]
 
     @staticmethod
-    def _unique(wanted: str, taken: set[str]) -> str:
-        name, number = wanted, 2
+    def _unique(wanted: str, taken: dict[str, int]) -> str:
+        """``wanted``, or with the first free number; ``taken`` remembers the last, or thousands would cost squares."""
+        name, number = wanted, taken.get(wanted, 1)
         while name in taken:
-            name, number = f"{wanted}_{number}", number + 1
-        taken.add(name)
+            number += 1
+            name = f"{wanted}_{number}"
+        taken[wanted] = number
+        taken.setdefault(name, 1)
         return name
 
     def _read(self, frame: _Frame, name: str, reader: str) -> str:
@@ -207,7 +216,7 @@ class Flattener:
         if proto.attribute:
             self.attribute_bytes[node.id] = _serialized(proto)
 
-    def _body(  # noqa: PLR0913 - what a body is named and bound by
+    def _body(  # noqa: PLR0913, PLR0917 - what a body is named and bound by
         self,
         attribute: str,
         graph: GraphProto,
@@ -221,12 +230,7 @@ class Flattener:
             _Frame(path, frame.opsets, outer=frame, bound=frame.bound, body=path, depth=frame.depth + 1)
         )
         self._initializers(graph, inner)
-        inputs = tuple(
-            self._define(inner, value.name, f"an input of body '{path}'")
-            for value in graph.input
-            if value.name not in inner.names
-        )
-        self._declare(graph.input, inner)
+        inputs = self._inputs(graph, inner, f"an input of body '{path}'")
         self._operators(graph, inner)
         self._declare(graph.output, inner)
         outputs = tuple(self._output(inner, value.name, f"body '{path}'") for value in graph.output)
@@ -268,7 +272,15 @@ class Flattener:
         for formal, name in results.items():
             if name and formal in function.input:
                 self._emit(
-                    OpNode(f"{path}/{formal}", "Identity", "", 1, {}, (inner.names[formal],), (frame.names[name],)),
+                    OpNode(
+                        f"{path}/{formal}",
+                        "Identity",
+                        "",
+                        1,
+                        {},
+                        (inner.names[formal],),
+                        (frame.names[name],),
+                    ),
                     NodeProto(op_type="Identity"),
                 )
 
@@ -297,7 +309,8 @@ def _serialized(node: NodeProto) -> bytes:
     """The attributes of a node, but for its graphs, as bytes of a node that has nothing else."""
     bare = NodeProto()
     bare.attribute.extend(attribute for attribute in node.attribute if not _graphs(attribute))
-    return bare.SerializeToString()
+    encoded: bytes = bare.SerializeToString()
+    return encoded
 
 
 def _graphs(attribute: AttributeProto) -> list[GraphProto]:

@@ -41,10 +41,10 @@ def check_expansion(
     size: dict[FunctionKey, int] = {}
     depth: dict[FunctionKey, int] = {}
     for key in _callees_first(functions):
-        calls = list(_calls(functions[key].node, functions))
+        calls = list(_calls(functions[key].node))
         size[key] = sum(size.get(callee, 1) for callee in calls)
         depth[key] = 1 + max((depth.get(callee, 0) for callee in calls), default=0)
-    total = sum(size.get(callee, 1) for callee in _calls(graph.node, functions))
+    total = sum(size.get(callee, 1) for callee in _calls(graph.node))
     if total > limit:
         raise LimitError(
             f"local functions expand to {total:,} operators, over the limit of {limit:,};"
@@ -58,9 +58,7 @@ def check_expansion(
         )
 
 
-def _calls(
-    nodes: Sequence[NodeProto], functions: Mapping[FunctionKey, FunctionProto]
-) -> Iterator[FunctionKey]:
+def _calls(nodes: Sequence[NodeProto]) -> Iterator[FunctionKey]:
     """One key an operator, in bodies too; keys that are no function stand for themselves."""
     stack = [iter(nodes)]
     while stack:
@@ -93,7 +91,7 @@ def _callees_first(functions: Mapping[FunctionKey, FunctionProto]) -> list[Funct
                 stack.pop()
                 continue
             done[key] = False
-            for callee in dict.fromkeys(_calls(functions[key].node, functions)):
+            for callee in dict.fromkeys(_calls(functions[key].node)):
                 if callee not in functions:
                     continue
                 if done.get(callee) is False:

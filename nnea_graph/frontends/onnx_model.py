@@ -86,12 +86,16 @@ def _opsets(proto: ModelProto) -> dict[str, int]:
     """The versions of the operator sets, by domain.
 
     Raises:
-        ModelError: none is named, or one that onnx does not know.
+        ModelError: none is named, one in two versions, or one that onnx does not know.
     """
-    opsets = {
-        text(domain_of(entry.domain), "an operator set's domain"): entry.version
-        for entry in proto.opset_import
-    }
+    opsets: dict[str, int] = {}
+    for entry in proto.opset_import:
+        domain = text(domain_of(entry.domain), "an operator set's domain")
+        if opsets.setdefault(domain, entry.version) != entry.version:
+            raise ModelError(
+                f"operator set '{domain or 'ai.onnx'}' is named in versions {opsets[domain]}"
+                f" and {entry.version}; keep one"
+            )
     if not opsets and proto.ir_version < 3:
         return {"": 1}
     if not opsets:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, TypeProto, defs, numpy_helper
+from onnx import NodeProto, TypeProto, defs, numpy_helper
+from onnx.checker import ValidationError
 from onnx.shape_inference import InferenceError
 
 from nnea_graph.errors import OperatorError
@@ -41,7 +42,9 @@ class OnnxOracle:
         if schema is None or any(info is not None and info.dtype is None for info in inputs):
             return [_UNKNOWN] * len(node.outputs)
         attributes = self._attributes.get(node.id, b"")
-        kept = tuple(None if value is None else (value.dtype.str, value.shape, value.tobytes()) for value in values)
+        kept = tuple(
+            None if value is None else (value.dtype.str, value.shape, value.tobytes()) for value in values
+        )
         key = (node.op_type, node.domain, node.opset, attributes, tuple(inputs), kept, len(node.outputs))
         if key not in self._answers:
             self._answers[key] = self._ask(schema, node, inputs, values)
@@ -59,13 +62,22 @@ class OnnxOracle:
         question.input.extend(f"i{n}" if info else "" for n, info in enumerate(inputs))
         question.output.extend(f"o{n}" if name else "" for n, name in enumerate(node.outputs))
         types = {f"i{n}": _type(info) for n, info in enumerate(inputs) if info}
-        data = {f"i{n}": _tensor(value, inputs[n]) for n, value in enumerate(values) if value is not None}
+        data = {
+            f"i{n}": _tensor(value)
+            for n, value in enumerate(values)
+            if value is not None and _is_plain(inputs[n])
+        }
         try:
             # The public wrapper would parse every type once more; its keyword names differ between releases.
-            found = schema._infer_node_outputs(  # noqa: SLF001
-                question.SerializeToString(), types, data, {}, self._opsets | {node.domain: node.opset}, self._ir_version
+            found = schema._infer_node_outputs(  # type: ignore[call-arg]  # noqa: SLF001
+                question.SerializeToString(),
+                types,
+                data,
+                {},
+                self._opsets | {node.domain: node.opset},
+                self._ir_version,
             )
-        except (InferenceError, RuntimeError, ValueError) as error:
+        except (InferenceError, ValidationError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise OperatorError(f"node '{node.id}' ({node.op_type}): {reason}") from error
         return [_info(found[f"o{n}"]) if f"o{n}" in found else _UNKNOWN for n in range(len(node.outputs))]
@@ -83,13 +95,20 @@ def _type(info: TensorInfo) -> bytes:
                 entry.dim_value = dim
             elif dim:
                 entry.dim_param = dim
-    return proto.SerializeToString()
+    encoded: bytes = proto.SerializeToString()
+    return encoded
 
 
-def _tensor(value: NDArray[Any], info: TensorInfo | None) -> bytes:
-    if info is not None and info.dtype is not None and info.dtype.name in {"bfloat16", "int4", "uint4"}:
-        return TensorProto().SerializeToString()
-    return numpy_helper.from_array(np.ascontiguousarray(value)).SerializeToString()
+def _tensor(value: NDArray[Any]) -> bytes:
+    encoded: bytes = numpy_helper.from_array(np.ascontiguousarray(value)).SerializeToString()
+    return encoded
+
+
+def _is_plain(info: TensorInfo | None) -> bool:
+    """Whether numpy holds the tensor's elements as the file does; narrow types are widened when read."""
+    return (
+        info is not None and info.dtype is not None and info.dtype.bits >= 8 and info.dtype.name != "bfloat16"
+    )
 
 
 def _info(raw: bytes) -> TensorInfo:

@@ -12,7 +12,7 @@ _PARAMETER = re.compile(r"(?P<module>[\w.]+)\.(weight|bias)")
 
 
 def scope_of(node: NodeProto) -> str:
-    """torch's module path, a Keras layer's path, or "" where the file does not say.
+    """The module path of torch, a Keras layer's path, or "" where the file does not say.
 
     A convolution that an exporter fused with its normalization carries the scope of the latter;
     the name of its weight, where that is a real parameter's, tells better.

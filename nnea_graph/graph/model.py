@@ -119,7 +119,7 @@ class ModelGraph:
 
         Made when first asked for: networkx takes longer to import than a small model to analyze.
         """
-        import networkx  # noqa: PLC0415 - see above
+        import networkx  # noqa: ICN001, PLC0415 - "nx" is this property
 
         whole: nx.DiGraph[str] = networkx.DiGraph()
         whole.add_nodes_from(self._node_facts.items())
@@ -127,7 +127,8 @@ class ModelGraph:
         whole.graph.update(self._model_facts)
         self._model_facts = whole.graph
         self._node_facts = {node.id: whole.nodes[node.id] for node in self._order}
-        return networkx.freeze(whole)
+        networkx.freeze(whole)
+        return whole
 
     def _edges(self) -> dict[tuple[str, str], list[str]]:
         """Names of the tensors that run from one operator to another."""

@@ -131,9 +131,7 @@ class Totals:
     other_flops: int = 0
 
     def __add__(self, other: Totals) -> Totals:
-        return Totals(
-            self.macs + other.macs, self.flops + other.flops, self.other_flops + other.other_flops
-        )
+        return Totals(self.macs + other.macs, self.flops + other.flops, self.other_flops + other.other_flops)
 
 
 def total_work(
@@ -149,14 +147,14 @@ def total_work(
         sums[node.body] += Totals(*(work.count(field) or 0 for field in ("macs", "flops", "other_flops")))
     left_out: set[str] = set()
     finished: set[str] = set()
-    for path in reversed(graph.bodies):
+    for path in reversed(list(graph.bodies)):
         body = graph.bodies[path]
         finished.add(path)
         rivals = [other for other in graph.node(body.owner).bodies if graph.bodies[other].alternative]
         if len(rivals) < 2:
             sums[body.outer] += sums[path]
         elif finished.issuperset(rivals):
-            best = max(rivals, key=lambda path: (_may_run(trips, path), *_rank(sums[path])))
+            best = max(rivals, key=lambda rival: (_may_run(trips, rival), *_rank(sums[rival])))
             sums[body.outer] += sums[best]
             left_out |= {other for other in rivals if other != best}
     return sums[""], sums, _with_inner(graph, left_out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 Point = tuple[int, ...]
 Exponents = tuple[int, ...]
@@ -67,7 +67,9 @@ def fit(
     beyond = tuple(b + s * (d + 2) for b, s, d in zip(base, steps, degrees, strict=True))
     solved: dict[tuple[int | None, ...], Polynomial | None] = {}
     result = []
-    for column, check in zip(zip(*(sampled(point) for point in points), strict=True), sampled(beyond), strict=True):
+    for column, check in zip(
+        zip(*(sampled(point) for point in points), strict=True), sampled(beyond), strict=True
+    ):
         key = (*column, check)
         if key not in solved:
             solved[key] = _checked(tuple(symbols), tuple(steps), points, axes, column, beyond, check)
@@ -75,7 +77,7 @@ def fit(
     return result
 
 
-def _checked(  # noqa: PLR0913 - one count at all its points
+def _checked(  # noqa: PLR0913, PLR0917 - one count at all its points
     symbols: tuple[str, ...],
     steps: tuple[int, ...],
     points: Sequence[Point],
@@ -111,7 +113,7 @@ def _vanishing(samples: Sequence[int]) -> int | None:
     """The degree that the samples show, with one sample to spare; None where they do not."""
     differences, degree = list(samples), -1
     while differences and any(differences):
-        differences = [b - a for a, b in zip(differences, differences[1:], strict=False)]
+        differences = [b - a for a, b in pairwise(differences)]
         degree += 1
     return max(degree, 0) if len(samples) >= max(degree, 0) + 2 else None
 

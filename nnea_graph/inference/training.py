@@ -60,7 +60,7 @@ def training_flops(
         operands = {name for name in _reads(graph, node) if name in reached} | trained
         if operands:
             reached.update(name for name in node.outputs if name)
-        result[node.id] = _exact(node, works[node.id], weights[node.id], operands)
+        result[node.id] = _exact(works[node.id], weights[node.id], operands)
     return result
 
 
@@ -80,9 +80,7 @@ def _is_frozen(node: OpNode, weight: WeightLike, patterns: Sequence[str]) -> boo
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
-def _exact(
-    node: OpNode, work: NodeWork, weights: Sequence[WeightLike], operands: set[str]
-) -> int | None:
+def _exact(work: NodeWork, weights: Sequence[WeightLike], operands: set[str]) -> int | None:
     forward, macs = work.count("flops"), work.count("macs")
     if forward is None or macs is None:
         return None

@@ -33,8 +33,12 @@ class Problem:
 
 @dataclass(slots=True)
 class Inference:
-    """What a walk found. ``sources`` says of each operator where its shapes come from: ``onnx`` (its own
-    inference), ``rule`` (ours), ``declared`` (the file says so), ``unknown``."""
+    """What a walk found.
+
+    ``sources`` says of each operator where its shapes come from: ``onnx`` (its own inference), ``rule``
+    (ours), ``declared`` (the file says so), ``unknown``. ``emptied`` is the first operator that makes
+    nothing of something.
+    """
 
     types: dict[str, TensorInfo] = field(default_factory=dict)
     values: dict[str, NDArray[Any]] = field(default_factory=dict)

@@ -55,14 +55,20 @@ def output_folder(folder: Path, *, force: bool) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be used as output folder: {error.strerror}; give another") from error
+        raise OutputError(
+            f"{folder}: cannot be used as output folder: {error.strerror}; give another"
+        ) from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise OutputError(f"{folder}: another run writes there; wait for it or give another folder") from error
+            raise OutputError(
+                f"{folder}: another run writes there; wait for it or give another folder"
+            ) from error
         if (folder / REPORT).exists() and not force:
-            raise OutputError(f"{folder}: has a report already; give another folder, or --force to replace it")
+            raise OutputError(
+                f"{folder}: has a report already; give another folder, or --force to replace it"
+            )
         yield
     finally:
         with suppress(OSError):

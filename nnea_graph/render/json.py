@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from functools import cache
+from dataclasses import is_dataclass
 from typing import Any
 
 from nnea_graph.report import Report
@@ -67,6 +66,5 @@ def plain(value: Any) -> Any:
     return {name: item if type(item) in _LEAVES else plain(item) for name, item in items}
 
 
-@cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _names(kind: Any) -> Iterator[str]:
+    return iter(kind.__dataclass_fields__)

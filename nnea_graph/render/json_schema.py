@@ -10,7 +10,13 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from nnea_graph.report.schema import SCHEMA_VERSION, Report
 
-_SIMPLE: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+_SIMPLE: dict[Any, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
 
 
 def render_schema() -> str:

@@ -24,7 +24,7 @@ from nnea_graph.report import schema
 from nnea_graph.report.conventions import conventions
 from nnea_graph.report.findings import findings_of
 from nnea_graph.report.formula import exact, note, short
-from nnea_graph.stats import metrics as kernel
+from nnea_graph.stats.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -54,11 +54,11 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
 
 
 def _fact(graph: ModelGraph, key: Key[T]) -> T | None:
-    return graph[key] if key in graph else None
+    return graph[key] if key in graph else None  # noqa: SIM401 - a graph is no dict
 
 
 def _node_fact(graph: ModelGraph, node: OpNode, key: Key[T]) -> T | None:
-    return graph[node, key] if (node, key) in graph else None
+    return graph[node, key] if (node, key) in graph else None  # noqa: SIM401
 
 
 # Model
@@ -135,7 +135,7 @@ def _count(cost: Cost | None, field: str) -> int | None:
     return cost.work.count(field) if cost else None
 
 
-def _metrics(found: kernel.Metrics | None) -> schema.Metrics | None:
+def _metrics(found: Metrics | None) -> schema.Metrics | None:
     if found is None:
         return None
     return schema.Metrics(**{field.name: getattr(found, field.name) for field in fields(schema.Metrics)})

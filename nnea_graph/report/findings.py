@@ -27,9 +27,7 @@ class Rule:
         self, node: str | None, message: str, value: float | None = None, threshold: float | None = None
     ) -> Finding:
         """A finding of this kind."""
-        return Finding(
-            self.id, self.severity, node, message, self.hazard, self.mitigation, value, threshold
-        )
+        return Finding(self.id, self.severity, node, message, self.hazard, self.mitigation, value, threshold)
 
 
 UNSORTED = Rule(
@@ -205,7 +203,10 @@ def _shares(totals: Totals, layers: Sequence[Layer]) -> Iterator[Finding]:
         for count, layer_id in top:
             share = count / total
             yield rule.found(
-                layer_id, f"layer '{layer_id}' has {percent(share)} of the {word} ({si(count)})", share, _SHARE
+                layer_id,
+                f"layer '{layer_id}' has {percent(share)} of the {word} ({si(count)})",
+                share,
+                _SHARE,
             )
 
 

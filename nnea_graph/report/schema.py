@@ -25,7 +25,9 @@ class Tool:
 
     name: str = field(metadata=doc("always nnea-graph"))
     version: str = field(metadata=doc("its version"))
-    dependencies: Mapping[str, str] = field(metadata=doc("versions of the libraries that the numbers rest on"))
+    dependencies: Mapping[str, str] = field(
+        metadata=doc("versions of the libraries that the numbers rest on")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ class Tensor:
 
     name: str = field(metadata=doc("as in the model"))
     dtype: str | None = field(metadata=doc("element type, null where the model does not say"))
-    declared: Sequence[Dim] | None = field(metadata=doc("dims as the model declares them: numbers or symbols"))
+    declared: Sequence[Dim] | None = field(
+        metadata=doc("dims as the model declares them: numbers or symbols")
+    )
     shape: Sequence[Dim] | None = field(metadata=doc("dims that the numbers of this report are at"))
 
 
@@ -94,7 +98,9 @@ class Metrics:
         metadata=doc("fraction of the weights, largest first, that holds 50, 80, 90 % of sum x")
     )
     lorenz: Sequence[float] | None = field(metadata=doc("share held by the smallest 0, 1 … 100 %"))
-    curve_bound: float | None = field(metadata=doc("top_share, reach and lorenz lie on a curve within this of the exact"))
+    curve_bound: float | None = field(
+        metadata=doc("top_share, reach and lorenz lie on a curve within this of the exact")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,9 @@ class Layer:
     id: str = field(metadata=doc("the ONNX node's name where it has one"))
     scope: str = field(metadata=doc("module of the source model, empty where the file does not say"))
     op_type: str = field(metadata=doc("operator"))
-    parameters: int = field(metadata=doc("weights, scales and biases counted here; tied ones where they are met first"))
+    parameters: int = field(
+        metadata=doc("weights, scales and biases counted here; tied ones where they are met first")
+    )
     tied_to: str | None = field(metadata=doc("layer that holds the same tensor, null where its own"))
     weight_shape: Sequence[int] | None = field(metadata=doc("of the largest weight, as the operator sees it"))
     weight_dtype: str | None = field(metadata=doc("element type of the largest weight as it is stored"))
@@ -162,23 +170,33 @@ class Branch:
 class Totals:
     """Of one run of the model, at the stated dims. Null where the pass did not run."""
 
-    parameters: int | None = field(metadata=doc("weights, scales and biases; tied ones once; BatchNorm statistics not"))
+    parameters: int | None = field(
+        metadata=doc("weights, scales and biases; tied ones once; BatchNorm statistics not")
+    )
     buffers: int | None = field(metadata=doc("BatchNorm running means and variances"))
     weight_bytes: int | None = field(metadata=doc("of all constants as stored"))
     macs: int | None = field(metadata=doc("matrix work; of alternative branches the larger"))
     flops: int | None = field(metadata=doc("matrix work, exact multiplies and adds"))
     other_flops: int | None = field(metadata=doc("everything else, by convention"))
     training_flops: int | None = field(metadata=doc("of one training step"))
-    macs_formula: str | None = field(metadata=doc("exact polynomial in the symbolic dims, null where there is none"))
+    macs_formula: str | None = field(
+        metadata=doc("exact polynomial in the symbolic dims, null where there is none")
+    )
     macs_formula_short: str | None = field(metadata=doc("the same, rounded to three digits"))
     macs_formula_note: str = field(metadata=doc("where it holds, or why there is none"))
     effective_parameters: float | None = field(metadata=doc("sum of the layers' effective weights"))
-    analyzed_weights: int | None = field(metadata=doc("weights that the statistics are of: parameters without biases"))
+    analyzed_weights: int | None = field(
+        metadata=doc("weights that the statistics are of: parameters without biases")
+    )
     global_utilization: float | None = field(metadata=doc("effective_parameters / analyzed_weights"))
     compression_potential: float | None = field(metadata=doc("1 - global_utilization"))
     avg_layer_redundancy: float | None = field(metadata=doc("mean of the layers' redundancy"))
-    redundancy_score: float | None = field(metadata=doc("mean of the layers' redundancy, weighted by their weights"))
-    global_sparsity: Mapping[str, float] | None = field(metadata=doc("share of all weights below 1e-3, 1e-2, 1e-1, and zeros"))
+    redundancy_score: float | None = field(
+        metadata=doc("mean of the layers' redundancy, weighted by their weights")
+    )
+    global_sparsity: Mapping[str, float] | None = field(
+        metadata=doc("share of all weights below 1e-3, 1e-2, 1e-1, and zeros")
+    )
     peak_activation_bytes: int | None = field(metadata=doc("most that activations take at once, by liveness"))
     peak_node: str | None = field(metadata=doc("operator at the peak"))
     unsized_tensors: int | None = field(metadata=doc("tensors of unknown size, not in the peak"))
