@@ -249,9 +249,39 @@ NCHWC_ROWS: list[tuple[str, list[Array | None], dict[str, Any], int]] = [
     ("ReorderOutput", [f(1, 16, 9, 8)], {"channels": 13}, 1),
     ("ReorderOutput", [f(1, 16, 9, 8)], {"channels": 13, "channels_last": 1}, 1),
 ]
+ML = "ai.onnx.ml"
+TREE: dict[str, Any] = {
+    "nodes_treeids": [0, 0, 0],
+    "nodes_nodeids": [0, 1, 2],
+    "nodes_featureids": [1, 0, 0],
+    "nodes_values": [0.5, 0.0, 0.0],
+    "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
+    "nodes_truenodeids": [1, 0, 0],
+    "nodes_falsenodeids": [2, 0, 0],
+}
+LEAVES = {"treeids": [0, 0], "nodeids": [1, 2], "ids": [0, 1], "weights": [1.0, 2.0]}
+ML_ROWS: list[tuple[str, list[Array | None], dict[str, Any], int]] = [
+    ("Scaler", [f(2, 3)], {"offset": [0.0], "scale": [2.0]}, 1),
+    ("Normalizer", [f(2, 3)], {"norm": "L2"}, 1),
+    ("Imputer", [f(2, 3)], {"imputed_value_floats": [0.0], "replaced_value_float": 1.0}, 1),
+    ("LinearRegressor", [f(2, 3)], {"coefficients": [1.0] * 6, "targets": 2}, 1),
+    ("FeatureVectorizer", [f(2, 3), f(2, 4)], {"inputdimensions": [3, 4]}, 1),
+    (
+        "TreeEnsembleRegressor",
+        [f(5, 3)],
+        TREE | {f"target_{k}": v for k, v in LEAVES.items()} | {"n_targets": 2},
+        1,
+    ),
+    (
+        "TreeEnsembleClassifier",
+        [f(5, 3)],
+        TREE | {f"class_{k}": v for k, v in LEAVES.items()} | {"classlabels_int64s": [0, 1]},
+        2,
+    ),
+]
 TABLE = [
     pytest.param(op, domain, inputs, attributes, count, id=f"{op}-{number}")
-    for domain, rows in ((MICROSOFT, ROWS), (NCHWC, NCHWC_ROWS))
+    for domain, rows in ((MICROSOFT, ROWS), (NCHWC, NCHWC_ROWS), (ML, ML_ROWS))
     for number, (op, inputs, attributes, count) in enumerate(rows)
 ]
 
@@ -284,7 +314,10 @@ def run(
             if array is not None
         ],
     )
-    imports = [helper.make_opsetid(name, version) for name, version in (("", 17), (MICROSOFT, 1), (NCHWC, 1))]
+    imports = [
+        helper.make_opsetid(name, version)
+        for name, version in (("", 17), (MICROSOFT, 1), (NCHWC, 1), (ML, 3))
+    ]
     model = helper.make_model(graph, opset_imports=imports, ir_version=8)
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

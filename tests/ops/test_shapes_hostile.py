@@ -12,7 +12,7 @@ from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.shaping import shape_rules
 
-DOMAINS = ("", MICROSOFT, "com.microsoft.nchwc")
+DOMAINS = ("", MICROSOFT, "com.microsoft.nchwc", "ai.onnx.ml")
 OPERATORS = [(domain, op) for domain in DOMAINS for op in sorted(shape_rules().claimed(domain))]
 DIMS = st.one_of(st.integers(0, 9), st.sampled_from([2**62, "n", "m", None]))
 SHAPES = st.one_of(st.none(), st.lists(DIMS, max_size=5).map(tuple))
