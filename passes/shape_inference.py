@@ -9,7 +9,7 @@ from nnea_graph.engine import Pass
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.inference.dims import Dims, resolve
-from nnea_graph.inference.walk import Inference, accepts, infer
+from nnea_graph.inference.walk import Inference, fit_of, infer
 
 DIMS = Key[Dims]("dims")
 """The numbers that stand for the model's symbols."""
@@ -33,7 +33,7 @@ class ShapeInferencePass(Pass):
 
     def run(self, graph: ModelGraph) -> None:
         """Choose the dims, then walk the graph at them."""
-        dims = resolve(graph, self.dims, self.input_shapes, lambda tried: accepts(graph, tried))
+        dims = resolve(graph, self.dims, self.input_shapes, lambda tried: fit_of(graph, tried))
         found = infer(graph, dims)
         if found.problems and not dims.note:
             raise OperatorError(found.problems[0].message)

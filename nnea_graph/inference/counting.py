@@ -72,6 +72,9 @@ def _node_work(graph: ModelGraph, found: Inference, node: OpNode, runs: Trips) -
     written = _bytes(found, node.outputs)
     if node.outputs and all(name in found.constant for name in node.outputs if name):
         return NodeWork("exact", _FOLDED.free, _FOLDED, runs.count, 0, 0)
+    if runs.count == 0:
+        idle = Work(free=f"does not run: {runs.reason}" if runs.reason else "does not run")
+        return NodeWork("exact", idle.free, idle, 0, 0, 0)
     rule = work_rules().get(node.op_type, node.domain)
     if rule is None:
         reason = f"no rule for {node.domain or 'ai.onnx'}::{node.op_type}"

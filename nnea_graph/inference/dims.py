@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from fractions import Fraction
 from itertools import product
 from math import ceil, floor
@@ -38,6 +39,14 @@ class Dims:
     symbolic: Mapping[str, TensorInfo]
     overridden: bool = False
     note: str = ""
+
+
+class Fit(IntEnum):
+    """How well a model takes some dims: not at all, without some alternative branches, or wholly."""
+
+    NOT = 0
+    PARTLY = 1
+    WHOLLY = 2
 
 
 def symbolic_inputs(graph: ModelGraph) -> dict[str, TensorInfo]:
@@ -80,7 +89,7 @@ def resolve(
     graph: ModelGraph,
     dims: Mapping[str, int],
     input_shapes: Mapping[str, tuple[int, ...]],
-    accepts: Callable[[Dims], bool],
+    fit: Callable[[Dims], Fit],
 ) -> Dims:
     """Give every symbol a number: the user's, else 1 for a batch, else the smallest usual size accepted.
 
@@ -108,26 +117,34 @@ def resolve(
 
     if not others:
         return at({})
+    partial: Dims | None = None
     for numbers in _candidates(others):
         tried = at(numbers)
-        if accepts(tried):
+        found = fit(tried)
+        if found is Fit.WHOLLY:
             return tried
+        partial = partial or (tried if found is Fit.PARTLY else None)
+    if partial:
+        return partial
     note = f"no usual size of {', '.join(others)} fits the model; set --dim {others[0]}=N"
     return at(dict.fromkeys(others, USUAL_SIZES[0]), note)
 
 
-def _candidates(symbols: list[str]) -> list[dict[str, int]]:
-    """All symbols alike first, then combinations, smallest first, up to a bound."""
-    alike = [dict.fromkeys(symbols, size) for size in USUAL_SIZES]
-    if len(symbols) == 1:
-        return alike
-    count = len(USUAL_SIZES)
-    while count > 2 and count ** len(symbols) > _MOST_COMBINATIONS:
-        count -= 1
-    if count ** len(symbols) > _MOST_COMBINATIONS:
-        return alike
-    mixed = sorted(product(USUAL_SIZES[:count], repeat=len(symbols)), key=lambda sizes: (sum(sizes), sizes))
-    return alike + [dict(zip(symbols, sizes, strict=True)) for sizes in mixed if len(set(sizes)) > 1]
+def _candidates(symbols: list[str]) -> Iterator[dict[str, int]]:
+    """All alike, then one of them 1 (a batch without a name) and the others alike, then any, up to a bound."""
+    yield from (dict.fromkeys(symbols, size) for size in USUAL_SIZES)
+    for size, single in product(USUAL_SIZES, symbols):
+        yield dict.fromkeys(symbols, size) | {single: 1}
+    for sizes in sorted(_mixtures(len(symbols)), key=lambda sizes: (sum(sizes), sizes)):
+        if len(set(sizes)) > 1:
+            yield dict(zip(symbols, sizes, strict=True))
+
+
+def _mixtures(count: int) -> Iterator[tuple[int, ...]]:
+    kinds = len(USUAL_SIZES)
+    while kinds > 2 and kinds**count > _MOST_COMBINATIONS:
+        kinds -= 1
+    return product(USUAL_SIZES[:kinds], repeat=count) if kinds**count <= _MOST_COMBINATIONS else iter(())
 
 
 def _freed(symbolic: Mapping[str, TensorInfo], input_shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

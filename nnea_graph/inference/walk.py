@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Body, ModelGraph, OpNode, TensorInfo
 from nnea_graph.inference.control_flow import CONTROL_FLOW, Trips
-from nnea_graph.inference.dims import Dims, bound
+from nnea_graph.inference.dims import Dims, Fit, bound
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
+from nnea_graph.ops.contradictions import refuse
 from nnea_graph.ops.evaluation import value_rules
 from nnea_graph.ops.shaping import shape_rules
 
@@ -37,7 +38,7 @@ class Inference:
 
     ``sources`` says of each operator where its shapes come from: ``onnx`` (its own inference), ``rule``
     (ours), ``declared`` (the file says so), ``unknown``. ``emptied`` is the first operator that makes
-    nothing of something.
+    nothing of something; ``refused`` are contradictions in alternatives that therefore cannot run.
     """
 
     types: dict[str, TensorInfo] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Inference:
     trips: dict[str, Trips] = field(default_factory=dict)
     constant: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+    refused: list[Problem] = field(default_factory=list)
     emptied: str = ""
 
     def infos(self, names: Iterable[str]) -> tuple[TensorInfo | None, ...]:
@@ -137,13 +139,29 @@ class _Walker:
             return
         for body in bodies:
             self._settle(body, flow.carried(call, body))
-        self.found.trips |= flow.trips(call, bodies, self.found.values)
+        self.found.trips |= self._runnable(bodies, flow.trips(call, bodies, self.found.values))
         outputs = flow.leave(call, bodies, self.found.types, self.found.trips)
         outputs = [
             info if info.shape is not None else self._declared(name, info)
             for name, info in zip(node.outputs, outputs, strict=False)
         ]
         self._store(node, outputs, "rule")
+
+    def _runnable(self, bodies: list[Body], trips: dict[str, Trips]) -> dict[str, Trips]:
+        """What a body that does not run contradicts is no problem; an alternative that contradicts cannot run."""
+        inside = {body.path: {node.id for node in self._members.get(body.path, [])} for body in bodies}
+        broken = {path: [p for p in self.found.problems if p.node in ids] for path, ids in inside.items()}
+        able = [body for body in bodies if trips[body.path].count != 0]
+        failing = [body.path for body in able if body.alternative and broken[body.path]]
+        if len(failing) < len(able):
+            trips = trips | {
+                path: Trips(0, f"cannot run at these dims: {broken[path][0].message}") for path in failing
+            }
+            self.found.refused += [problem for path in failing for problem in broken[path]]
+        idle = {node for path, ids in inside.items() if trips[path].count == 0 for node in ids}
+        self.found.problems = [problem for problem in self.found.problems if problem.node not in idle]
+        self.found.emptied = "" if self.found.emptied in idle else self.found.emptied
+        return trips
 
     def _settle(self, body: Body, carried: list[tuple[str, str]]) -> None:
         changed = False
@@ -192,6 +210,7 @@ class _Walker:
                 )
                 outputs = [_better(ours, info) for ours, info in zip(rule(call), outputs, strict=False)]
                 source = "rule"
+            refuse(OpCall(node.op_type, inputs, tuple(outputs), node.attributes, (), node.domain, node.opset))
         except OperatorError as error:
             # onnxruntime is laxer in places (Range takes tensors of one element): what can be evaluated can run.
             evaluated = self._evaluated(node)
@@ -305,7 +324,9 @@ def _general(before: TensorInfo, after: TensorInfo) -> TensorInfo:
     return TensorInfo(before.dtype, tuple(dims))
 
 
-def accepts(graph: ModelGraph, dims: Dims) -> bool:
+def fit_of(graph: ModelGraph, dims: Dims) -> Fit:
     """Whether no operator contradicts these dims and none is left with nothing to work on."""
     found = infer(graph, dims)
-    return not found.problems and not found.emptied
+    if found.problems or found.emptied:
+        return Fit.NOT
+    return Fit.PARTLY if found.refused else Fit.WHOLLY
