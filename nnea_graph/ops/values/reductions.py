@@ -89,11 +89,9 @@ def reduced_axes(call: OpCall, rank: int) -> Axes | None:
 def _extreme_index(call: OpCall, pick: Callable[[Array, int], Array]) -> list[Array]:
     x = call.value(0)
     axis = axis_of(call.attr("axis", 0), x.ndim)
-    if call.attr("select_last_index", 0):
-        found = x.shape[axis] - 1 - pick(np.flip(x, axis), axis)
-    else:
-        found = pick(x, axis)
-    result = np.asarray(found, np.int64)
+    is_last = bool(call.attr("select_last_index", 0))
+    found = pick(np.flip(x, axis) if is_last else x, axis)
+    result = np.asarray(x.shape[axis] - 1 - found if is_last else found, np.int64)
     return [np.expand_dims(result, axis) if call.attr("keepdims", 1) else result]
 
 
