@@ -39,8 +39,9 @@ class DataFile:
             self.close()
             raise NotRegularError(name, status.st_mode)
         self.size = status.st_size
-        self.links = status.st_nlink
         self.identity = (status.st_dev, status.st_ino)
+        # The number of a deleted file is given to the next one, so the time belongs to it.
+        self._stamp = _stamp(status)
         self._descriptor = descriptor
         self._reopen = reopen
         if reopen:
@@ -84,8 +85,7 @@ class DataFile:
             return
         descriptor = self._reopen()
         try:
-            status = os.fstat(descriptor)
-            if (status.st_dev, status.st_ino, status.st_size) != (*self.identity, self.size):
+            if _stamp(os.fstat(descriptor)) != self._stamp:
                 raise ModelError(f"{self.name} was replaced while it was read; use a file nobody writes to")
             yield descriptor
         finally:
@@ -95,6 +95,10 @@ class DataFile:
     def descriptor(self) -> int:
         """The open descriptor, for whoever maps the file."""
         return self._descriptor
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 _KINDS = {

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from nnea_graph.errors import ExternalDataError, LimitError
@@ -53,17 +54,15 @@ class ExternalFiles:
 
     def __init__(self, folder: Path | None, allow: Path | None, limits: Limits, own_bytes: int = 0) -> None:
         self.opened: dict[str, DataFile] = {}
+        self.size_bytes = 0
+        """Bytes of all files opened so far, each counted once."""
+        self._known: set[tuple[int, int]] = set()
         self._folder = folder
         self._allow = allow
         self._limits = limits
         self._own_bytes = own_bytes
         self._used: set[tuple[str, int, str]] = set()
         self._used_bytes = 0
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of all files opened so far, each counted once."""
-        return sum({file.identity: file.size for file in self.opened.values()}.values())
 
     def open(self, location: str, tensor: str) -> DataFile:
         """The file at a tensor's location, opened once.
@@ -75,7 +74,7 @@ class ExternalFiles:
         if file is None:
             file = self._open(location, tensor)
             self.opened[location] = file
-            self._check_size()
+            self._add_size(file)
         return file
 
     def count(self, use: tuple[str, int, str], size: int) -> None:
@@ -95,7 +94,10 @@ class ExternalFiles:
             )
             raise refusal(use[2], "sharing", detail)
 
-    def _check_size(self) -> None:
+    def _add_size(self, file: DataFile) -> None:
+        if file.identity not in self._known:
+            self._known.add(file.identity)
+            self.size_bytes += file.size
         size = self._own_bytes + self.size_bytes
         if size > self._limits.file_bytes:
             raise LimitError(
@@ -105,28 +107,29 @@ class ExternalFiles:
 
     def _open(self, location: str, tensor: str) -> DataFile:
         try:
-            descriptor = self._descriptor(location)
+            find = partial(_descriptor, location, self._folder, self._allow)
+            descriptor = find()
             name = f"external data file {shown(location)}"
-            reopen = (lambda: self._descriptor(location)) if len(self.opened) >= KEPT_OPEN else None
-            return DataFile(descriptor, name, reopen)
+            return DataFile(descriptor, name, find if len(self.opened) >= KEPT_OPEN else None)
         except _BrokenRuleError as broken:
             raise refusal(tensor, broken.rule, f"{shown(location)} {broken.detail}") from broken
         except NotRegularError as error:
             raise refusal(tensor, "not-a-file", str(error)) from error
 
-    def _descriptor(self, location: str) -> int:
-        """The open file at the location, if every rule is kept."""
-        for rule, breaks in _PATH_RULES:
-            if breaks(location):
-                raise _BrokenRuleError(rule, "is no path inside the model's folder; save the model again")
-        if self._folder is None:
-            raise _BrokenRuleError("no-folder", "cannot be found: the model was given without its folder")
-        try:
-            return _open_beneath(self._folder, _parts(location), links=False)
-        except _BrokenRuleError as broken:
-            if self._allow is None or broken.rule not in {"symlink", "hard-link"}:
-                raise
-        return _open_allowed(self._folder / location, self._allow)
+
+def _descriptor(location: str, folder: Path | None, allow: Path | None) -> int:
+    """The open file at a location, if every rule is kept."""
+    for rule, breaks in _PATH_RULES:
+        if breaks(location):
+            raise _BrokenRuleError(rule, "is no path inside the model's folder; save the model again")
+    if folder is None:
+        raise _BrokenRuleError("no-folder", "cannot be found: the model was given without its folder")
+    try:
+        return _open_beneath(folder, _parts(location), links=False)
+    except _BrokenRuleError as broken:
+        if allow is None or broken.rule not in {"symlink", "hard-link"}:
+            raise
+    return _open_allowed(folder / location, allow)
 
 
 def _parts(path: str) -> list[str]:

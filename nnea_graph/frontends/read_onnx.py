@@ -137,9 +137,15 @@ def _own_file(path: Path) -> DataFile:
 def _parsed(own: DataFile, limits: Limits) -> tuple[ModelProto, str]:
     """The model without its large tensors, and the location that those have been given."""
     # Not closed by hand: while an error is on its way up, its traceback still holds slices of the map.
-    data = memoryview(mmap.mmap(own.descriptor, own.size, access=mmap.ACCESS_READ))
-    skim = Skim(data, limits)
+    mapped = mmap.mmap(own.descriptor, own.size, access=mmap.ACCESS_READ)
+    skim = Skim(memoryview(mapped), limits, lambda: _unmap_pages(mapped))
     return built(skim.steps(), limits), skim.marker
+
+
+def _unmap_pages(mapped: mmap.mmap) -> None:
+    """Touching one byte of a cached file can make megabytes around it count as resident."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _check_graph(proto: ModelProto) -> None:

@@ -8,7 +8,7 @@ protobuf to parse is the structure alone, and one reader serves inline and exter
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from onnx import TensorProto
 
@@ -36,6 +36,8 @@ _CHILDREN: dict[int, dict[int, int]] = {
 
 # Little-endian IEEE numbers in a packed field are the same bytes as raw_data.
 _BLOBS = {9: "raw_data", 4: "float_data", 10: "double_data"}
+_FORGOTTEN = 16 << 20
+
 _NUMBERS = {TENSOR: {5, 7, 11}, ATTRIBUTE: {7, 8}}
 
 
@@ -43,14 +45,17 @@ class Skim:
     """One walk over a serialized model; ``marker`` is the location that its cut-out tensors are given.
 
     The marker is random, so that no file can contain it, and holds a NUL, so that no file can have its name.
+    ``forget`` is called now and then: what has been walked over need not stay in memory.
     """
 
-    def __init__(self, data: memoryview, limits: Limits) -> None:
+    def __init__(self, data: memoryview, limits: Limits, forget: Callable[[], None] = lambda: None) -> None:
         self.marker = f"\0model-file-{secrets.token_hex(16)}"
         self._data = data
         self._limits = limits
         self._walker = Walker(data, limits.fields)
         self._kept = 0
+        self._forget = forget
+        self._skipped = 0
 
     def steps(self) -> Iterator[Step]:
         """How to build the model without its large tensors; see ``decode.built``.
@@ -146,6 +151,12 @@ class Skim:
         rest = b"".join(kept)
         return self._pointed(rest, blob, end) if blob else rest
 
+    def _skip(self, length: int) -> None:
+        self._skipped += length
+        if self._skipped >= _FORGOTTEN:
+            self._skipped = 0
+            self._forget()
+
     def _pointed(self, kept: bytes, blob: tuple[str, int, int], end: int) -> bytes:
         """The rest of a tensor with the place of its data written as external data of the model file."""
         try:
@@ -157,6 +168,7 @@ class Skim:
                 f"tensor {shown(tensor.name)} has data of its own and external data too; keep one"
             )
         name, offset, length = blob
+        self._skip(length)
         entries = {"location": self.marker, "offset": str(offset), "length": str(length), "field": name}
         for key, value in entries.items():
             tensor.external_data.add(key=key, value=value)
