@@ -155,6 +155,12 @@ def _call(node: OpNode, found: Inference, values: dict[str, NDArray[Any]]) -> Op
     )
 
 
+Leaves = dict[str, int]
+"""Stored tensors and their elements."""
+
+_JOINS = frozenset({"Concat"})
+
+
 class _Counter:
     """Hands every stored tensor to the first operator that reads it."""
 
@@ -163,7 +169,7 @@ class _Counter:
         self.found = found
         self._left: dict[str, int] = {}
         self._owner: dict[str, str] = {}
-        self._sources: dict[str, tuple[str, int]] = {}
+        self._found_leaves: dict[str, Leaves] = {}
 
     def weights(self, node: OpNode) -> Iterator[Weight]:
         if node.outputs and all(name in self.found.constant for name in node.outputs if name):
@@ -181,18 +187,27 @@ class _Counter:
         role = self._role(node, index, constant)
         if role is None:
             return None
-        source, stored = self._source(tensor)
+        leaves = self._leaves(tensor)
+        source = max(leaves, key=lambda leaf: leaves[leaf])
         if role not in PARAMETER_ROLES:
             return Weight(tensor, role, constant, source, 0)
-        # A packed weight holds more numbers than its stored tensor has elements.
-        packed = isinstance(constant.payload, UnpackedPayload)
-        left = self._left.setdefault(source, max(stored, constant.size) if packed else stored)
-        parameters = min(constant.size, left)
-        self._left[source] = left - parameters
+        if isinstance(constant.payload, UnpackedPayload):
+            # A packed weight holds more numbers than its stored tensor has elements.
+            leaves = {source: max(leaves[source], constant.size)}
+        parameters = self._taken(leaves, constant.size)
         owner = self._owner.setdefault(source, node.id)
-        return Weight(
-            tensor, role, constant, source, parameters, "" if parameters or owner == node.id else owner
-        )
+        tied = "" if parameters or owner == node.id else owner
+        return Weight(tensor, role, constant, source, parameters, tied)
+
+    def _taken(self, leaves: Leaves, wanted: int) -> int:
+        """How many numbers of the leaves nobody has counted yet, at most as many as wanted."""
+        taken = 0
+        for leaf, size in leaves.items():
+            left = self._left.setdefault(leaf, size)
+            share = min(left, wanted - taken)
+            self._left[leaf] = left - share
+            taken += share
+        return taken
 
     def _role(self, node: OpNode, index: int, constant: Constant) -> Role | None:
         declared = declared_role(node.op_type, node.domain, index)
@@ -228,27 +243,37 @@ class _Counter:
         payload = UnpackedPayload(self.graph, self.found, node, packing)
         return Constant(tensor, BY_NAME["float32"], shape, payload, 0)
 
-    def _source(self, tensor: str) -> tuple[str, int]:
-        """The largest stored tensor in the expression, and its elements."""
-        if tensor not in self._sources:
-            self._sources[tensor] = self._largest_leaf(tensor)
-        return self._sources[tensor]
-
-    def _largest_leaf(self, tensor: str) -> tuple[str, int]:
-        best = (tensor, -1)
-        stack, seen = [tensor], {tensor}
+    def _leaves(self, tensor: str) -> Leaves:
+        """The stored tensors whose numbers the tensor holds, without recursion."""
+        stack = [tensor]
         while stack:
-            name = stack.pop()
-            leaf = self._leaf_size(name)
-            if leaf is not None:
-                best = max(best, (name, leaf), key=lambda pair: pair[1])
+            name = stack[-1]
+            pending = [] if name in self._found_leaves else self._made_of(name)
+            pending = [other for other in pending if other not in self._found_leaves]
+            if pending:
+                stack.extend(pending)
                 continue
-            node = self.graph.producer(name)
-            for other in node.inputs if node else ():
-                if other and other not in seen:
-                    seen.add(other)
-                    stack.append(other)
-        return best
+            self._found_leaves.setdefault(name, self._gathered(name))
+            stack.pop()
+        return self._found_leaves[tensor]
+
+    def _made_of(self, name: str) -> list[str]:
+        node = self.graph.producer(name)
+        stored = self._leaf_size(name) is not None
+        return [] if stored or node is None else [other for other in node.inputs if other]
+
+    def _gathered(self, name: str) -> Leaves:
+        """All that a join puts side by side; elsewhere the largest operand: the others scale or shift it."""
+        size = self._leaf_size(name)
+        if size is not None:
+            return {name: size}
+        node = self.graph.producer(name)
+        parts = [self._found_leaves[other] for other in self._made_of(name)]
+        if node is None or not parts:
+            return {name: 0}
+        if node.op_type in _JOINS:
+            return {leaf: size for part in parts for leaf, size in part.items()}
+        return max(parts, key=lambda part: sum(part.values()))
 
     def _leaf_size(self, name: str) -> int | None:
         stored = self.graph.constants.get(name)
