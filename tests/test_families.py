@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,10 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper, parser
 from reference import families
+from reference.builder import Net
 
 from nnea_graph.api import analyze
+from nnea_graph.errors import OperatorError
 from nnea_graph.report.schema import Report
 
 FAMILIES = [
@@ -234,3 +238,67 @@ def test_a_loop_that_may_not_start_is_at_most_its_trips() -> None:
     assert [(node.macs, node.status) for node in report.nodes if node.op_type == "MatMul"] == [
         (126, "estimated")
     ]
+
+
+def test_a_bias_put_together_from_two_tensors_is_counted_whole() -> None:
+    net = Net()
+    bias = net.op("Concat", net.weight(1, 16), net.weight(1, 16), axis=1)
+    operands = net.input("x", 5, 1, 3), net.weight(1, 16, 3), net.weight(1, 16, 4), bias
+    model = net.model(net.op("LSTM", *operands, hidden_size=4))
+    assert analyze(model, passes="cost").totals.parameters == 16 * 3 + 16 * 4 + 2 * 16
+
+
+def test_a_weight_sliced_and_joined_again_is_counted_once() -> None:
+    net = Net()
+    stored = net.weight(6, 4)
+    top, bottom = net.ops("Split", stored, count=2, num_outputs=2)
+    swapped = net.op("Concat", bottom, top, axis=0)
+    model = net.model(net.op("MatMul", net.input("x", 2, 6), swapped))
+    assert analyze(model, passes="cost").totals.parameters == 6 * 4
+
+
+@pytest.mark.parametrize(
+    ("data", "state", "message"),
+    [
+        pytest.param((5, 2, 3), (1, 2, 4), "", id="two samples, two states"),
+        pytest.param((5, 2, 3), (1, 3, 4), "holds 2 samples, its first state [1, 3, 4]", id="three states"),
+    ],
+)
+def test_an_lstm_whose_first_state_has_another_batch_is_refused(
+    data: tuple[int, ...], state: tuple[int, ...], message: str
+) -> None:
+    net = Net()
+    weights = net.weight(1, 16, 3), net.weight(1, 16, 4)
+    model = net.model(
+        net.op("LSTM", net.input("x", *data), *weights, "", "", net.input("h", *state), hidden_size=4)
+    )
+    with pytest.raises(OperatorError, match=re.escape(message)) if message else nullcontext():
+        analyze(model, passes="cost")
+
+
+def test_a_filter_larger_than_its_input_is_refused_as_onnxruntime_does() -> None:
+    model = families.convolution((1, 1, 4), (1, 1, 6), strides=[8])
+    with pytest.raises(OperatorError, match="a filter over 6 elements does not fit a dim of 4"):
+        analyze(model, passes="cost")
+    session = onnxruntime.InferenceSession(model.SerializeToString(), silent())
+    with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument):
+        session.run(None, {"x": np.ones((1, 1, 4), np.float32)})
+
+
+def silent() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return options
+
+
+def test_a_branch_that_contradicts_the_dims_cannot_run_and_is_not_in_the_total() -> None:
+    model = families.conditional(2, 3, 4, 5)
+    other = families.conditional(2, 9, 4, 5).graph.node[-1]
+    model.graph.node[-1].attribute[0].CopyFrom(other.attribute[0])
+    report = analyze(model, passes="cost")
+    broken, sound = sorted(report.branches, key=lambda branch: branch.macs)
+    assert (broken.macs, broken.runs, broken.in_total) == (0, 0, False)
+    assert broken.reason.startswith("cannot run at these dims: node 'If_")
+    assert (sound.in_total, report.totals.macs) == (True, sound.macs)
+    assert report.totals.coverage is not None
+    assert report.totals.coverage.unknown == 0
