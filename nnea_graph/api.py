@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nnea_graph.engine import PassResult, run_passes
 from nnea_graph.engine.manager import Listener
 from nnea_graph.engine.pipeline import complete, parse
+from nnea_graph.errors import naming
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.frontends.onnx_model import graph_of, load_onnx
 from nnea_graph.frontends.read_onnx import OnnxFile
@@ -77,5 +78,6 @@ def report_on(
     chosen = complete(parse(passes) if passes is not None else [], known, options)
     with ThreadPoolExecutor(1) as background:  # hashing a large file takes as long as analyzing it
         digest = background.submit(graph.file.sha256)
-        results = run_passes(graph, chosen, listener)
-        return build_report(graph, results, digest.result()), results
+        with naming(graph.info.path):
+            results = run_passes(graph, chosen, listener)
+            return build_report(graph, results, digest.result()), results

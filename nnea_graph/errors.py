@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class NneaError(Exception):
     """Base of all; ``str(error)`` is one line that names what, where and what to do."""
@@ -15,6 +18,15 @@ class UsageError(NneaError):
 
 class ModelError(NneaError):
     """A model file that cannot be read or makes no sense."""
+
+
+@contextmanager
+def naming(path: object) -> Iterator[None]:
+    """Let what is wrong with a model begin with the model's path."""
+    try:
+        yield
+    except ModelError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 class ExternalDataError(ModelError):

@@ -24,26 +24,34 @@ def schema_of(op_type: str, opset: int, domain: str) -> defs.OpSchema | None:
 
 
 @cache
-def _declared(op_type: str, opset: int, domain: str) -> dict[str, int]:
+def _declared(op_type: str, opset: int, domain: str) -> dict[str, int] | None:
+    """The types of an operator's attributes, None where onnx does not define the operator."""
     schema = schema_of(op_type, opset, domain)
-    return (
-        {name: int(cast("Any", attribute.type)) for name, attribute in schema.attributes.items()} if schema else {}
-    )
+    if schema is None:
+        return None
+    return {name: int(cast("Any", attribute.type)) for name, attribute in schema.attributes.items()}
 
 
 def attributes_of(node: NodeProto, node_id: str, opset: int, domain: str, file: OnnxFile) -> dict[str, Any]:
     """Every attribute but graphs and types: int, float, str, Constant, or a list of them.
 
     Raises:
-        OperatorError: an attribute whose type is not the one that the operator defines.
+        OperatorError: an attribute that the operator does not define, or not of that type.
     """
     if not node.attribute:
         return {}
     declared = _declared(node.op_type, opset, domain)
+    known = declared or {}
     found: dict[str, Any] = {}
     for attribute in node.attribute:
         name = text(attribute.name, f"an attribute of node '{node_id}'")
-        expected = declared.get(name)
+        expected = known.get(name)
+        if attribute.ref_attr_name:
+            raise OperatorError(
+                f"node '{node_id}' ({node.op_type}): attribute '{name}' refers to one of a function, and is in none"
+            )
+        if expected is None and declared is not None:
+            raise OperatorError(f"node '{node_id}' ({node.op_type}): the operator has no attribute '{name}'")
         if expected is not None and attribute.type != expected:
             raise OperatorError(
                 f"node '{node_id}' ({node.op_type}): attribute '{name}' is {_TYPE.Name(attribute.type)},"

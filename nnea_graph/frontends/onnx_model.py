@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnx import ModelProto, defs
 
-from nnea_graph.errors import ModelError
+from nnea_graph.errors import ModelError, naming
 from nnea_graph.frontends.flatten import Flattener
 from nnea_graph.frontends.functions import check_expansion, domain_of, functions_of
 from nnea_graph.frontends.limits import Limits
@@ -25,12 +25,9 @@ def load_onnx(path: Path, limits: Limits | None = None, allow_external: Path | N
         ModelError: what is wrong with the file, in one line.
     """
     limits = limits or Limits()
-    try:
-        return graph_of(read_onnx(path, limits, allow_external), limits)
-    except ModelError as error:
-        if str(path) in str(error):
-            raise
-        raise type(error)(f"{path}: {error}") from error
+    file = read_onnx(path, limits, allow_external)
+    with naming(path):
+        return graph_of(file, limits)
 
 
 def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:

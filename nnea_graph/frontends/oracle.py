@@ -45,7 +45,8 @@ class OnnxOracle:
         kept = tuple(
             None if value is None else (value.dtype.str, value.shape, value.tobytes()) for value in values
         )
-        key = (node.op_type, node.domain, node.opset, attributes, tuple(inputs), kept, len(node.outputs))
+        wanted = tuple(map(bool, node.outputs))
+        key = (node.op_type, node.domain, node.opset, attributes, tuple(inputs), kept, wanted)
         if key not in self._answers:
             self._answers[key] = self._ask(schema, node, inputs, values)
         return self._answers[key]
@@ -80,7 +81,14 @@ class OnnxOracle:
         except (InferenceError, ValidationError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise OperatorError(f"node '{node.id}' ({node.op_type}): {reason}") from error
-        return [_info(found[f"o{n}"]) if f"o{n}" in found else _UNKNOWN for n in range(len(node.outputs))]
+        try:
+            return [_info(found[f"o{n}"]) if f"o{n}" in found else _UNKNOWN for n in range(len(node.outputs))]
+        except _NegativeDimError as error:
+            raise OperatorError(f"node '{node.id}' ({node.op_type}): {error}") from error
+
+
+class _NegativeDimError(Exception):
+    """onnx computes dims without looking at the result: a window larger than its image leaves -3 places."""
 
 
 def _type(info: TensorInfo) -> bytes:
@@ -125,5 +133,7 @@ def _info(raw: bytes) -> TensorInfo:
 def _dim(dim: Any) -> Dim:
     if dim.HasField("dim_value"):
         value: int = dim.dim_value
-        return value if value >= 0 else None
+        if value < 0:
+            raise _NegativeDimError(f"its attributes and inputs would give it an output of dim {value}")
+        return value
     return None

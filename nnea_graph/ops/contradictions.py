@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 from nnea_graph.ops.call import BadCallError, OpCall
 from nnea_graph.ops.registry import Registry
@@ -12,6 +13,8 @@ Check = Callable[[OpCall], None]
 
 CHECKS: Registry[Check] = Registry("contradiction")
 
+_PADDINGS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+
 
 def refuse(call: OpCall) -> None:
     """Raise ``BadCallError`` where no runtime would run the operator."""
@@ -20,9 +23,26 @@ def refuse(call: OpCall) -> None:
         check(call)
 
 
+@CHECKS.register("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+def elements_stay(call: OpCall) -> None:
+    """Another shape or order of the same elements has as many of them."""
+    data, result = _static(call, 0), call.outputs[0].static if call.outputs and call.outputs[0] else None
+    if data is not None and result is not None and prod(data) != prod(result):
+        raise BadCallError(f"{list(data)} has {prod(data)} elements, {list(result)} has {prod(result)}")
+
+
+@CHECKS.register("AveragePool", "ConvTranspose", "LpPool", "MaxPool")
+def padding_is_known(call: OpCall) -> None:
+    """There are four ways to pad."""
+    word = call.attr("auto_pad", "NOTSET")
+    if word not in _PADDINGS:
+        raise BadCallError(f"auto_pad is {word!r:.60}, not one of {', '.join(_PADDINGS)}")
+
+
 @CHECKS.register("Conv", "ConvInteger", "QLinearConv")
 def filter_fits(call: OpCall) -> None:
     """A filter has to fit into its padded input; truncating division would make one position of none."""
+    padding_is_known(call)
     data, weight = _static(call, 0), _static(call, 3 if call.op_type == "QLinearConv" else 1)
     if data is None or weight is None or call.attr("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
         return
