@@ -1,0 +1,44 @@
+"""What tests of the whole program share."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hostile.running import Program, serving
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[subprocess.Popen[str]]:
+    with serving() as process:
+        yield process
+
+
+@pytest.fixture
+def program(server: subprocess.Popen[str], tmp_path: Path) -> Program:
+    """The command line, run in the test's own folder."""
+    return Program(server, tmp_path)
+
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew; review the diff")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compares a text with the file of that name in tests/golden, or writes it with --update-golden."""
+
+    def compare(name: str, found: str) -> None:
+        file = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            file.write_text(found, encoding="utf-8")
+        assert found == file.read_text(encoding="utf-8"), (
+            "if this is meant: pytest --update-golden, and read git diff"
+        )
+
+    return compare
