@@ -133,7 +133,7 @@ def findings_of(
         *_unfit(graph),
         *_unknown(graph, nodes),
         *_not_finite(layers),
-        *_shares(totals, layers),
+        *_shares(totals, layers, nodes),
         *_statistics(layers),
         *_ties(layers),
         *_batch_norms(graph),
@@ -190,10 +190,12 @@ def _not_finite(layers: Sequence[Layer]) -> Iterator[Finding]:
             yield NOT_FINITE.found(layer.id, message, metrics.nan + metrics.inf, 0)
 
 
-def _shares(totals: Totals, layers: Sequence[Layer]) -> Iterator[Finding]:
+def _shares(totals: Totals, layers: Sequence[Layer], nodes: Sequence[Node]) -> Iterator[Finding]:
     """The few layers that hold most of the MACs, and most of the parameters."""
+    outside = {node.id for node in nodes if not node.in_total}
+    macs = [(0 if layer.id in outside else layer.macs or 0, layer.id) for layer in layers]
     for rule, total, word, counts in (
-        (DEARER_LAYERS, totals.macs, "MACs", [(layer.macs or 0, layer.id) for layer in layers]),
+        (DEARER_LAYERS, totals.macs, "MACs", macs),
         (LARGER_LAYERS, totals.parameters, "parameters", [(layer.parameters, layer.id) for layer in layers]),
     ):
         if not total or len(layers) < 2:
