@@ -1,0 +1,139 @@
+"""Text report: the model's totals, of its weights and of what one run costs."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from nnea_graph.render.escape import inert, shorten
+from nnea_graph.render.page import Page, many
+from nnea_graph.render.tables import named, sentence, title
+from nnea_graph.report.schema import Coverage, Totals
+from nnea_graph.report.units import binary, percent, si
+
+_NAME = 40
+_COST_TITLE = len("Computational cost ()")
+
+
+def metrics(page: Page) -> list[Text]:
+    """How much weight there is, and how evenly it is used."""
+    return [*title("Global metrics"), *_weights(page), *_statistics(page)]
+
+
+def _weights(page: Page) -> list[Text]:
+    totals, width = page.report.totals, page.width
+    if totals.parameters is None:
+        return sentence("parameters", Text(page.why_not("constants"), "dim"), width=width)
+    lines = named(
+        "parameters", si(totals.parameters), f"{totals.parameters:,} weights, scales and biases", width=width
+    )
+    if totals.buffers:
+        lines += named("buffers", si(totals.buffers), "BatchNorm running means and variances", width=width)
+    if totals.weight_bytes is None:
+        return lines + sentence("stored size", Text(page.why_not("memory"), "dim"), width=width)
+    return lines + named("stored size", binary(totals.weight_bytes), "all constants as stored", width=width)
+
+
+def _statistics(page: Page) -> list[Text]:
+    totals, width = page.report.totals, page.width
+    if not page.ran("weight_statistics"):
+        return sentence("weight statistics", Text(page.why_not("weight_statistics"), "dim"), width=width)
+    if totals.analyzed_weights is None or totals.effective_parameters is None:
+        return sentence("weight statistics", Text("none: the model has no weights", "dim"), width=width)
+    rows = (
+        ("utilization", totals.global_utilization, "effective / all weights"),
+        ("compression potential", totals.compression_potential, "1 - utilization: a hint, not a promise"),
+        ("avg. layer redundancy", totals.avg_layer_redundancy, "1 - H / ln n, mean over the layers"),
+        ("redundancy score", totals.redundancy_score, "the same, weighted by the layers' weights"),
+    )
+    lines = named(
+        "effective weights",
+        si(totals.effective_parameters),
+        f"of {si(totals.analyzed_weights)}: exp(H), the entropy of |w|, layer by layer",
+        width=width,
+    )
+    for label, share, gloss in rows:
+        if share is not None:
+            lines += named(label, percent(share), gloss, width=width)
+    return lines + _sparsity(totals, width)
+
+
+def _sparsity(totals: Totals, width: int) -> list[Text]:
+    found = totals.global_sparsity
+    if found is None:
+        return []
+    zeros = f"; {percent(found['0'])} exactly 0" if found["0"] else ""
+    gloss = f"|w| below 0.001{zeros}"
+    return named("sparsity", percent(found["1e-3"]), gloss, width=width)
+
+
+def cost(page: Page) -> list[Text]:
+    """What one run takes, how much of the model that covers, and how it grows."""
+    head = title("Computational cost", _at(page), width=page.width)
+    if page.report.totals.macs is None:
+        return [
+            *head,
+            *sentence("MACs, FLOPs", Text(page.why_not("cost"), "dim"), width=page.width),
+            *_memory(page),
+        ]
+    return [*head, *_counts(page), *_coverage(page), *_formula(page), *_memory(page)]
+
+
+def _at(page: Page) -> str:
+    values = [f"{inert(name)}={value:,}" for name, value in page.report.dims.items()]
+    return shorten(f"of one run at {', '.join(values)}", page.width - _COST_TITLE) if values else "of one run"
+
+
+def _counts(page: Page) -> list[Text]:
+    totals, width = page.report.totals, page.width
+    rows = (
+        ("MACs", totals.macs, "{:,} multiply-accumulates"),
+        ("FLOPs", totals.flops, "{:,} multiplies and adds in them"),
+        ("other FLOPs", totals.other_flops, "{:,} in everything else"),
+        ("training FLOPs", totals.training_flops, "{:,} in one training step"),
+    )
+    lines = []
+    for label, count, gloss in rows:
+        value = "unknown" if count is None else si(count)
+        lines += named(label, value, gloss.format(count) if count is not None else "", width=width)
+    return lines
+
+
+def _coverage(page: Page) -> list[Text]:
+    coverage = page.report.totals.coverage
+    if coverage is None:
+        return []
+    words = Text(f"{many(page.report.model.operators, 'operator')}: {coverage.exact:,} exact")
+    if coverage.estimated:
+        words.append(f", {coverage.estimated:,} estimated")
+    if coverage.unknown:
+        words.append(", ").append(f"{coverage.unknown:,} unknown and not in the totals: ", "yellow")
+        words.append(_unknown(page, coverage), "yellow")
+    return sentence("coverage", words, width=page.width)
+
+
+def _unknown(page: Page, coverage: Coverage) -> str:
+    order = sorted(coverage.unknown_ops.items(), key=lambda item: (-item[1], item[0]))
+    shown = order if page.verbose else order[: page.top]
+    more = f" … {len(order) - len(shown):,} more types" if len(order) > len(shown) else ""
+    return ", ".join(f"{shorten(inert(name), _NAME)} ×{count:,}" for name, count in shown) + more
+
+
+def _formula(page: Page) -> list[Text]:
+    totals = page.report.totals
+    if totals.macs_formula_short:
+        words = Text(inert(totals.macs_formula_short))
+        words.append(f"  ({inert(totals.macs_formula_note)})", "dim")
+        return sentence("MACs formula", words, width=page.width)
+    if not page.report.dims:
+        return []
+    return sentence("MACs formula", Text(f"none: {inert(totals.macs_formula_note)}", "dim"), width=page.width)
+
+
+def _memory(page: Page) -> list[Text]:
+    totals, width = page.report.totals, page.width
+    if totals.peak_activation_bytes is None:
+        return sentence("peak activations", Text(page.why_not("memory"), "dim"), width=width)
+    gloss = f"at {shorten(page.called(totals.peak_node), _NAME)}" if totals.peak_node else ""
+    if totals.unsized_tensors:
+        gloss += f"; without {many(totals.unsized_tensors, 'tensor')} of unknown size"
+    return named("peak activations", binary(totals.peak_activation_bytes), gloss, width=width)
