@@ -15,7 +15,7 @@ INDENT = 2
 HEADER = 16
 """Where the words of a short label begin."""
 _LABEL = 24
-_VALUE = 9
+_VALUE = 10
 _WORD = re.compile(r"[^ ]+(?: (?:[KMGTPE]?i?B|[KMGTPE%])[^\w ']*(?= |$))?")
 """A number keeps its unit on the same line."""
 _ROOMY = 100

@@ -16,7 +16,7 @@ from nnea_graph.render.text_totals import cost, metrics
 from nnea_graph.report import Report
 
 _SECTIONS = (header, metrics, cost, branches, sites, layers, findings, conventions, failures)
-_NARROWEST, _WIDEST = 60, 120
+_NARROWEST, _WIDEST = 72, 120
 _PLAIN: dict[int, str | int] = {
     **str.maketrans("×·…█▏▎▍▌▋▊▉→–", "x*~#|||||||>-"),
     ord("²"): "^2",
@@ -27,7 +27,7 @@ _PLAIN: dict[int, str | int] = {
 def render_text(
     report: Report, *, width: int = 80, verbose: bool = False, top: int = 10, verdict: str | None = None
 ) -> str:
-    """The report as plain text, no line longer than ``width`` (60 to 120) cells."""
+    """The report as plain text, no line longer than ``width`` (72 to 120) cells."""
     out = StringIO()
     console = Console(file=out, width=width, no_color=True, force_terminal=False)
     print_text(report, console, verbose=verbose, top=top, verdict=verdict)
@@ -37,7 +37,7 @@ def render_text(
 def print_text(
     report: Report, console: Console, *, verbose: bool = False, top: int = 10, verdict: str | None = None
 ) -> None:
-    """Print the report as wide as the console, 60 to 120 cells.
+    """Print the report as wide as the console, 72 to 120 cells.
 
     Args:
         report: what to show.

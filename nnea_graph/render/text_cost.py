@@ -35,7 +35,13 @@ def branches(page: Page) -> list[Text]:
         return []
     names = shorten_all([inert(each.path) for each in shown], page.width - _BRANCH_REST)
     rows = [
-        (name, f"{each.operators:,}", _si(each.parameters), si(each.macs), _role(each))
+        (
+            name,
+            f"{each.operators:,}",
+            _si(each.parameters),
+            _si(each.macs if each.runs is not None else None),
+            _role(each),
+        )
         for name, each in zip(names, shown, strict=True)
     ]
     lines = [*title("Branches"), *table(_BRANCH, rows, page.width)]

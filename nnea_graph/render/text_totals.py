@@ -48,7 +48,7 @@ def _statistics(page: Page) -> list[Text]:
     lines = named(
         "effective weights",
         si(totals.effective_parameters),
-        f"of {si(totals.analyzed_weights)}: exp(H), the entropy of |w|, layer by layer",
+        f"of {si(totals.analyzed_weights)}: exp(entropy) of |w|, per layer",
         width=width,
     )
     for label, share, gloss in rows:
@@ -91,9 +91,10 @@ def _counts(page: Page) -> list[Text]:
         ("other FLOPs", totals.other_flops, "{:,} in everything else"),
         ("training FLOPs", totals.training_flops, "{:,} in one training step"),
     )
+    partial = " + ?" if totals.coverage and totals.coverage.unknown else ""
     lines = []
     for label, count, gloss in rows:
-        value = "unknown" if count is None else si(count)
+        value = "unknown" if count is None else f"{si(count)}{partial}"
         lines += named(label, value, gloss.format(count) if count is not None else "", width=width)
     return lines
 

@@ -62,7 +62,7 @@ def test_report_of_own_models_reads_as_reviewed(name: str, golden: Callable[[str
     golden(f"{name}.txt", render_text(report, width=80, verdict="PASSED"))
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [72, 80, 120])
 @pytest.mark.parametrize("verbose", [False, True], ids=["brief", "verbose"])
 @pytest.mark.parametrize("passes", [None, "cost", "weight_statistics"])
 def test_no_line_is_wider_than_the_page(width: int, passes: str | None, *, verbose: bool) -> None:
@@ -98,6 +98,31 @@ def test_unknown_operators_stand_beside_the_totals() -> None:
     text = render_text(of(UNKNOWN))
     coverage = " ".join(" ".join(section(text, "Computational cost")).split())
     assert "coverage 4 operators: 1 exact, 3 unknown and not in the totals: Foo ×2, Bar ×1" in coverage
+    assert "MACs 16 + ? 16 multiply-accumulates" in coverage
+
+
+LOOP = """<ir_version: 8, opset_import: ["" : 17]>
+g (int64 n, bool c, float[2, 2] x) => (float[2, 2] y) <float[2, 2] w = {1, 2, 3, 4}> {
+  y = Loop (n, c, x) <
+    body = b (int64 i, bool ci, float[2, 2] a) => (bool co, float[2, 2] z) { co = Identity(ci)  z = MatMul(a, w) }>
+}"""
+
+
+def test_a_loop_of_unknown_trips_is_not_said_to_cost_nothing() -> None:
+    text = render_text(of(LOOP))
+    assert section(text, "Branches")[1].split() == [
+        "Loop_0/body",
+        "2",
+        "4",
+        "?",
+        "runs",
+        "?",
+        "times,",
+        "not",
+        "in",
+        "total",
+    ]
+    assert section(text, "Computational cost")[0].split()[:4] == ["MACs", "0", "+", "?"]
 
 
 IF = """<ir_version: 8, opset_import: ["" : 17]>
