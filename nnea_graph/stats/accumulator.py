@@ -13,13 +13,8 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import PassError
 from nnea_graph.graph import Constant
+from nnea_graph.graph.constants import CHUNK
 from nnea_graph.stats.cells import INFINITY, NORMAL, Cells, Counter, count_doubles
-
-BLOCK = 1 << 16
-"""Elements counted at a time: few enough for a core's cache, enough to make a call's overhead small."""
-
-STRIPE = 1 << 18
-"""Elements read at a time."""
 
 SMALL = 1 << 12
 """Arrays below are not worth the table of a ``Counter``."""
@@ -125,30 +120,30 @@ def accumulate(chunks: Iterable[NDArray[Any]]) -> Accumulator:
         if flat.dtype == np.float64 or flat.size < SMALL:
             result.add_doubles(flat.astype(np.float64))
             continue
-        counter = counter or Counter(BLOCK)
-        for start in range(0, flat.size, BLOCK):
-            result.add_singles(flat[start : start + BLOCK], counter)
+        counter = counter or Counter(CHUNK)
+        for start in range(0, flat.size, CHUNK):
+            result.add_singles(flat[start : start + CHUNK], counter)
     if counter:
         result.cells.add(counter.drain())
     return result
 
 
 def measure(constant: Constant, threads: int = 2) -> Accumulator:
-    """Count the elements of a constant, a stripe at a time; the result does not depend on ``threads``.
+    """Count the elements of a constant, a chunk at a time; the result does not depend on ``threads``.
 
     The payload is read from several threads at once.
 
     Raises:
         PassError: the elements are not real numbers.
     """
-    size, starts = constant.size, range(0, constant.size, STRIPE)
+    size, starts = constant.size, range(0, constant.size, CHUNK)
 
     def share(thread: int) -> Accumulator:
         mine = starts[thread::threads]
-        return accumulate(constant.payload.elements(start, min(start + STRIPE, size)) for start in mine)
+        return accumulate(constant.payload.elements(start, min(start + CHUNK, size)) for start in mine)
 
     if threads < 2 or len(starts) < 2:
-        return accumulate(constant.chunks(STRIPE))
+        return accumulate(constant.chunks())
     result = Accumulator()
     with ThreadPoolExecutor(threads) as pool:
         for part in pool.map(share, range(threads)):
