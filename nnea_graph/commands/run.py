@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +69,7 @@ def _dims(texts: Sequence[str]) -> dict[str, int]:
     dims = {}
     for text in texts:
         name, equals, number = text.rpartition("=")
-        if not equals or not name or not number.isdecimal():
+        if not equals or not name or not re.fullmatch("[0-9]{1,19}", number):
             raise UsageError(f"--dim '{text}': write name=number, e.g. --dim batch=8")
         dims[name] = int(number)
     return dims

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
 
 from nnea_graph.errors import LimitError, ModelError
+from nnea_graph.frontends.text import text
 
 FunctionKey = tuple[str, str, str]
 """Domain, name, overload."""
@@ -18,8 +19,19 @@ def domain_of(domain: str) -> str:
 
 
 def functions_of(model: ModelProto) -> dict[FunctionKey, FunctionProto]:
-    """The local functions by what calls name them."""
-    return {(domain_of(f.domain), f.name, f.overload): f for f in model.functions}
+    """The local functions by what calls name them.
+
+    Raises:
+        ModelError: two of one name, or a name that is no text.
+    """
+    functions: dict[FunctionKey, FunctionProto] = {}
+    for each in model.functions:
+        domain, name = text(each.domain, "a function's domain"), text(each.name, "a function's name")
+        key = domain_of(domain), name, text(each.overload, f"the overload of function '{name}'")
+        if key in functions:
+            raise ModelError(f"two local functions are called '{name}'; names must be unique")
+        functions[key] = each
+    return functions
 
 
 def call_key(node: NodeProto) -> FunctionKey:

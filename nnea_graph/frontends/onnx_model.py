@@ -47,7 +47,7 @@ def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
     info = ModelInfo(
         path=str(file.path),
         format="onnx",
-        producer=text(f"{proto.producer_name} {proto.producer_version}".strip(), "the producer's name"),
+        producer=_producer(proto),
         ir_version=proto.ir_version,
         opsets=opsets,
         notes=tuple(notes),
@@ -64,6 +64,11 @@ def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
         file=file,
         encoded=flat.attribute_bytes,
     )
+
+
+def _producer(proto: ModelProto) -> str:
+    parts = (proto.producer_name, proto.producer_version)
+    return " ".join(text(part, "the producer's name") for part in parts).strip()
 
 
 def _reads(bodies: Mapping[str, Body]) -> Callable[[OpNode], Iterator[str]]:

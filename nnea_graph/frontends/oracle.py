@@ -62,13 +62,13 @@ class OnnxOracle:
         question.MergeFromString(self._attributes.get(node.id, b""))
         question.input.extend(f"i{n}" if info else "" for n, info in enumerate(inputs))
         question.output.extend(f"o{n}" if name else "" for n, name in enumerate(node.outputs))
-        types = {f"i{n}": _type(info) for n, info in enumerate(inputs) if info}
         data = {
             f"i{n}": _tensor(value)
             for n, value in enumerate(values)
             if value is not None and _is_plain(inputs[n])
         }
         try:
+            types = {f"i{n}": _type(info) for n, info in enumerate(inputs) if info}
             # The public wrapper would parse every type once more; its keyword names differ between releases.
             found = schema._infer_node_outputs(  # type: ignore[call-arg]  # noqa: SLF001
                 question.SerializeToString(),

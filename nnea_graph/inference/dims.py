@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 from math import ceil, floor
 
 from nnea_graph.errors import UsageError
@@ -18,6 +18,12 @@ USUAL_SIZES = (16, 32, 64, 128, 224, 256, 320, 512, 640, 1024)
 """What a symbol may take when nobody sets it: the smallest that the model accepts."""
 
 _MOST_COMBINATIONS = 300
+_MOST_VISITS, _FEWEST_TRIES = 600_000, 3
+"""Operators that may be visited in search of sizes (about seven seconds), and sizes that are tried anyway."""
+
+LARGEST = 1 << 62
+"""No dim is larger: ONNX stores 63 bits, and the formula is found at dims a little above the given ones."""
+
 _NUMBERED = re.compile(r"unk__\d+|.*DynamicDimension\.\d+|dyn_?\d*|_d\d+|s\d+")
 """Names that exporters make up: on the first axis they mean the batch, elsewhere they say what is equal."""
 
@@ -118,7 +124,8 @@ def resolve(
     if not others:
         return at({})
     partial: Dims | None = None
-    for numbers in _candidates(others):
+    tries = max(_FEWEST_TRIES, _MOST_VISITS // max(len(graph), 1))
+    for numbers in islice(_candidates(others), tries):
         tried = at(numbers)
         found = fit(tried)
         if found is Fit.WHOLLY:
@@ -164,6 +171,8 @@ def _bind_shapes(
             continue
         if len(declared) != len(shape):
             raise UsageError(f"--input-shape: input '{name}' has {len(declared)} dims, not {len(shape)}")
+        if not all(0 <= number <= LARGEST for number in shape):
+            raise UsageError(f"--input-shape: a dim of input '{name}' is outside 0 … 2^62: {list(shape)}")
         for dim, number in zip(declared, shape, strict=True):
             overridden |= isinstance(dim, int) and dim != number
             if isinstance(dim, str) and given.setdefault(dim, number) != number:
@@ -176,8 +185,8 @@ def _check_known(dims: Mapping[str, int], symbols: list[str]) -> None:
         if symbol not in symbols:
             known = ", ".join(symbols) or "none: every dim is a number"
             raise UsageError(f"--dim: the model has no symbolic dim '{symbol}'; it has {known}")
-        if number < 0:
-            raise UsageError(f"--dim: {symbol}={number} is negative")
+        if not 0 <= number <= LARGEST:
+            raise UsageError(f"--dim: {symbol}={number} is outside 0 … 2^62")
 
 
 def _listed(names: Mapping[str, object]) -> str:
@@ -204,7 +213,7 @@ def evaluate(formula: str, values: Mapping[str, int]) -> int | None:
         result = _compute(ast.parse(formula, mode="eval").body, values)
     except (SyntaxError, ValueError, KeyError, ZeroDivisionError, RecursionError, MemoryError):
         return None
-    return int(result) if result.denominator == 1 and result >= 0 else None
+    return int(result) if result.denominator == 1 and 0 <= result <= LARGEST else None
 
 
 _ROUNDING: dict[str, Callable[[Fraction], int]] = {"floor": floor, "ceil": ceil, "ceiling": ceil}

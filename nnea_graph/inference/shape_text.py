@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nnea_graph.errors import UsageError
 
-_DIMS = re.compile(r"\[?\s*(\d+(?:\s*[,x]\s*\d+)*)\s*,?\s*\]?")
+_DIMS = re.compile(r"\[?\s*([0-9]{1,19}(?:\s*[,x]\s*[0-9]{1,19})*)\s*,?\s*\]?")
 _DTYPES = {
     "f16": "float16", "f32": "float32", "f64": "float64", "bf16": "bfloat16", "bool": "bool",
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
