@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nnea_graph.engine import Pass
 from nnea_graph.errors import OperatorError, UsageError
 from nnea_graph.graph import Key, ModelGraph
-from nnea_graph.inference.counting import NodeWork, Totals, count_work, total_work
+from nnea_graph.inference.counting import NodeWork, Totals, count_work, macs_of_one_trip, total_work
 from nnea_graph.inference.dims import Dims, is_batch, rebound
 from nnea_graph.inference.polynomial import Point, Polynomial, fit
 from nnea_graph.inference.training import training_flops
@@ -34,14 +34,16 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class ModelCost:
-    """Totals of one run; ``bodies`` those of each body, ``left_out`` the branches that the total is without.
+    """Totals of one run of the model.
 
-    ``formula_note`` says why there is no formula.
+    ``bodies`` are those of each body, ``one_trip`` the MACs of one trip through it; ``left_out`` are the
+    branches that the total is without; ``formula_note`` says why there is no formula.
     """
 
     totals: Totals
     training_flops: int
     bodies: Mapping[str, Totals]
+    one_trip: Mapping[str, int | None]
     left_out: frozenset[str]
     formula: Polynomial | None
     formula_note: str
@@ -80,7 +82,10 @@ class CostPass(Pass):
             formula = formulas.get(node.id)
             graph[node, COST] = Cost(works[node.id], training[node.id], formula)
         spent = sum(training[node.id] or 0 for node in graph if node.body not in left_out)
-        graph[MODEL_COST] = ModelCost(totals, spent, bodies, left_out, formulas.get(""), note, self.training)
+        one_trip = macs_of_one_trip(graph, works, graph[SHAPES].trips)
+        graph[MODEL_COST] = ModelCost(
+            totals, spent, bodies, one_trip, left_out, formulas.get(""), note, self.training
+        )
 
 
 def _formulas(graph: ModelGraph, dims: Dims) -> tuple[dict[str, Polynomial | None], str]:

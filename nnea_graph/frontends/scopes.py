@@ -39,8 +39,11 @@ def _from_torch(recorded: str) -> str:
 
 
 def _from_name(name: str) -> str:
-    """``/encoder/layers.0/linear1/MatMul`` of torch, ``mlp/fc1/MatMul`` of tf2onnx."""
-    if "/" not in name:
+    """``/encoder/layers.0/linear1/MatMul`` of torch, ``mlp/fc1/MatMul`` of tf2onnx.
+
+    tf2onnx joins the names of what it fused, ``relu/Relu;conv/Conv2D``: the layer is the last of them.
+    """
+    path = name.rpartition(";")[2].rpartition("/")[0]
+    if not path:
         return ""
-    path = name.rpartition("/")[0]
     return path.strip("/").replace("/", ".") if path.startswith("/") else path

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from math import prod
 
 from nnea_graph.errors import OperatorError
-from nnea_graph.graph import ModelGraph, OpNode, TensorInfo
+from nnea_graph.graph import Body, ModelGraph, OpNode, TensorInfo
+from nnea_graph.inference.biases import biased_operator
 from nnea_graph.inference.control_flow import Trips
 from nnea_graph.inference.walk import Inference, call_of
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.ops.work import Work, work_rules
 
 _FOLDED = Work(free="constant: computed once, before the model runs")
-_MATRIX = frozenset({"MatMul", "FusedMatMul", "Conv", "ConvTranspose", "Gemm", "Einsum", "MatMulNBits"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +85,12 @@ def _node_work(graph: ModelGraph, found: Inference, node: OpNode, runs: Trips) -
         return NodeWork("unknown", str(error), None, runs.count, read, written)
     except BadCallError as error:
         raise OperatorError(f"node '{node.id}' ({node.op_type}): {error}") from error
-    once = _as_bias(graph, found, node, once)
+    if biased_operator(graph, found, node) is not None:
+        once = Work(flops=once.other_flops)
     if runs.count is None and (once.macs or once.flops or once.other_flops):
         return NodeWork("unknown", f"{runs.reason}; {once.macs:,} MACs each time", once, None, read, written)
     reason = once.estimate or ("the loop may end earlier" if runs.bound else "")
     return NodeWork("estimated" if reason else "exact", reason or once.free, once, runs.count, read, written)
-
-
-def _as_bias(graph: ModelGraph, found: Inference, node: OpNode, once: Work) -> Work:
-    """An Add of a constant to a matrix product is its bias: the same network counts the same however written."""
-    if node.op_type != "Add" or node.domain:
-        return once
-    operands = [name for name in node.inputs if name not in found.constant]
-    if len(operands) != 1 or len(node.inputs) != 2:
-        return once
-    constant = next(name for name in node.inputs if name in found.constant)
-    shape = found.types[constant].static if constant in found.types else None
-    maker = graph.producer(operands[0])
-    if maker is None or maker.op_type not in _MATRIX or shape is None or sum(dim != 1 for dim in shape) != 1:
-        return once
-    return Work(flops=once.other_flops)
 
 
 def _bytes(found: Inference, names: tuple[str, ...]) -> int | None:
@@ -133,9 +119,6 @@ class Totals:
     flops: int = 0
     other_flops: int = 0
 
-    def __add__(self, other: Totals) -> Totals:
-        return Totals(self.macs + other.macs, self.flops + other.flops, self.other_flops + other.other_flops)
-
 
 def total_work(
     graph: ModelGraph, works: Mapping[str, NodeWork], trips: Mapping[str, Trips]
@@ -144,31 +127,68 @@ def total_work(
 
     Of alternatives the total takes the larger one, by MACs and then other work; never one that cannot run.
     """
-    sums: dict[str, Totals] = {path: Totals() for path in ("", *graph.bodies)}
+    sums = {path: [0, 0, 0] for path in ("", *graph.bodies)}
     for node in graph:
-        work = works[node.id]
-        sums[node.body] += Totals(*(work.count(field) or 0 for field in ("macs", "flops", "other_flops")))
+        _add(
+            sums[node.body], [works[node.id].count(field) or 0 for field in ("macs", "flops", "other_flops")]
+        )
     left_out: set[str] = set()
     finished: set[str] = set()
     for path in reversed(list(graph.bodies)):
         body = graph.bodies[path]
         finished.add(path)
-        rivals = [other for other in graph.node(body.owner).bodies if graph.bodies[other].alternative]
+        rivals = _rivals(graph, body)
         if len(rivals) < 2:
-            sums[body.outer] += sums[path]
+            _add(sums[body.outer], sums[path])
         elif finished.issuperset(rivals):
-            best = max(rivals, key=lambda rival: (_may_run(trips, rival), *_rank(sums[rival])))
-            sums[body.outer] += sums[best]
+            best = max(rivals, key=lambda rival: (_may_run(trips, rival), sums[rival]))
+            _add(sums[body.outer], sums[best])
             left_out |= {other for other in rivals if other != best}
-    return sums[""], sums, _with_inner(graph, left_out)
+    totals = {path: Totals(*counts) for path, counts in sums.items()}
+    return totals[""], totals, _with_inner(graph, left_out)
+
+
+def _add(counts: list[int], more: list[int]) -> None:
+    counts[:] = [a + b for a, b in zip(counts, more, strict=True)]
+
+
+def _rivals(graph: ModelGraph, body: Body) -> list[str]:
+    """The bodies of which at most one runs."""
+    return [other for other in graph.node(body.owner).bodies if graph.bodies[other].alternative]
+
+
+def macs_of_one_trip(
+    graph: ModelGraph, works: Mapping[str, NodeWork], trips: Mapping[str, Trips]
+) -> dict[str, int | None]:
+    """MACs of each body when it runs once, however often that is; None where an operator's are not known."""
+    sums: dict[str, int | None] = dict.fromkeys(graph.bodies, 0)
+    for node in graph:
+        if node.body:
+            once = works[node.id].once
+            sums[node.body] = _plus(sums[node.body], once.macs if once else None)
+    finished: set[str] = set()
+    for path in reversed(list(graph.bodies)):
+        body = graph.bodies[path]
+        finished.add(path)
+        rivals = _rivals(graph, body) or [path]
+        if not body.outer or not finished.issuperset(rivals):
+            continue
+        counts = [_times(sums[rival], trips[rival].count if rival in trips else None) for rival in rivals]
+        known = [count for count in counts if count is not None]
+        sums[body.outer] = _plus(sums[body.outer], max(known) if len(known) == len(counts) else None)
+    return sums
+
+
+def _plus(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
+
+
+def _times(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first * second
 
 
 def _may_run(trips: Mapping[str, Trips], path: str) -> bool:
     return path not in trips or trips[path].count != 0
-
-
-def _rank(totals: Totals) -> tuple[int, int, int]:
-    return totals.macs, totals.flops, totals.other_flops
 
 
 def _with_inner(graph: ModelGraph, left_out: set[str]) -> frozenset[str]:

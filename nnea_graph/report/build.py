@@ -4,44 +4,41 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields
 from importlib.metadata import version
 from pathlib import PurePath
-from typing import TypeVar
 
 from nnea_graph import __version__
 from nnea_graph.engine import PassResult
-from nnea_graph.graph import Key, ModelGraph, OpNode, TensorInfo
+from nnea_graph.graph import ModelGraph, OpNode, TensorInfo
 from nnea_graph.inference.dims import Dims
 from nnea_graph.inference.walk import Inference
-from nnea_graph.ops.roles import PARAMETER_ROLES, Role
-from nnea_graph.passes.constants import WEIGHTS, Weight
-from nnea_graph.passes.cost import COST, MODEL_COST, Cost
+from nnea_graph.ops.roles import Role
+from nnea_graph.passes.constants import WEIGHTS
+from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.passes.weight_statistics import MODEL_STATISTICS, WEIGHT_STATISTICS
+from nnea_graph.passes.weight_statistics import MODEL_STATISTICS
 from nnea_graph.report import schema
 from nnea_graph.report.conventions import conventions
+from nnea_graph.report.facts import count, fact, node_fact
 from nnea_graph.report.findings import findings_of
 from nnea_graph.report.formula import exact, note, short
-from nnea_graph.stats.metrics import Metrics
-
-T = TypeVar("T")
+from nnea_graph.report.layers import layers_of
 
 _DEPENDENCIES = ("networkx", "numpy", "onnx")
 
 
 def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) -> schema.Report:
     """Describe everything that the passes have found."""
-    dims = _fact(graph, DIMS)
-    layers = [_layer(graph, node) for node in graph if _is_layer(graph, node)]
+    dims = fact(graph, DIMS)
+    layers = layers_of(graph)
     nodes = [_node(graph, node) for node in graph]
     totals = _totals(graph, layers)
     return schema.Report(
         schema_version=schema.SCHEMA_VERSION,
         tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
         model=_model(graph, dims, sha256),
-        conventions=conventions(_fact(graph, MODEL_COST)),
+        conventions=conventions(fact(graph, MODEL_COST)),
         dims=dict(dims.values) if dims else {},
         assumed_dims=list(dims.assumed) if dims else [],
         totals=totals,
@@ -53,20 +50,12 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
     )
 
 
-def _fact(graph: ModelGraph, key: Key[T]) -> T | None:
-    return graph[key] if key in graph else None  # noqa: SIM401 - a graph is no dict
-
-
-def _node_fact(graph: ModelGraph, node: OpNode, key: Key[T]) -> T | None:
-    return graph[node, key] if (node, key) in graph else None  # noqa: SIM401
-
-
 # Model
 
 
 def _model(graph: ModelGraph, dims: Dims | None, sha256: str) -> schema.Model:
     info = graph.info
-    found = _fact(graph, SHAPES)
+    found = fact(graph, SHAPES)
     return schema.Model(
         path=PurePath(info.path).name,
         sha256=sha256,
@@ -95,57 +84,11 @@ def _tensor(graph: ModelGraph, name: str, dims: Dims | None, found: Inference | 
     )
 
 
-# Layers
-
-
-def _is_layer(graph: ModelGraph, node: OpNode) -> bool:
-    weights = _node_fact(graph, node, WEIGHTS) or ()
-    return any(weight.role in PARAMETER_ROLES for weight in weights)
-
-
-def _layer(graph: ModelGraph, node: OpNode) -> schema.Layer:
-    weights = [weight for weight in graph[node, WEIGHTS] if weight.role in PARAMETER_ROLES]
-    main = max(weights, key=lambda weight: (weight.role is Role.WEIGHT, weight.constant.size))
-    cost = _node_fact(graph, node, COST)
-    statistics = _node_fact(graph, node, WEIGHT_STATISTICS)
-    return schema.Layer(
-        id=node.id,
-        scope=node.scope,
-        op_type=node.op_type,
-        parameters=sum(weight.parameters for weight in weights),
-        tied_to=main.tied_to or None,
-        weight_shape=list(main.constant.shape),
-        weight_dtype=_stored_dtype(graph, main),
-        macs=_count(cost, "macs"),
-        flops=_count(cost, "flops"),
-        other_flops=_count(cost, "other_flops"),
-        training_flops=cost.training_flops if cost else None,
-        status=cost.work.status if cost else None,
-        reason=cost.work.reason if cost and cost.work.status != "exact" else "",
-        weight_metrics=_metrics(statistics.metrics) if statistics else None,
-    )
-
-
-def _stored_dtype(graph: ModelGraph, weight: Weight) -> str:
-    stored = graph.constants.get(weight.source)
-    return (stored or weight.constant).dtype.name
-
-
-def _count(cost: Cost | None, field: str) -> int | None:
-    return cost.work.count(field) if cost else None
-
-
-def _metrics(found: Metrics | None) -> schema.Metrics | None:
-    if found is None:
-        return None
-    return schema.Metrics(**{field.name: getattr(found, field.name) for field in fields(schema.Metrics)})
-
-
 # Nodes
 
 
 def _node(graph: ModelGraph, node: OpNode) -> schema.Node:
-    found, cost, model_cost = _fact(graph, SHAPES), _node_fact(graph, node, COST), _fact(graph, MODEL_COST)
+    found, cost, model_cost = fact(graph, SHAPES), node_fact(graph, node, COST), fact(graph, MODEL_COST)
     outputs = [found.types.get(name) if found and name else None for name in node.outputs]
     work = cost.work if cost else None
     moved = None if work is None or work.bytes_read is None else _sum(work.bytes_read, work.bytes_written)
@@ -160,9 +103,9 @@ def _node(graph: ModelGraph, node: OpNode) -> schema.Node:
         shapes=[info.shape if info else None for info in outputs],
         dtypes=[info.dtype.name if info and info.dtype else None for info in outputs],
         shape_source=found.sources.get(node.id, "unknown") if found else "unknown",
-        macs=_count(cost, "macs"),
-        flops=_count(cost, "flops"),
-        other_flops=_count(cost, "other_flops"),
+        macs=count(cost, "macs"),
+        flops=count(cost, "flops"),
+        other_flops=count(cost, "other_flops"),
         training_flops=cost.training_flops if cost else None,
         macs_formula=exact(cost.formula) if cost and cost.formula and cost.formula.terms else None,
         bytes=moved,
@@ -178,7 +121,7 @@ def _sum(first: int | None, second: int | None) -> int | None:
 
 
 def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.Branch]:
-    cost, found = _fact(graph, MODEL_COST), _fact(graph, SHAPES)
+    cost, found = fact(graph, MODEL_COST), fact(graph, SHAPES)
     if cost is None or found is None:
         return []
     members: Counter[str] = Counter()
@@ -198,6 +141,7 @@ def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.
             parameters=parameters[path],
             macs=cost.bodies[path].macs,
             flops=cost.bodies[path].flops,
+            macs_per_trip=cost.one_trip[path],
             runs=found.trips[path].count if path in found.trips else None,
             reason=found.trips[path].reason if path in found.trips else "",
             in_total=path not in cost.left_out,
@@ -210,8 +154,8 @@ def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.
 
 
 def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
-    cost, memory = _fact(graph, MODEL_COST), _fact(graph, MEMORY)
-    whole = _fact(graph, MODEL_STATISTICS)
+    cost, memory = fact(graph, MODEL_COST), fact(graph, MEMORY)
+    whole = fact(graph, MODEL_STATISTICS)
     weighed = [layer for layer in layers if layer.weight_metrics is not None]
     own = [layer for layer in weighed if layer.tied_to is None]
     effective = sum(layer.weight_metrics.effective_weights or 0.0 for layer in own if layer.weight_metrics)

@@ -70,7 +70,7 @@ UNKNOWN_LOOP = Rule(
     "NNEA107",
     "warning",
     "the totals are without the body of this loop",
-    "multiply its cost for one trip, in 'branches' of the JSON report, by the trips that you expect",
+    "multiply 'macs_per_trip' of its branch in the JSON report by the trips that you expect",
 )
 DEARER_LAYERS = Rule(
     "NNEA201",

@@ -161,6 +161,7 @@ class Branch:
     parameters: int | None = field(metadata=doc("of layers in it and in bodies within"))
     macs: int = field(metadata=doc("over all runs, alternatives inside taken at the larger"))
     flops: int = field(metadata=doc("over all runs"))
+    macs_per_trip: int | None = field(metadata=doc("when it runs once; null where an operator's are unknown"))
     runs: int | None = field(metadata=doc("trips; null where the data decide"))
     reason: str = field(metadata=doc("why the trips are not known, or none"))
     in_total: bool = field(metadata=doc("false where a costlier alternative is taken for the total"))

@@ -1,0 +1,25 @@
+"""Reading facts that may not be there, as the passes that give them may not have run."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from nnea_graph.graph import Key, ModelGraph, OpNode
+from nnea_graph.passes.cost import Cost
+
+T = TypeVar("T")
+
+
+def fact(graph: ModelGraph, key: Key[T]) -> T | None:
+    """A fact of the model."""
+    return graph[key] if key in graph else None  # noqa: SIM401 - a graph is no dict
+
+
+def node_fact(graph: ModelGraph, node: OpNode, key: Key[T]) -> T | None:
+    """A fact of an operator."""
+    return graph[node, key] if (node, key) in graph else None  # noqa: SIM401
+
+
+def count(cost: Cost | None, field: str) -> int | None:
+    """One of an operator's counts over all its runs."""
+    return cost.work.count(field) if cost else None

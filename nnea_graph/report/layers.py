@@ -1,0 +1,84 @@
+"""Layers: operators with weights, each with the bias that an exporter may have written as an Add of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from nnea_graph.graph import ModelGraph, OpNode
+from nnea_graph.inference.biases import biased_operator
+from nnea_graph.ops.roles import PARAMETER_ROLES, Role
+from nnea_graph.passes.constants import WEIGHTS, Weight
+from nnea_graph.passes.cost import COST
+from nnea_graph.passes.shape_inference import SHAPES
+from nnea_graph.passes.weight_statistics import WEIGHT_STATISTICS
+from nnea_graph.report import schema
+from nnea_graph.report.facts import count, fact, node_fact
+from nnea_graph.stats.metrics import Metrics
+
+
+def layers_of(graph: ModelGraph) -> list[schema.Layer]:
+    """The layers in execution order."""
+    members = _members(graph)
+    return [_layer(graph, members[node.id]) for node in graph if node.id in members]
+
+
+def _members(graph: ModelGraph) -> dict[str, list[OpNode]]:
+    """The operators of each layer: the one that it is named after, and its bias."""
+    members: dict[str, list[OpNode]] = {}
+    found = fact(graph, SHAPES)
+    for node in graph:
+        if not _parameters(graph, node):
+            continue
+        owner = biased_operator(graph, found, node) if found else None
+        if owner is not None and owner.id in members:
+            members[owner.id].append(node)
+        else:
+            members[node.id] = [node]
+    return members
+
+
+def _parameters(graph: ModelGraph, node: OpNode) -> list[Weight]:
+    weights = node_fact(graph, node, WEIGHTS) or ()
+    return [weight for weight in weights if weight.role in PARAMETER_ROLES]
+
+
+def _layer(graph: ModelGraph, members: Sequence[OpNode]) -> schema.Layer:
+    node = members[0]
+    weights = [weight for member in members for weight in _parameters(graph, member)]
+    main = max(weights, key=lambda weight: (weight.role is Role.WEIGHT, weight.constant.size))
+    costs = [node_fact(graph, member, COST) for member in members]
+    statistics = node_fact(graph, node, WEIGHT_STATISTICS)
+    cost = costs[0]
+    return schema.Layer(
+        id=node.id,
+        scope=node.scope,
+        op_type=node.op_type,
+        parameters=sum(weight.parameters for weight in weights),
+        tied_to=main.tied_to or None,
+        weight_shape=list(main.constant.shape),
+        weight_dtype=_stored_dtype(graph, main),
+        macs=_sum([count(each, "macs") for each in costs]),
+        flops=_sum([count(each, "flops") for each in costs]),
+        other_flops=_sum([count(each, "other_flops") for each in costs]),
+        training_flops=_sum([each.training_flops if each else None for each in costs]),
+        status=cost.work.status if cost else None,
+        reason=cost.work.reason if cost and cost.work.status != "exact" else "",
+        weight_metrics=_metrics(statistics.metrics) if statistics else None,
+    )
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [each for each in counts if each is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _stored_dtype(graph: ModelGraph, weight: Weight) -> str:
+    stored = graph.constants.get(weight.source)
+    return (stored or weight.constant).dtype.name
+
+
+def _metrics(found: Metrics | None) -> schema.Metrics | None:
+    if found is None:
+        return None
+    return schema.Metrics(**{field.name: getattr(found, field.name) for field in fields(schema.Metrics)})
