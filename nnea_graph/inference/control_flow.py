@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.graph import Body, TensorInfo
+from nnea_graph.graph import Body, Dim, TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import OpCall
 
@@ -156,7 +156,7 @@ class Loop:
         ]
 
 
-def _stacked(info: TensorInfo, length: int | None, axis: int) -> TensorInfo:
+def _stacked(info: TensorInfo, length: Dim, axis: int) -> TensorInfo:
     if info.shape is None:
         return info
     place = axis if axis >= 0 else len(info.shape) + 1 + axis
@@ -164,13 +164,16 @@ def _stacked(info: TensorInfo, length: int | None, axis: int) -> TensorInfo:
 
 
 class Scan:
-    """Runs its body once for every slice of its scan inputs (opset 9 on; 8 has a batch axis and is left open)."""
+    """Runs its body once for every slice of its scan inputs; up to opset 8 for every sample of a batch."""
 
     def enter(self, call: OpCall, body: Body) -> list[TensorInfo]:
-        """State as it is, scan inputs without their scan axis."""
+        """State as it is, scan inputs without their scan axis; both without a batch axis."""
         states, scans = self._split(call)
-        axes = call.attr("scan_input_axes") or [0] * len(scans)
-        return states + [_sliced(info, axis) for info, axis in zip(scans, axes, strict=False)]
+        if _batched(call):
+            return [_sliced(info, 0) for info in states] + [_sliced(_sliced(info, 0), 0) for info in scans]
+        return states + [
+            _sliced(info, axis) for info, axis in zip(scans, _axes(call, "input", scans), strict=False)
+        ]
 
     def carried(self, call: OpCall, body: Body) -> list[tuple[str, str]]:
         """The state."""
@@ -182,8 +185,13 @@ class Scan:
         return {}
 
     def trips(self, call: OpCall, bodies: Sequence[Body], values: Values) -> dict[str, Trips]:
-        """The length of the scan axis."""
-        return {bodies[0].path: Trips(*self._length(call))}
+        """The length of the scan axis, for every sample of a batch."""
+        length, reason = self._length(call)
+        batch = self._batch(call) if _batched(call) else 1
+        if length is None or not isinstance(batch, int):
+            return {bodies[0].path: Trips(None, reason or "the batch is not known")}
+        shorter = _batched(call) and call.has(0)
+        return {bodies[0].path: Trips(length * batch, bound=shorter)}
 
     def leave(
         self, call: OpCall, bodies: Sequence[Body], types: Types, trips: Mapping[str, Trips]
@@ -191,32 +199,45 @@ class Scan:
         """Final state, then outputs stacked along their scan axis."""
         body = bodies[0]
         states, _ = self._split(call)
-        stacked = body.outputs[len(states) :]
-        axes = call.attr("scan_output_axes") or [0] * len(stacked)
         length, _ = self._length(call)
         final = [types.get(name, _UNKNOWN) for name in body.inputs[: len(states)]]
-        return final + [
-            _stacked(types.get(name, _UNKNOWN), length, axis)
-            for name, axis in zip(stacked, axes, strict=False)
-        ]
+        stacked = [types.get(name, _UNKNOWN) for name in body.outputs[len(states) :]]
+        if _batched(call):
+            batch = self._batch(call)
+            stacked = [_stacked(_stacked(info, length, 0), batch, 0) for info in stacked]
+            return [_stacked(info, batch, 0) for info in final] + stacked
+        axes = _axes(call, "output", stacked)
+        return final + [_stacked(info, length, axis) for info, axis in zip(stacked, axes, strict=False)]
 
     @staticmethod
     def _split(call: OpCall) -> tuple[list[TensorInfo], list[TensorInfo]]:
-        if call.opset < 9:
-            return [], []
-        inputs = [info or _UNKNOWN for info in call.inputs]
+        """States and scan inputs; up to opset 8 the lengths of the samples come before them."""
+        inputs = [info or _UNKNOWN for info in call.inputs][1 if _batched(call) else 0 :]
         states = len(inputs) - int(call.attr("num_scan_inputs", 0))
         return inputs[:states], inputs[states:]
 
     def _length(self, call: OpCall) -> tuple[int | None, str]:
         _, scans = self._split(call)
-        axes = call.attr("scan_input_axes") or [0] * len(scans)
+        axes = [1] * len(scans) if _batched(call) else _axes(call, "input", scans)
         for info, axis in zip(scans, axes, strict=False):
             if info.shape is not None and -len(info.shape) <= axis < len(info.shape):
                 length = info.shape[axis]
                 if isinstance(length, int):
                     return length, ""
         return None, "the length of the scanned axis is not known"
+
+    def _batch(self, call: OpCall) -> Dim:
+        _, scans = self._split(call)
+        return next((info.shape[0] for info in scans if info.shape), None)
+
+
+def _batched(call: OpCall) -> bool:
+    return call.opset < 9
+
+
+def _axes(call: OpCall, side: str, infos: Sequence[TensorInfo]) -> Sequence[int]:
+    axes: Sequence[int] = call.attr(f"scan_{side}_axes") or [0] * len(infos)
+    return axes
 
 
 def _sliced(info: TensorInfo, axis: int) -> TensorInfo:
