@@ -11,7 +11,7 @@ from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.inference.counting import NodeWork, Totals, count_work, macs_of_one_trip, total_work
 from nnea_graph.inference.dims import Dims, is_batch, rebound
 from nnea_graph.inference.polynomial import Point, Polynomial, fit
-from nnea_graph.inference.training import training_flops
+from nnea_graph.inference.training import conventional_flops, training_flops
 from nnea_graph.inference.walk import infer
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
@@ -75,8 +75,10 @@ class CostPass(Pass):
             raise UsageError(f"--training is '4x' or 'exact', not '{self.training}'")
         works = count_work(graph, graph[SHAPES])
         totals, bodies, left_out = total_work(graph, works, graph[SHAPES].trips)
-        weights = {node.id: graph[node, WEIGHTS] for node in graph} if self.training == "exact" else {}
-        training = training_flops(graph, works, weights, self.frozen, exact=self.training == "exact")
+        training = conventional_flops(works)
+        if self.training == "exact":
+            weights = {node.id: graph[node, WEIGHTS] for node in graph}
+            training = training_flops(graph, works, graph[SHAPES], weights, self.frozen)
         formulas, note = _formulas(graph, graph[DIMS])
         for node in graph:
             formula = formulas.get(node.id)

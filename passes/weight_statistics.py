@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Key, ModelGraph
+from nnea_graph.inference.constant_values import loaded
 from nnea_graph.ops.roles import Role
-from nnea_graph.passes.constants import WEIGHTS, Weight, loaded
+from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.stats.accumulator import Accumulator, measure
 from nnea_graph.stats.metrics import Metrics, metrics
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,14 +62,15 @@ def infer(graph: ModelGraph, dims: Dims) -> Inference:
     return walker.found
 
 
-def call_of(node: OpNode, found: Inference) -> OpCall:
-    """What a rule sees of an operator."""
+def call_of(node: OpNode, found: Inference, values: Mapping[str, NDArray[Any]] | None = None) -> OpCall:
+    """What a rule sees of an operator; ``values`` in place of the small ones that the walk has found."""
+    known = found.values if values is None else values
     return OpCall(
         node.op_type,
         found.infos(node.inputs),
         found.infos(node.outputs),
         node.attributes,
-        tuple(found.values.get(name) for name in node.inputs),
+        tuple(known.get(name) for name in node.inputs),
         node.domain,
         node.opset,
     )
