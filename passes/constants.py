@@ -54,6 +54,12 @@ class ConstantsPass(Pass):
             graph[node, WEIGHTS] = tuple(counter.weights(node))
 
 
+Leaves = dict[str, int]
+"""Stored tensors and their elements."""
+
+_JOINS = frozenset({"Concat"})
+
+
 class _Counter:
     """Hands every stored tensor to the first operator that reads it."""
 

@@ -73,6 +73,8 @@ class CostPass(Pass):
         """Count at the given dims, then at others for the formula."""
         if self.training not in {"4x", "exact"}:
             raise UsageError(f"--training is '4x' or 'exact', not '{self.training}'")
+        if self.frozen and self.training != "exact":
+            raise UsageError("--frozen says what does not train; it needs --training exact")
         works = count_work(graph, graph[SHAPES])
         totals, bodies, left_out = total_work(graph, works, graph[SHAPES].trips)
         training = conventional_flops(works)
