@@ -80,7 +80,8 @@ class Counter:
     """Counts float32 patterns into one table, for one thread.
 
     Its buffers are reused, as fresh memory would cost more than the arithmetic in it. One addition a value
-    does all: the packed sums count it in their high bits and add up distances in the low ones.
+    does all: the packed sums count it in their high bits and add up distances in the low ones. That addition
+    is half of all the work; a second sum a cell (of squares), or ``bincount`` in its place, measured slower.
     """
 
     def __init__(self, block: int) -> None:
@@ -100,9 +101,8 @@ class Counter:
         if self._pending + patterns.size > _FULL:
             self._unpack()
         number, packed = self._number[: patterns.size], self._packed[: patterns.size]
-        np.copyto(packed, patterns)
-        np.right_shift(packed, _REST, out=number)
-        packed &= (1 << _REST) - 1
+        np.right_shift(patterns, _REST, out=number)
+        np.bitwise_and(patterns, (1 << _REST) - 1, out=packed)
         packed |= 1 << _PACK
         np.add.at(self._table, number, packed)
         self._low = min(self._low, max(low, NORMAL) >> _REST)
