@@ -29,6 +29,12 @@ def _without_graph() -> ModelProto:
     return made
 
 
+def _with_domain(domain: str, version: int) -> ModelProto:
+    made = model([op("Scaler", ["x"], ["y"], domain=domain)])
+    made.opset_import.append(helper.make_opsetid(domain, version))
+    return made
+
+
 def _with_two_opsets() -> ModelProto:
     made = model([RELU])
     made.opset_import.append(helper.make_opsetid("ai.onnx", 13))
@@ -78,6 +84,10 @@ def _with_two_opsets() -> ModelProto:
         pytest.param(_without_opset, ["no operator set"], id="no-opset"),
         pytest.param(lambda: model([RELU], opset=9999), ["9999"], id="opset-9999"),
         pytest.param(lambda: model([RELU], opset=-1), ["-1"], id="opset-negative"),
+        pytest.param(
+            lambda: _with_domain("ai.onnx.ml", 1 << 62), ["ai.onnx.ml opset"], id="ml-opset-of-2-to-62"
+        ),
+        pytest.param(lambda: _with_domain("own", -1), ["own opset -1"], id="own-opset-negative"),
         pytest.param(lambda: model([RELU], opset=0), ["opset 0"], id="opset-0"),
         pytest.param(
             _with_two_opsets, ["operator set 'ai.onnx'", "21 and 13"], id="two-opsets-of-one-domain"

@@ -11,11 +11,14 @@ from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TypeProto
 
 from nnea_graph.errors import LimitError, ModelError
 from nnea_graph.frontends.attributes import attributes_of
+from nnea_graph.frontends.bodies import check_bodies
 from nnea_graph.frontends.functions import (
     FunctionKey,
     bound_attributes,
     call_key,
+    check_call,
     domain_of,
+    opsets_of,
     resolve_references,
 )
 from nnea_graph.frontends.limits import Limits
@@ -191,21 +194,20 @@ class Flattener:
             for attribute in node.attribute
             for graph in _graphs(attribute)
         )
-        self._emit(
-            OpNode(
-                node_id,
-                text(node.op_type, where),
-                text(domain, where),
-                opset,
-                attributes,
-                inputs,
-                tuple(frame.names[name] if name else "" for name in node.output),
-                frame.body,
-                bodies,
-                scope_of(node),
-            ),
-            node,
+        made = OpNode(
+            node_id,
+            text(node.op_type, where),
+            text(domain, where),
+            opset,
+            attributes,
+            inputs,
+            tuple(frame.names[name] if name else "" for name in node.output),
+            frame.body,
+            bodies,
+            scope_of(node),
         )
+        check_bodies(made, [self.bodies[path] for path in bodies])
+        self._emit(made, node)
 
     def _emit(self, node: OpNode, proto: NodeProto) -> None:
         if len(self.nodes) >= self._limits.nodes:
@@ -250,7 +252,8 @@ class Flattener:
     def _inline(self, function: FunctionProto, call: NodeProto, frame: _Frame) -> None:
         """Put a function's operators in the place of a call, under the path of the call."""
         path = self._node_id(call, frame)
-        opsets = {domain_of(entry.domain): entry.version for entry in function.opset_import}
+        check_call(function, call, path)
+        opsets = opsets_of(function.opset_import)
         inner = self._deeper(
             _Frame(
                 path,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, defs
 
 from nnea_graph.errors import LimitError, ModelError
 from nnea_graph.frontends.text import text
 
 FunctionKey = tuple[str, str, str]
 """Domain, name, overload."""
+
+_LAST_VERSION = (1 << 31) - 1
+"""onnx counts versions in 32 bits; what other domains define is theirs to say."""
 
 
 def domain_of(domain: str) -> str:
@@ -32,6 +35,49 @@ def functions_of(model: ModelProto) -> dict[FunctionKey, FunctionProto]:
             raise ModelError(f"two local functions are called '{name}'; names must be unique")
         functions[key] = each
     return functions
+
+
+def opsets_of(entries: Iterable[OperatorSetIdProto]) -> dict[str, int]:
+    """The versions of operator sets, by domain.
+
+    Raises:
+        ModelError: a domain in two versions, or a version that there is not.
+    """
+    opsets: dict[str, int] = {}
+    for entry in entries:
+        domain = domain_of(text(entry.domain, "an operator set's domain"))
+        newest = defs.onnx_opset_version() if not domain else _LAST_VERSION
+        if not 0 < entry.version <= newest:
+            raise ModelError(f"{_spelled(domain)}opset {entry.version} is not known: there are 1 to {newest}")
+        if opsets.setdefault(domain, entry.version) != entry.version:
+            raise ModelError(
+                f"operator set '{domain or 'ai.onnx'}' is named in versions {opsets[domain]}"
+                f" and {entry.version}; keep one"
+            )
+    return opsets
+
+
+def _spelled(domain: str) -> str:
+    return f"{domain} " if domain else ""
+
+
+def check_call(function: FunctionProto, call: NodeProto, where: str) -> None:
+    """Check that a call gives no more than the function takes, and takes no more than the function makes.
+
+    Raises:
+        ModelError: it does, or the function does not make what it promises.
+    """
+    if len(call.input) > len(function.input) or len(call.output) > len(function.output):
+        raise ModelError(
+            f"the call '{where}' has {len(call.input)} inputs and {len(call.output)} outputs, the function"
+            f" '{function.name}' takes {len(function.input)} and gives {len(function.output)}"
+        )
+    made = {name for node in function.node for name in node.output}.union(function.input)
+    for name in function.output:
+        if name not in made:
+            raise ModelError(
+                f"output '{text(name, where)}' of function '{function.name}' is made by no operator"
+            )
 
 
 def call_key(node: NodeProto) -> FunctionKey:

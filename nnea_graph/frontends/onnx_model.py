@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from onnx import ModelProto, defs
+from onnx import ModelProto
 
 from nnea_graph.errors import ModelError, naming
 from nnea_graph.frontends.flatten import Flattener
-from nnea_graph.frontends.functions import check_expansion, domain_of, functions_of
+from nnea_graph.frontends.functions import check_expansion, functions_of, opsets_of
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.frontends.oracle import OnnxOracle
 from nnea_graph.frontends.read_onnx import OnnxFile, read_onnx, text
@@ -88,21 +88,11 @@ def _opsets(proto: ModelProto) -> dict[str, int]:
     """The versions of the operator sets, by domain.
 
     Raises:
-        ModelError: none is named, one in two versions, or one that onnx does not know.
+        ModelError: none is named, and as ``opsets_of``.
     """
-    opsets: dict[str, int] = {}
-    for entry in proto.opset_import:
-        domain = text(domain_of(entry.domain), "an operator set's domain")
-        if opsets.setdefault(domain, entry.version) != entry.version:
-            raise ModelError(
-                f"operator set '{domain or 'ai.onnx'}' is named in versions {opsets[domain]}"
-                f" and {entry.version}; keep one"
-            )
+    opsets = opsets_of(proto.opset_import)
     if not opsets and proto.ir_version < 3:
         return {"": 1}
     if not opsets:
         raise ModelError("the model names no operator set (opset_import); export it again")
-    newest = defs.onnx_opset_version()
-    if not 0 < opsets.get("", 1) <= newest:
-        raise ModelError(f"opset {opsets['']} is not known: onnx here defines 1 to {newest}")
     return opsets
