@@ -41,6 +41,14 @@ class OperatorError(ModelError):
     """An operator whose attributes or shapes contradict its definition."""
 
 
+class DataError(NneaError):
+    """Data that does not fit the model."""
+
+
+class RunError(NneaError):
+    """A model that onnxruntime cannot build or run, or not within the limits."""
+
+
 class OutputError(NneaError):
     """A result that could not be written."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 import weakref
@@ -90,6 +91,18 @@ class DataFile:
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def mapped(self) -> NDArray[np.uint8]:
+        """The whole file as pages that are read when they are touched, for a runtime that copies no weights.
+
+        Raises:
+            ModelError: the file has been replaced, or cannot be mapped.
+        """
+        try:
+            with self._opened() as descriptor:
+                return np.frombuffer(mmap.mmap(descriptor, self.size, access=mmap.ACCESS_READ), np.uint8)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{self.name} cannot be mapped: {error}") from error
 
     @property
     def descriptor(self) -> int:

@@ -1,0 +1,141 @@
+"""Sessions of onnxruntime: quiet, limited in time, with errors of one line."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from nnea_graph.errors import RunError
+from nnea_graph.runtime.model_proto import Written
+
+Arrays = Mapping[str, NDArray[Any]]
+
+_SILENT = 4  # only what ends the process
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``threads`` 0 leaves their number to onnxruntime; ``seconds`` limits each run, None does not."""
+
+    threads: int = 0
+    seconds: float | None = None
+
+
+class Session:
+    """A model ready to run."""
+
+    def __init__(
+        self, proto: ModelProto, arrays: Arrays, options: Any, settings: Settings | None = None
+    ) -> None:
+        """``arrays`` are the values of external initializers, ``options`` the SessionOptions to complete.
+
+        Raises:
+            RunError: onnxruntime does not take the model.
+        """
+        import onnxruntime  # noqa: PLC0415 - takes longer to import than most analyses
+
+        self.settings = settings or Settings()
+        # An OrtValue over an array does not own it.
+        self._held = arrays
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
+        if values:
+            options.add_external_initializers(list(arrays), values)
+        with explained("onnxruntime cannot load the model"):
+            self._session = onnxruntime.InferenceSession(
+                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        self.inputs = tuple(value.name for value in self._session.get_inputs())
+        self.outputs = tuple(value.name for value in self._session.get_outputs())
+
+    def run(self, feeds: Arrays) -> list[Any]:
+        """The outputs, in order.
+
+        Raises:
+            RunError: an input is missing, an operator fails, or the time is up.
+        """
+        missing = [name for name in self.inputs if name not in feeds]
+        if missing:
+            raise RunError(f"the model's input '{missing[0]}' is not given; the data has {', '.join(feeds)}")
+        fed = {name: feeds[name] for name in self.inputs}
+        with self._limited() as options, explained("onnxruntime cannot run the model"):
+            outputs: list[Any] = self._session.run(None, fed, options)
+            return outputs
+
+    @contextmanager
+    def _limited(self) -> Iterator[Any]:
+        """Options of a run that end it when its time is up."""
+        import onnxruntime  # noqa: PLC0415 - as above
+
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = _SILENT
+        seconds = self.settings.seconds
+        if seconds is None:
+            yield options
+            return
+        timer = threading.Timer(max(seconds, 0), _terminate, (options,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield options
+        except RunError as error:
+            if not options.terminate:
+                raise
+            raise RunError(
+                f"the run was stopped after {seconds:g} s; raise the limit or shrink the input"
+            ) from error
+        finally:
+            timer.cancel()
+
+
+def _terminate(options: Any) -> None:
+    options.terminate = True
+
+
+def session_options(settings: Settings) -> Any:
+    """SessionOptions that print nothing."""
+    import onnxruntime  # noqa: PLC0415 - as above
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.log_severity_level = _SILENT
+    return options
+
+
+def session_of(written: Written, settings: Settings | None = None) -> Session:
+    """A session of a model that has been written, with onnxruntime's default optimizations."""
+    settings = settings or Settings()
+    return Session(written.proto, written.arrays, session_options(settings), settings)
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn every error of onnxruntime into a RunError of one line that begins so."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - as above
+
+    names = (
+        "EPFail EngineError Fail InvalidArgument InvalidGraph InvalidProtobuf ModelLoaded NoModel"
+        " NoSuchFile NotImplemented RuntimeException"
+    )
+    kinds = tuple(getattr(state, name) for name in names.split())
+    try:
+        yield
+    except (*kinds, RuntimeError, ValueError) as error:
+        raise RunError(f"{what}: {one_line(str(error))}") from error
+
+
+def one_line(message: str) -> str:
+    r"""What an error of onnxruntime says, without codes, source places and line breaks.
+
+    >>> one_line("[ONNXRuntimeError] : 1 : FAIL : Node (a) failed\nhere")
+    'Node (a) failed here'
+    """
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", message)
+    text = re.sub(r"/\S*onnxruntime\S*:\d+ .*?\) ?(\[with .*?\] )?", "", text)
+    return " ".join(text.split())[:400]

@@ -1,0 +1,110 @@
+"""Constants as onnxruntime takes them: small ones inside the model, large ones as the mapped bytes of their file."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from nnea_graph.graph import Constant, DType
+from nnea_graph.graph.dtypes import storage
+
+INLINE_BYTES = 4096
+"""Constants up to this size are copied into the model: onnxruntime's shape inference looks at their values."""
+
+# Types whose stored bytes numpy has a type for, so that an OrtValue can be made over a mapped file.
+_NATIVE = frozenset(
+    {"float32", "float64", "float16", "int8", "int16", "int32", "int64"}
+    | {"uint8", "uint16", "uint32", "uint64", "bool"}
+)
+
+
+class Mappable(Protocol):
+    """An open file that can be mapped; the same file again and again gives the same object."""
+
+    def mapped(self) -> NDArray[np.uint8]:
+        """The whole file."""
+        ...
+
+    def read(self, offset: int, length: int) -> NDArray[np.uint8]:
+        """So many bytes from there on."""
+        ...
+
+
+@runtime_checkable
+class InFile(Protocol):
+    """A payload whose elements lie in a file, in the type's own stored form."""
+
+    @property
+    def file(self) -> Mappable:
+        """The file."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Byte at which the elements begin."""
+        ...
+
+
+class Mappings:
+    """Each file mapped once, however many constants lie in it."""
+
+    def __init__(self) -> None:
+        self._pages: dict[int, tuple[Mappable, NDArray[np.uint8]]] = {}
+
+    def view(self, constant: Constant) -> NDArray[Any] | None:
+        """The values where they lie; None for a small constant, or one that is not stored as numpy has it."""
+        payload, size = constant.payload, constant.dtype.nbytes(constant.size)
+        if size <= INLINE_BYTES or constant.dtype.name not in _NATIVE or not isinstance(payload, InFile):
+            return None
+        file = payload.file
+        if id(file) not in self._pages:
+            # The file is held, so that its id stays its own.
+            self._pages[id(file)] = (file, file.mapped())
+        stored = self._pages[id(file)][1][payload.offset : payload.offset + size]
+        return stored.view(storage(constant.dtype)).reshape(constant.shape)
+
+
+def inline(constant: Constant) -> TensorProto:
+    """The constant with its values, under its name."""
+    proto = _bare(constant)
+    if constant.dtype.kind == "string":
+        proto.string_data.extend(str(value).encode() for value in constant.array().reshape(-1))
+    else:
+        proto.raw_data = _raw(constant)
+    return proto
+
+
+def referred(constant: Constant) -> TensorProto:
+    """The constant without its values, which the session is given apart (``add_external_initializers``)."""
+    proto = _bare(constant)
+    proto.data_location = TensorProto.EXTERNAL
+    # onnxruntime replaces the entry before it looks for such a file.
+    entries = {"location": "given-to-the-session", "offset": "0", "length": str(constant.stored_bytes)}
+    for key, value in entries.items():
+        proto.external_data.add(key=key, value=value)
+    return proto
+
+
+def _bare(constant: Constant) -> TensorProto:
+    proto = TensorProto(name=constant.name, data_type=constant.dtype.code)
+    proto.dims.extend(constant.shape)
+    return proto
+
+
+def _raw(constant: Constant) -> bytes:
+    payload = constant.payload
+    if isinstance(payload, InFile):
+        return payload.file.read(payload.offset, constant.dtype.nbytes(constant.size)).tobytes()
+    return encode(payload.elements(0, constant.size), constant.dtype)
+
+
+def encode(values: NDArray[Any], dtype: DType) -> bytes:
+    """Numbers as ``dtypes.decode`` gives them back in their stored form."""
+    kept = np.ascontiguousarray(values).astype(storage(dtype))
+    if dtype.bits >= 8:
+        return kept.tobytes()
+    lowest = np.unpackbits(kept.view(np.uint8).reshape(-1, 1), axis=1, bitorder="little")[:, : dtype.bits]
+    return np.packbits(lowest.reshape(-1), bitorder="little").tobytes()
