@@ -20,6 +20,9 @@ from nnea_graph.ops.shaping import shape_rules
 VALUE_LIMIT = 4096
 """Elements above which a value is not followed: shape arithmetic is small."""
 
+_VALUES_LIMIT = 1 << 24
+"""Elements of all values together: 128 MiB."""
+
 _FLOAT_VALUE_LIMIT = 16
 _UNKNOWN = TensorInfo(None, None)
 
@@ -86,6 +89,7 @@ class _Walker:
         self._rules = shape_rules()
         self._value_rules = value_rules()
         self._entered: set[str] = set()
+        self._room = _VALUES_LIMIT
         self._members: dict[str, list[OpNode]] = {}
         for node in graph if graph.bodies else ():
             path = node.body
@@ -190,7 +194,13 @@ class _Walker:
                 continue
             constant = self.graph.constants[name]
             if constant.size <= VALUE_LIMIT and constant.dtype.kind != "string":
-                self.found.values[name] = constant.array()
+                self._keep(name, constant.array())
+
+    def _keep(self, name: str, value: NDArray[Any]) -> None:
+        """Follow a value while all together are small: each operator of a small file could make another."""
+        if value.size <= self._room:
+            self._room -= value.size
+            self.found.values[name] = value
 
     def _infer(self, node: OpNode) -> None:
         inputs = self.found.infos(node.inputs)
@@ -297,7 +307,7 @@ class _Walker:
             return
         for name, value in zip(node.outputs, results, strict=False):
             if name and value.size <= VALUE_LIMIT:
-                self.found.values[name] = value
+                self._keep(name, value)
                 info = self.found.types.get(name, _UNKNOWN)
                 self.found.types[name] = TensorInfo(info.dtype, tuple(value.shape))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 _SI = ("", " K", " M", " G", " T", " P", " E")
 _BINARY = (" B", " KiB", " MiB", " GiB", " TiB", " PiB")
 
@@ -9,8 +11,8 @@ _BINARY = (" B", " KiB", " MiB", " GiB", " TiB", " PiB")
 def si(number: float) -> str:
     """Three significant digits and K, M, G, T.
 
-    >>> si(4089184256), si(266200), si(12)
-    ('4.09 G', '266 K', '12')
+    >>> si(4089184256), si(266200), si(12), si(10**400)
+    ('4.09 G', '266 K', '12', '1.00e+400')
     """
     return _scaled(number, 1000, _SI)
 
@@ -25,6 +27,8 @@ def binary(number: float) -> str:
 
 
 def _scaled(number: float, base: int, units: tuple[str, ...]) -> str:
+    if number >= 1000 * base ** (len(units) - 1):
+        return f"{Decimal(number):.2e}{units[0]}"  # a loop's trips may multiply past every float
     place = 0
     while abs(number) >= 999.5 and place + 1 < len(units):
         number, place = number / base, place + 1
