@@ -1,0 +1,362 @@
+"""Tensors that contradict themselves, and operators that would make tensors no machine can hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hostile.models import chain, ints, model, op, tensor, typed
+from hostile.running import Program
+from onnx import ModelProto, NodeProto, TensorProto, helper
+
+HUGE = 1 << 62
+RELU = op("Relu", ["x"], ["y"], name="relu")
+
+
+def raw(dims: list[int], content: bytes, dtype: int = TensorProto.FLOAT) -> TensorProto:
+    return TensorProto(name="w", dims=dims, data_type=dtype, raw_data=content)
+
+
+def _typed_twice() -> TensorProto:
+    made = raw([1], b"\0\0\0\0")
+    made.float_data.append(1.0)
+    return made
+
+
+BAD = {
+    "too-short": raw([2], b"\0\0\0\0"),
+    "too-long": raw([1], b"\0" * 8),
+    "no-data": TensorProto(name="w", dims=[1000], data_type=1),
+    "no-data-for-2-to-40": TensorProto(name="w", dims=[1 << 40], data_type=1),
+    "negative-dim": raw([-1], b"\0\0\0\0"),
+    "two-negative-dims": raw([-2, -2], b"\0" * 16),
+    "product-overflows": raw([1 << 32, 1 << 32], b""),
+    "product-overflows-to-0": raw([1 << 32] * 2 + [1 << 1], b""),
+    "dims-largest-int64": raw([(1 << 63) - 1] * 3, b""),
+    "zero-times-huge": raw([0, HUGE, HUGE], b"\0"),
+    "rank-100": raw([1] * 100, b"\0\0\0\0"),
+    "rank-1000000": raw([1] * 1_000_000, b"\0\0\0\0"),
+    "type-0": raw([1], b"\0\0\0\0", 0),
+    "type-250": raw([1], b"\0\0\0\0", 250),
+    "type-negative": raw([1], b"\0\0\0\0", -1),
+    "int4-with-one-byte": raw([4], b"\0", TensorProto.INT4),
+    "float6-too-short": raw([4], b"\0\0", 27),
+    "text-as-raw": raw([1], b"text", TensorProto.STRING),
+    "text-as-floats": TensorProto(name="w", dims=[1], data_type=TensorProto.STRING, float_data=[1.0]),
+    "wrong-field": TensorProto(name="w", dims=[1], data_type=1, int64_data=[1]),
+    "two-fields": _typed_twice(),
+    "int8-of-1000": TensorProto(name="w", dims=[1], data_type=TensorProto.INT8, int32_data=[1000]),
+    "segment": TensorProto(
+        name="w", dims=[1], data_type=1, float_data=[1], segment=TensorProto.Segment(begin=0, end=1)
+    ),
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_tensor_that_contradicts_itself_is_refused_wherever_it_stands(
+    program: Program, bad: TensorProto
+) -> None:
+    program.refuses(model([RELU], weights=[bad]), "tensor" if len(bad.dims) < 10_000 else "")
+    program.refuses(model([op("Constant", [], ["w"], value=bad), RELU]))
+    program.refuses(model([op("NoSuchOp", ["x"], ["z"], inside=bad), RELU]))
+
+
+def _sparse(values: TensorProto, indices: TensorProto, dims: list[int]) -> ModelProto:
+    made = model([RELU])
+    values.name = "s"
+    made.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, dims))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("indices", "dims"),
+    [
+        pytest.param([5], [5], id="outside"),
+        pytest.param([-1], [5], id="negative"),
+        pytest.param([0], [1 << 40], id="dense-form-too-large"),
+        pytest.param([0], [HUGE, HUGE], id="dims-overflow"),
+        pytest.param([0, 1, 2], [5], id="more-indices-than-values"),
+        pytest.param([0], [-5], id="negative-dim"),
+        pytest.param([], [5], id="no-indices"),
+    ],
+)
+def test_a_sparse_tensor_that_contradicts_itself_is_refused(
+    program: Program, indices: list[int], dims: list[int]
+) -> None:
+    program.refuses(_sparse(tensor("s", [1.0]), ints("i", *indices), dims), "'s'")
+
+
+SPECIAL = {
+    "nan": ([np.nan] * 600, 600, 0),
+    "infinity": ([np.inf, -np.inf] * 300, 0, 600),
+    "one-nan": ([np.nan] + [1.0] * 599, 1, 0),
+    "largest": ([3.4e38] * 600, 0, 0),
+    "smallest": ([1e-45] * 600, 0, 0),
+    "zero": ([0.0] * 600, 0, 0),
+    "minus-zero": ([-0.0] * 600, 0, 0),
+}
+
+
+@pytest.mark.parametrize(("values", "nan", "inf"), SPECIAL.values(), ids=SPECIAL)
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
+def test_weights_that_are_no_numbers_are_counted_and_nothing_is_silently_nan(
+    program: Program, values: list[float], nan: int, inf: int, dtype: type[np.floating]
+) -> None:
+    with np.errstate(over="ignore"):
+        weight = np.array(values, dtype).reshape(4, 150)
+    if dtype is np.float16:
+        inf = int(np.isinf(weight).sum())
+    made = model(
+        [op("MatMul", ["x", "w"], ["y"], name="matmul")],
+        [typed("x", 1, 4, dtype=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))],
+        weights=[tensor("w", weight, dtype)],
+    )
+    outcome = program.run(made)  # which refuses NaN in the JSON
+    assert outcome.code == (1 if nan + inf else 0)
+    metrics = outcome.report["layers"][0]["weight_metrics"]
+    assert (metrics["nan"], metrics["inf"], metrics["count"]) == (nan, inf, 600 - nan - inf)
+    assert ("NNEA106" in outcome.rules()) == bool(nan + inf)
+    assert program("run", "model.onnx").code == outcome.code
+
+
+def test_exit_zero_lets_a_report_with_an_error_pass(program: Program) -> None:
+    made = model([op("MatMul", ["x", "w"], ["y"])], weights=[tensor("w", np.full((4, 4), np.nan))])
+    assert program.run(made).code == 1
+    assert program.run(made, "--exit-zero").code == 0
+
+
+LONG = [1 << 20, 1 << 20]
+BOMBS: dict[str, tuple[list[NodeProto], list[TensorProto]]] = {
+    "constant-of-shape": (
+        [op("ConstantOfShape", ["s"], ["w"], name="bomb"), op("Relu", ["w"], ["y"])],
+        [ints("s", *LONG)],
+    ),
+    "constant-of-shape-2-to-62": ([op("ConstantOfShape", ["s"], ["y"], name="bomb")], [ints("s", HUGE)]),
+    "constant-of-shape-as-weight": (
+        [op("ConstantOfShape", ["s"], ["w"], name="bomb"), op("MatMul", ["x", "w"], ["y"])],
+        [ints("s", 4, 1 << 40)],
+    ),
+    "constant-of-shape-transposed": (
+        [
+            op("ConstantOfShape", ["s"], ["w"], name="bomb"),
+            op("Transpose", ["w"], ["t"]),
+            op("MatMul", ["x", "t"], ["y"]),
+        ],
+        [ints("s", 1 << 40, 4)],
+    ),
+    "expand": ([op("Expand", ["x", "s"], ["y"], name="bomb")], [ints("s", *LONG, 1, 4)]),
+    "expand-constant": (
+        [op("Expand", ["one", "s"], ["y"], name="bomb")],
+        [tensor("one", 1.0), ints("s", *LONG)],
+    ),
+    "tile": ([op("Tile", ["x", "s"], ["y"], name="bomb")], [ints("s", *LONG)]),
+    "tile-constant": (
+        [op("Tile", ["one", "s"], ["y"], name="bomb")],
+        [tensor("one", [[1.0]]), ints("s", *LONG)],
+    ),
+    "tile-chain": (
+        [op("Tile", [f"t{n}" if n else "one", "s"], [f"t{n + 1}"], name=f"tile{n}") for n in range(6)]
+        + [op("Relu", ["t6"], ["y"], name="bomb")],
+        [tensor("one", [1.0]), ints("s", 1000)],
+    ),
+    "tile-chain-as-weight": (
+        [op("Tile", [f"t{n}" if n else "one", "s"], [f"t{n + 1}"], name=f"tile{n}") for n in range(4)]
+        + [op("MatMul", ["x", "t4"], ["y"], name="bomb")],
+        [tensor("one", [[1.0]] * 4), ints("s", 1, 1000)],
+    ),
+    "concat-doubling": (
+        [
+            op("Concat", [f"c{n}" if n else "one"] * 2, [f"c{n + 1}"], axis=0, name=f"cat{n}")
+            for n in range(50)
+        ]
+        + [op("Relu", ["c50"], ["y"], name="bomb")],
+        [tensor("one", [1.0])],
+    ),
+    "range": (
+        [op("Range", ["zero", "end", "step"], ["y"], name="bomb")],
+        [tensor("zero", 0, np.int64), tensor("end", HUGE, np.int64), tensor("step", 1, np.int64)],
+    ),
+    "range-of-floats": (
+        [op("Range", ["zero", "end", "step"], ["y"], name="bomb")],
+        [tensor("zero", 0), tensor("end", 1e30), tensor("step", 1e-30)],
+    ),
+    "range-step-0": (
+        [op("Range", ["zero", "end", "zero"], ["y"], name="bomb")],
+        [tensor("zero", 0, np.int64), tensor("end", 5, np.int64)],
+    ),
+    "range-nan": (
+        [op("Range", ["zero", "end", "step"], ["y"], name="bomb")],
+        [tensor("zero", 0), tensor("end", np.nan), tensor("step", 1)],
+    ),
+    "pad": ([op("Pad", ["x", "s"], ["y"], name="bomb")], [ints("s", 1 << 40, 1 << 20, 0, 0)]),
+    "resize": ([op("Resize", ["x", "", "f"], ["y"], name="bomb")], [tensor("f", [1e5, 1e5])]),
+    "resize-infinite": ([op("Resize", ["x", "", "f"], ["y"], name="bomb")], [tensor("f", [np.inf, np.nan])]),
+    "resize-huge": ([op("Resize", ["x", "", "f"], ["y"], name="bomb")], [tensor("f", [1e30, 1e30])]),
+    "one-hot": (
+        [op("OneHot", ["i", "d", "v"], ["y"], name="bomb")],
+        [ints("i", 1, 2), tensor("d", 1 << 40, np.int64), tensor("v", [0, 1])],
+    ),
+    "outer-product": (
+        [
+            op("Reshape", ["w", "s"], ["c"]),
+            op("Reshape", ["w", "t"], ["r"]),
+            op("MatMul", ["c", "r"], ["y"], name="bomb"),
+        ],
+        [tensor("w", np.ones(60_000)), ints("s", -1, 1), ints("t", 1, -1)],
+    ),
+    "einsum": (
+        [
+            op(
+                "Einsum",
+                ["x"] * 26,
+                ["y"],
+                equation=",".join(
+                    f"{a}{b}"
+                    for a, b in zip("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", strict=True)
+                )
+                + "->",
+                name="bomb",
+            )
+        ],
+        [],
+    ),
+    "einsum-10-to-10": (
+        [op("Einsum", ["w", "w"], ["y"], equation="a,b->ab", name="bomb")],
+        [tensor("w", np.ones(100_000))],
+    ),
+    "gather-huge": ([op("Gather", ["x", "i"], ["y"], axis=1, name="bomb")], [ints("i", HUGE, -HUGE)]),
+    "unsqueeze-to-rank-70": ([op("Unsqueeze", ["x", "a"], ["y"], name="bomb")], [ints("a", *range(2, 70))]),
+    "eye-like": (
+        [op("ConstantOfShape", ["s"], ["w"]), op("EyeLike", ["w"], ["y"], name="bomb")],
+        [ints("s", *LONG)],
+    ),
+    "non-zero": (
+        [op("ConstantOfShape", ["s"], ["w"]), op("NonZero", ["w"], ["y"], name="bomb")],
+        [ints("s", *LONG)],
+    ),
+    "trilu": (
+        [op("ConstantOfShape", ["s"], ["w"]), op("Trilu", ["w"], ["y"], name="bomb")],
+        [ints("s", 1 << 16, 1 << 16)],
+    ),
+    "cumsum": (
+        [op("ConstantOfShape", ["s"], ["w"]), op("CumSum", ["w", "a"], ["y"], name="bomb")],
+        [ints("s", 1 << 32), tensor("a", 0, np.int64)],
+    ),
+    "broadcast-add": (
+        [op("Reshape", ["w", "s"], ["c"]), op("Add", ["c", "w"], ["y"], name="bomb")],
+        [tensor("w", np.ones(60_000)), ints("s", -1, 1)],
+    ),
+    "pow-of-integers": ([op("Pow", ["n", "n"], ["y"], name="bomb")], [tensor("n", HUGE, np.int64)]),
+    "division-by-0": (
+        [op("Div", ["n", "z"], ["q"], name="bomb"), op("Reshape", ["x", "q"], ["y"])],
+        [ints("n", 4), ints("z", 0)],
+    ),
+    "mod-by-0": ([op("Mod", ["n", "z"], ["y"], name="bomb")], [ints("n", 4), ints("z", 0)]),
+    "bit-shift": (
+        [op("BitShift", ["n", "n"], ["y"], direction="LEFT", name="bomb")],
+        [tensor("n", [1 << 63], np.uint64)],
+    ),
+    "slice-huge": (
+        [op("Slice", ["x", "a", "b", "c", "d"], ["y"], name="bomb")],
+        [ints("a", -HUGE), ints("b", HUGE), ints("c", 0), ints("d", (1 << 63) - 1)],
+    ),
+    "split-huge": ([op("Split", ["x"], ["y", "z"], axis=1, num_outputs=2, name="bomb")], []),
+    "col2im": ([op("Col2Im", ["x", "a", "b"], ["y"], name="bomb")], [ints("a", HUGE, HUGE), ints("b", 1, 1)]),
+    "blackman": ([op("BlackmanWindow", ["n"], ["y"], name="bomb")], [tensor("n", HUGE, np.int64)]),
+    "mel": (
+        [op("MelWeightMatrix", ["n", "n", "n", "f", "f"], ["y"], name="bomb")],
+        [tensor("n", 1 << 40, np.int64), tensor("f", 1.0)],
+    ),
+    "random": ([op("RandomNormal", [], ["y"], shape=LONG, name="bomb")], []),
+    "multinomial": ([op("Multinomial", ["x"], ["y"], sample_size=HUGE, name="bomb")], []),
+    "dft": ([op("DFT", ["x", "n"], ["y"], name="bomb")], [tensor("n", HUGE, np.int64)]),
+}
+
+
+@pytest.mark.parametrize(("nodes", "weights"), BOMBS.values(), ids=BOMBS)
+def test_a_tensor_that_no_machine_can_hold_is_counted_and_never_made(
+    program: Program, nodes: list[NodeProto], weights: list[TensorProto]
+) -> None:
+    outcome = program.run(model(nodes, weights=weights))
+    assert outcome.peak_bytes < 700 << 20
+    assert outcome.seconds < 10
+    if outcome.code == 2:
+        assert "node '" in outcome.stderr
+    else:
+        assert outcome.report["model"]["operators"] == len(nodes)
+        assert program("run", "model.onnx").code == outcome.code
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(1 << 30, 1 << 30), (HUGE, HUGE), ((1 << 63) - 1,), (1 << 40,) * 60],
+    ids=["2^60", "2^124", "2^63", "2^2400"],
+)
+def test_an_input_of_any_size_has_a_cost_to_the_digit(program: Program, shape: tuple[int, ...]) -> None:
+    outcome = program.reports(
+        model([op("Abs", ["x"], ["h"]), op("Relu", ["h"], ["y"], name="relu")], [typed("x", *shape)])
+    )
+    elements = 1
+    for dim in shape:
+        elements *= dim
+    assert outcome.node("relu")["other_flops"] == elements
+    assert outcome.report["totals"]["peak_activation_bytes"] == 2 * 4 * elements
+    assert program("run", "model.onnx").code == 0
+
+
+def test_a_product_of_huge_matrices_is_counted_to_the_digit(program: Program) -> None:
+    made = model(
+        [op("MatMul", ["x", "w"], ["y"], name="matmul")], [typed("x", HUGE, HUGE), typed("w", HUGE, HUGE)]
+    )
+    assert program.reports(made).node("matmul")["macs"] == HUGE**3
+
+
+def test_thousands_of_small_values_do_not_add_up_to_gigabytes(program: Program) -> None:
+    """Each is below the size to which values are followed; 2 MB of file would become 1.6 GB of numbers."""
+    nodes = [op("ConstantOfShape", ["s"], [f"c{n}"]) for n in range(50_000)]
+    fill = tensor("", [1.0], np.float64)
+    for node in nodes:
+        node.attribute.add(name="value", type="TENSOR").t.CopyFrom(fill)
+    outcome = program.reports(model([*nodes, RELU], weights=[ints("s", 4096)]), "-p", "shape_inference")
+    assert outcome.peak_bytes < 800 << 20
+
+
+def test_a_chain_of_expanding_constants_is_not_evaluated_again_for_every_reader(program: Program) -> None:
+    """A hundred weights that each are the end of a chain of a hundred constants."""
+    chained = [op("Add", [f"a{n}" if n else "w", "w"], [f"a{n + 1}"]) for n in range(100)]
+    readers = [op("MatMul", ["x", f"a{n + 1}"], [f"y{n}"], name=f"m{n}") for n in range(100)]
+    made = model(
+        [*chained, *readers, op("Sum", [f"y{n}" for n in range(100)], ["y"])],
+        weights=[tensor("w", np.ones((4, 20_000)))],
+    )
+    assert len(program.reports(made).report["layers"]) == 100
+
+
+def test_two_hundred_thousand_initializers_are_read(program: Program) -> None:
+    weights = [TensorProto(name=f"w{n}", dims=[1], data_type=1, raw_data=b"\0\0\0\0") for n in range(200_000)]
+    assert program.reports(model([RELU], weights=weights)).report["totals"]["weight_bytes"] == 800_000
+
+
+def test_thousands_of_layers_with_a_weight_each_are_measured(program: Program) -> None:
+    nodes = chain(2_000, "Mul")
+    for n, node in enumerate(nodes):
+        node.input.append(f"w{n}")
+    made = model(nodes, weights=[tensor(f"w{n}", [1.0, 2.0, 3.0, n]) for n in range(2_000)])
+    assert len(program.reports(made).report["layers"]) == 2_000
+
+
+def test_a_chain_of_thirty_thousand_nodes_is_reported(program: Program) -> None:
+    outcome = program.reports(model(chain(30_000)))
+    assert outcome.report["totals"]["other_flops"] == 4 * 30_000
+
+
+def test_more_nodes_than_the_limit_are_refused(program: Program) -> None:
+    made = model(chain(30_000))
+    assert program.run(made, "--limit", "nodes=29_999").code == 2
+    assert program.run(made, "--limit", "nodes=30_000", "-p", "cost").code == 0
+
+
+def test_symbols_that_no_size_fits_do_not_multiply_the_time(program: Program) -> None:
+    inputs = [typed("x", 1, 4), *(typed(f"i{n}", f"s{n}x", f"t{n}x") for n in range(20))]
+    nodes = [*chain(5_000), op("Reshape", ["i0", "s"], ["z"], name="misfit")]
+    outcome = program.reports(model(nodes, inputs, weights=[ints("s", 7, 11, 13, 17)]))
+    assert "NNEA104" in outcome.rules()
