@@ -92,6 +92,11 @@ class Net:
 
     # Layers that most networks share
 
+    def layer_weights(self, name: str, *shape: int, bias: int = 0) -> list[str]:
+        """``name.weight`` and, where ``bias`` is a length, ``name.bias``."""
+        weights = [self.weight(*shape, name=f"{name}.weight" if name else "")]
+        return weights + ([self.weight(bias, name=f"{name}.bias" if name else "")] if bias else [])
+
     def conv(
         self,
         x: str,
@@ -103,10 +108,8 @@ class Net:
         bias: bool = False,
         name: str = "",
     ) -> str:
-        weights = [
-            self.weight(channels[1], channels[0], kernel, kernel, name=f"{name}.weight" if name else "")
-        ]
-        weights += [self.weight(channels[1])] if bias else []
+        inputs, outputs = channels
+        weights = self.layer_weights(name, outputs, inputs, kernel, kernel, bias=outputs if bias else 0)
         return self.op("Conv", x, *weights, name=name, strides=[stride, stride], pads=[pad] * 4)
 
     def batch_norm(self, x: str, channels: int) -> str:
@@ -114,14 +117,13 @@ class Net:
         return self.op("BatchNormalization", x, *statistics)
 
     def dense(self, x: str, inputs: int, outputs: int, name: str = "") -> str:
-        weights = self.weight(outputs, inputs, name=f"{name}.weight" if name else ""), self.weight(outputs)
-        return self.op("Gemm", x, *weights, name=name, transB=1)
+        return self.op(
+            "Gemm", x, *self.layer_weights(name, outputs, inputs, bias=outputs), name=name, transB=1
+        )
 
     def linear(self, x: str, inputs: int, outputs: int, name: str = "") -> str:
-        product = self.op(
-            "MatMul", x, self.weight(inputs, outputs, name=f"{name}.weight" if name else ""), name=name
-        )
-        return self.op("Add", product, self.weight(outputs))
+        weight, bias = self.layer_weights(name, inputs, outputs, bias=outputs)
+        return self.op("Add", self.op("MatMul", x, weight, name=name), bias)
 
     def layer_norm(self, x: str, width: int) -> str:
         return self.op("LayerNormalization", x, self.weight(width, value=1.0), self.weight(width))
