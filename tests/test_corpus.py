@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -279,3 +280,41 @@ def test_layers_add_up_to_the_parameters(name: str) -> None:
     report = report_of(name)
     assert sum(layer.parameters for layer in report.layers) == report.totals.parameters
     assert sum(node.macs or 0 for node in report.nodes if node.in_total) == report.totals.macs
+
+
+# The formula, evaluated here, against counts at other dims
+
+
+def evaluated(formula: str, dims: Mapping[str, int]) -> Fraction:
+    """A sum of products of numbers and powers of symbols."""
+    total = Fraction(0)
+    for term in formula.replace(" - ", " + -1*").split(" + "):
+        value = Fraction(1)
+        for factor in term.split("*"):
+            base, _, power = factor.partition("^")
+            value *= Fraction(dims.get(base, base)) ** int(power or 1)
+        total += value
+    return total
+
+
+@pytest.mark.parametrize(
+    ("name", "dims"),
+    [
+        pytest.param("basic-pitch", {"batch": 5}, id="basic-pitch"),
+        pytest.param("magika", {"batch": 7}, id="magika"),
+        pytest.param("minilm-int8", {"batch": 3, "sequence": 37}, id="minilm-int8"),
+        pytest.param("ppocr-cls", {"batch": 2, "x.2": 48, "x.3": 192}, id="ppocr-cls"),
+        pytest.param(
+            "ppocr-det",
+            {"batch": 1, "p2o.DynamicDimension.1": 160, "p2o.DynamicDimension.2": 96},
+            id="ppocr-det",
+        ),
+        pytest.param("romanizer-decoder", {"batch": 2, "tgt_len": 5, "src_len": 9}, id="romanizer-decoder"),
+        pytest.param("romanizer-encoder", {"batch": 2, "src_len": 9}, id="romanizer-encoder"),
+        pytest.param("silero-vad-sequence", {"sequence_length": 11}, id="silero-vad-sequence"),
+    ],
+)
+def test_the_formula_of_one_report_gives_the_count_at_other_dims(name: str, dims: dict[str, int]) -> None:
+    formula = report_of(name).totals.macs_formula
+    assert formula is not None
+    assert evaluated(formula, dims) == report_of(name, dims).totals.macs
