@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,18 +22,15 @@ _SILENT = 4  # only what ends the process
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``threads`` 0 leaves their number to onnxruntime; ``seconds`` limits each run, None does not."""
+    """``threads`` 0 leaves their number to onnxruntime."""
 
     threads: int = 0
-    seconds: float | None = None
 
 
 class Session:
     """A model ready to run."""
 
-    def __init__(
-        self, proto: ModelProto, arrays: Arrays, options: Any, settings: Settings | None = None
-    ) -> None:
+    def __init__(self, proto: ModelProto, arrays: Arrays, options: Any) -> None:
         """``arrays`` are the values of external initializers, ``options`` the SessionOptions to complete.
 
         Raises:
@@ -41,7 +38,6 @@ class Session:
         """
         import onnxruntime  # noqa: PLC0415 - takes longer to import than most analyses
 
-        self.settings = settings or Settings()
         # An OrtValue over an array does not own it.
         self._held = arrays
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
@@ -54,8 +50,10 @@ class Session:
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         self.outputs = tuple(value.name for value in self._session.get_outputs())
 
-    def run(self, feeds: Arrays) -> list[Any]:
-        """The outputs, in order.
+    def run(
+        self, feeds: Arrays, outputs: Sequence[str] | None = None, seconds: float | None = None
+    ) -> list[Any]:
+        """The outputs in order, all by default; given up after so many seconds, if any.
 
         Raises:
             RunError: an input is missing, an operator fails, or the time is up.
@@ -64,34 +62,32 @@ class Session:
         if missing:
             raise RunError(f"the model's input '{missing[0]}' is not given; the data has {', '.join(feeds)}")
         fed = {name: feeds[name] for name in self.inputs}
-        with self._limited() as options, explained("onnxruntime cannot run the model"):
-            outputs: list[Any] = self._session.run(None, fed, options)
-            return outputs
+        with _limited(seconds) as options, explained("onnxruntime cannot run the model"):
+            results: list[Any] = self._session.run(outputs, fed, options)
+            return results
 
-    @contextmanager
-    def _limited(self) -> Iterator[Any]:
-        """Options of a run that end it when its time is up."""
-        import onnxruntime  # noqa: PLC0415 - as above
 
-        options = onnxruntime.RunOptions()
-        options.log_severity_level = _SILENT
-        seconds = self.settings.seconds
-        if seconds is None:
-            yield options
-            return
-        timer = threading.Timer(max(seconds, 0), _terminate, (options,))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield options
-        except RunError as error:
-            if not options.terminate:
-                raise
-            raise RunError(
-                f"the run was stopped after {seconds:g} s; raise the limit or shrink the input"
-            ) from error
-        finally:
-            timer.cancel()
+@contextmanager
+def _limited(seconds: float | None) -> Iterator[Any]:
+    """Options of a run that end it when its time is up."""
+    import onnxruntime  # noqa: PLC0415 - as above
+
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _SILENT
+    if seconds is None:
+        yield options
+        return
+    timer = threading.Timer(max(seconds, 0), _terminate, (options,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield options
+    except RunError as error:
+        if not options.terminate:
+            raise
+        raise RunError("the time for running the model is up; raise the limit or shrink the input") from error
+    finally:
+        timer.cancel()
 
 
 def _terminate(options: Any) -> None:
@@ -111,7 +107,7 @@ def session_options(settings: Settings) -> Any:
 def session_of(written: Written, settings: Settings | None = None) -> Session:
     """A session of a model that has been written, with onnxruntime's default optimizations."""
     settings = settings or Settings()
-    return Session(written.proto, written.arrays, session_options(settings), settings)
+    return Session(written.proto, written.arrays, session_options(settings))
 
 
 @contextmanager

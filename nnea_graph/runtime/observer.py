@@ -1,0 +1,213 @@
+"""A session that gives the sums of its observed tensors in place of the tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.errors import RunError
+from nnea_graph.graph import ModelGraph, TensorInfo
+from nnea_graph.runtime.carrying import Export, carry_out, unreachable
+from nnea_graph.runtime.emitter import Emitter
+from nnea_graph.runtime.model_proto import to_proto
+from nnea_graph.runtime.observe import ChannelStats, Collected, Kind, Observation, Types
+from nnea_graph.runtime.placing import observing_session
+from nnea_graph.runtime.quantized import scale_of
+from nnea_graph.runtime.reducers import Subject, add_reductions, refusal
+from nnea_graph.runtime.sessions import Settings
+from nnea_graph.runtime.signs import never_negative
+from nnea_graph.runtime.sums import Reduced, body_stats, main_stats, row_counts
+
+_UNKNOWN = TensorInfo(None, None)
+_DOUBLE = 11  # TensorProto.DOUBLE
+_JOINS = {"max": "Max", "shape": ""}
+
+
+@dataclass(slots=True)
+class _Watched:
+    """An observation in the session: names of its values there, by what they are."""
+
+    subject: Subject
+    names: dict[str, str] = field(default_factory=dict)
+
+
+class Observer:
+    """Built once for a model and what is to be seen of it; ``refused`` says what cannot be, and why.
+
+    ``types`` are those of all tensors at the sizes of some batch: ranks and element types are taken from there,
+    and which shapes inference will know for other batches.
+    """
+
+    def __init__(
+        self, graph: ModelGraph, observations: Sequence[Observation], types: Types, settings: Settings
+    ) -> None:
+        """Write the model, add the reductions, make the session.
+
+        Raises:
+            RunError: onnxruntime does not take the model.
+        """
+        self.refused: dict[Observation, str] = {}
+        self._watched: list[_Watched] = []
+        self._subjects(graph, dict.fromkeys(observations), types)
+        written = to_proto(graph)
+        self._add(graph, Emitter(graph, written))
+        self._outputs = list(dict.fromkeys(name for seen in self._watched for name in seen.names.values()))
+        present = {value.name for value in written.proto.graph.output}
+        for name in self._outputs:
+            if name not in present:
+                written.proto.graph.output.add(name=name)
+        self._session = observing_session(written, graph.outputs, settings)
+
+    @property
+    def inferred(self) -> bool:
+        """Whether ``run`` needs the types of all tensors at the sizes of its batch."""
+        return any("shape" not in seen.names and not seen.subject.path for seen in self._watched)
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], types: Types, seconds: float | None = None) -> Collected:
+        """What is seen of one batch, for whose sizes ``types`` must be.
+
+        Raises:
+            RunError: the model cannot be run on it, or the time is up.
+        """
+        values = dict(zip(self._outputs, self._session.run(feeds, self._outputs, seconds), strict=True))
+        seen = Collected(refused=dict(self.refused), batches=1)
+        for watched in self._watched:
+            found = {piece: values[name] for piece, name in watched.names.items()}
+            _note(seen, watched.subject, found, types)
+        return seen
+
+    def _subjects(self, graph: ModelGraph, observations: Mapping[Observation, None], types: Types) -> None:
+        bodies = {name: body.path for body in graph.bodies.values() for name in body.inputs}
+        nonnegative = never_negative(graph)
+        for observation in observations:
+            tensor = observation.tensor
+            producer = graph.producer(tensor)
+            path = producer.body if producer else bodies.get(tensor, "")
+            info = types.get(tensor) or graph.tensors.get(tensor, _UNKNOWN)
+            subject = Subject(observation, path, info, tensor in nonnegative, scale_of(graph, tensor, path))
+            reason = _reason(graph, subject)
+            if reason:
+                self.refused[observation] = reason
+            else:
+                self._watched.append(_Watched(subject))
+
+    def _add(self, graph: ModelGraph, emitter: Emitter) -> None:
+        exports: dict[str, list[Export]] = {}
+        for number, seen in enumerate(self._watched):
+            if seen.subject.path:
+                exports.setdefault(seen.subject.path, []).extend(
+                    _exports(emitter, seen.subject, f"{number} ")
+                )
+            else:
+                seen.names = _main_values(emitter, seen.subject)
+        for key, name in carry_out(graph, emitter, exports).items():
+            number_text, _, piece = key.partition(" ")
+            self._watched[int(number_text)].names[piece] = name
+
+
+def _reason(graph: ModelGraph, subject: Subject) -> str:
+    """Why an observation cannot be made; "" if it can."""
+    tensor = subject.observation.tensor
+    known = (
+        tensor in graph.inputs
+        or graph.producer(tensor)
+        or any(tensor in body.inputs for body in graph.bodies.values())
+    )
+    if tensor in graph.constants:
+        return "it is a constant"
+    if not known:
+        return "the model has no such tensor"
+    reason = refusal(subject) or unreachable(graph, subject.path)
+    if reason or not subject.path:
+        return reason
+    if subject.channels is None and _inside_scan(graph, subject.path):
+        return "it lies in a Scan, and the number of its channels is not known before the run"
+    return ""
+
+
+def _inside_scan(graph: ModelGraph, path: str) -> bool:
+    while path:
+        body = graph.bodies[path]
+        if graph.node(body.owner).op_type == "Scan":
+            return True
+        path = body.outer
+    return False
+
+
+def _main_values(emitter: Emitter, subject: Subject) -> dict[str, str]:
+    """What leaves the main graph: the reduced tensors, and the shape where inference does not know it."""
+    tensor = subject.observation.tensor
+    if subject.observation.kind is Kind.ROWS:
+        return {"indices": emitter.op("", "Identity", [tensor])}
+    names = add_reductions(emitter, subject)
+    # A tensor that is so small that nothing was reduced may be an input, which cannot be an output too.
+    names = {
+        piece: emitter.op("", "Identity", [name]) if name == tensor else name for piece, name in names.items()
+    }
+    if subject.info.static is None:
+        names["shape"] = emitter.op("", "Shape", [tensor])
+    return names
+
+
+def _exports(emitter: Emitter, subject: Subject, prefix: str) -> list[Export]:
+    """What leaves a body: totals in float64, one a channel, and the number of elements."""
+    path, tensor = subject.path, subject.observation.tensor
+    channels = np.zeros(subject.channels or () if subject.axis is not None else ())
+    exports = []
+    for piece, name in add_reductions(emitter, subject).items():
+        join = _JOINS.get(piece, "Add")
+        double = emitter.op(path, "Cast", [name], to=_DOUBLE)
+        reduction = "ReduceMax" if join == "Max" else "ReduceSum"
+        kept = emitter.reduce(path, reduction, double, [0]) if subject.per_sample else double
+        exports.append(Export(prefix + piece, kept, join, channels))
+    size = emitter.op(path, "Cast", [emitter.op(path, "Size", [tensor])], to=_DOUBLE)
+    exports.append(Export(f"{prefix}size", size, "Add", np.zeros(())))
+    if subject.rank is not None:
+        shape = emitter.op(path, "Shape", [tensor])
+        exports.append(Export(f"{prefix}shape", shape, "", np.zeros(subject.rank, np.int64)))
+    return exports
+
+
+def _note(seen: Collected, subject: Subject, values: Reduced, types: Types) -> None:
+    """Add what one run gave for one observation."""
+    observation = subject.observation
+    if "indices" in values:
+        seen.rows[observation] = row_counts(values["indices"], observation.rows)
+        seen.shapes[observation.tensor] = values["indices"].shape
+        return
+    shape = _shape(subject, values, types)
+    if shape is not None:
+        seen.shapes[observation.tensor] = shape
+    stats = _stats(subject, values, shape)
+    if stats is not None:
+        seen.stats[observation] = stats
+
+
+def _stats(subject: Subject, values: Reduced, shape: tuple[int, ...] | None) -> ChannelStats | None:
+    if subject.path:
+        return body_stats(values)
+    if shape is None:
+        raise RunError(
+            f"the shape of tensor '{subject.observation.tensor}' is not known at the sizes of this batch; "
+            "feed batches that differ in their number of samples only"
+        )
+    if subject.axis is None:
+        channels: int | None = 1
+    else:
+        channels = values["abs"].shape[1] if subject.pooled else None
+    reduced = {piece: array for piece, array in values.items() if piece != "shape"}
+    return main_stats(reduced, channels, shape, means=subject.pooled)
+
+
+def _shape(subject: Subject, values: Reduced, types: Types) -> tuple[int, ...] | None:
+    """As observed if it was, else as inferred; None if a body did not run."""
+    if "shape" in values:
+        observed = tuple(values["shape"].tolist())
+        return None if subject.path and not values["size"] else observed
+    if subject.path:
+        return None
+    return types.get(subject.observation.tensor, _UNKNOWN).static
