@@ -78,6 +78,10 @@ def report_on(
     chosen = complete(parse(passes) if passes is not None else [], known, options)
     with ThreadPoolExecutor(1) as background:  # hashing a large file takes as long as analyzing it
         digest = background.submit(graph.file.sha256)
-        with naming(graph.info.path):
-            results = run_passes(graph, chosen, listener)
-            return build_report(graph, results, digest.result()), results
+        try:
+            with naming(graph.info.path):
+                results = run_passes(graph, chosen, listener)
+                return build_report(graph, results, digest.result()), results
+        except BaseException:
+            graph.file.close()  # or the error would wait until a large file is hashed to its end
+            raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from nnea_graph import __version__
-from nnea_graph.errors import NneaError
+from nnea_graph.errors import InterruptedRunError, NneaError
 
 _MODEL_HELP = """\b
 Limits on untrusted models, each set by --limit name=number:
@@ -40,9 +39,6 @@ def run_command_line(  # noqa: PLR0911 - one way out a kind of ending
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has seen enough
-        return 0
     except MemoryError:
         return _fail("out of memory; lower a limit (--limit) or run fewer passes (-p cost)", 2)
     except Exception as error:  # the last boundary: no traceback unless asked for
@@ -59,6 +55,16 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+class _Commands(click.Group):
+    """Takes an interruption before click does, which would print an empty line for it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("interrupted") from None
+
+
 class _LimitsHelp(click.Command):
     """Adds the limits, which live in one place, to the help text when it is asked for."""
 
@@ -70,7 +76,9 @@ class _LimitsHelp(click.Command):
         super().format_help_text(ctx, formatter)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, "-V", "--version", message="nnea-graph %(version)s")
 def cli() -> None:
     """Tells what a trained network really costs, where, and how much of it carries the result."""

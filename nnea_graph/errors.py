@@ -53,6 +53,12 @@ class OutputError(NneaError):
     """A result that could not be written."""
 
 
+class InterruptedRunError(NneaError):
+    """The user has stopped the program."""
+
+    exit_code = 130
+
+
 class PassError(NneaError):
     """A pass that broke its contract: a fault in the program, not in the model."""
 

@@ -20,7 +20,7 @@ from nnea_graph.errors import UsageError
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.shape_text import parse_input_shape
-from nnea_graph.render.files import REPORT, output_folder, write_folder, write_whole
+from nnea_graph.render.files import REPORT, output_folder, standard_output, write_folder, write_whole
 from nnea_graph.render.json import json_pieces
 from nnea_graph.report.schema import Report
 
@@ -47,10 +47,10 @@ def run_model(model: Path, **options: Any) -> int:
             report, results = report_on(graph, options["passes"], _pass_options(graph, options), listener)
         failed = any(finding.severity == "error" for finding in report.findings)
         run_facts = _run_facts(model, started, time.perf_counter() - clock, results)
-        _write(report, sinks, options, failed=failed)
         if options["output"]:
             files = {REPORT: json_pieces(report), "run.json": [json.dumps(run_facts, indent=1), "\n"]}
             write_folder(options["output"], files)
+        _write(report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
     return 0 if not failed or options["exit_zero"] else 1
@@ -124,16 +124,21 @@ def _write(report: Report, sinks: Sequence[Sink], options: dict[str, Any], *, fa
 
 def _print_json(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001 - a table's signature
     del options, failed
-    sys.stdout.writelines(json_pieces(report))
-    sys.stdout.flush()
+    with standard_output() as stdout:
+        stdout.writelines(json_pieces(report))
 
 
 def _print_text(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001
-    from rich.console import Console  # noqa: PLC0415 - rich costs 0.1 s
+    from nnea_graph.render.text import Terminal, print_text  # noqa: PLC0415 - rich costs 0.1 s
 
-    from nnea_graph.render.text import print_text  # noqa: PLC0415
-
-    print_text(report, Console(), top=options["top"], verbose=options["verbose"], verdict=_verdict(failed))
+    with standard_output() as stdout:
+        print_text(
+            report,
+            Terminal(file=stdout),
+            top=options["top"],
+            verbose=options["verbose"],
+            verdict=_verdict(failed),
+        )
 
 
 _WRITERS: dict[str, Callable[[Report, dict[str, Any], bool], None]] = {

@@ -61,6 +61,10 @@ class ModelFile(Protocol):
         """Hash of the model file."""
         ...
 
+    def close(self) -> None:
+        """Let go of the files; what is still in them can no longer be read."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from nnea_graph.errors import OutputError
 
@@ -34,6 +36,34 @@ def write_whole(path: Path, pieces: Iterable[str]) -> None:
     finally:
         with suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108 - "" where nothing was made
+
+
+@contextmanager
+def standard_output() -> Iterator[TextIO]:
+    """Where data goes; a reader that has seen enough (``| head``) is no error.
+
+    Raises:
+        OutputError: it is closed, or what it leads to is full.
+    """
+    if sys.stdout is None:
+        raise OutputError("standard output is closed; name a file: --format json=report.json")
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_standard_output()
+    except OSError as error:
+        _drop_standard_output()
+        raise OutputError(
+            f"standard output cannot be written: {error.strerror}; give another place"
+        ) from error
+
+
+def _drop_standard_output() -> None:
+    """What is still buffered goes nowhere, or Python would complain about it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _umask() -> int:
@@ -65,6 +95,8 @@ def output_folder(folder: Path, *, force: bool) -> Iterator[None]:
             raise OutputError(
                 f"{folder}: another run writes there; wait for it or give another folder"
             ) from error
+        if not os.fstat(lock).st_nlink:  # a run that has just ended took the lock with it
+            raise OutputError(f"{folder}: another run wrote there; try again or give another folder")
         if (folder / REPORT).exists() and not force:
             raise OutputError(
                 f"{folder}: has a report already; give another folder, or --force to replace it"

@@ -34,6 +34,14 @@ def render_text(
     return out.getvalue()
 
 
+class Terminal(Console):
+    """Where people read; a pipe that they have closed is left to ``files.standard_output``."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the program here."""
+        raise BrokenPipeError
+
+
 def print_text(
     report: Report, console: Console, *, verbose: bool = False, top: int = 10, verdict: str | None = None
 ) -> None:
