@@ -5,10 +5,10 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from nnea_graph.engine import Pass
-from nnea_graph.errors import UsageError
+from nnea_graph.errors import PassError, UsageError
 
 ENTRY_POINTS = "nnea_graph.passes"
 """Group under which other packages announce passes: ``name = "package.module:ClassName"``."""
@@ -25,8 +25,25 @@ def catalogue() -> dict[str, Callable[[], type[Pass]]]:
             raise UsageError(
                 f"an installed package announces a pass '{entry.name}' a second time: {entry.value}"
             )
-        own[entry.name] = entry.load
+        own[entry.name] = _announced(entry)
     return own
+
+
+def _announced(entry: EntryPoint) -> Callable[[], type[Pass]]:
+    def load() -> type[Pass]:
+        try:
+            found = entry.load()
+        except (ImportError, AttributeError, SyntaxError) as error:
+            raise PassError(
+                f"pass '{entry.name}' of an installed package cannot be loaded: {error}"
+            ) from error
+        if not (isinstance(found, type) and issubclass(found, Pass) and found.name == entry.name):
+            raise PassError(
+                f"an installed package announces '{entry.value}' as pass '{entry.name}', which it is not"
+            )
+        return found
+
+    return load
 
 
 def _own(name: str) -> Callable[[], type[Pass]]:

@@ -8,6 +8,7 @@ from inspect import getdoc
 from typing import Any
 
 from nnea_graph.engine import Pass
+from nnea_graph.engine.pipeline import type_name
 from nnea_graph.graph import Key
 from nnea_graph.passes import catalogue
 from nnea_graph.render.files import standard_output
@@ -22,7 +23,7 @@ def list_passes() -> None:
 
 def _described(name: str, kind: type[Pass]) -> str:
     summary = (getdoc(kind) or "").partition("\n")[0]
-    options = ", ".join(f"{field.name}: {field.type}" for field in fields(kind))
+    options = ", ".join(f"{field.name}: {type_name(field)}" for field in fields(kind))
     lines = [
         f"{name}{'' if kind.default else '  (only when asked for: -p +' + name + ')'}",
         f"    {summary}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -71,8 +71,13 @@ def build(kind: type[Pass], options: Mapping[str, str], given: Mapping[str, Any]
             raise UsageError(
                 f"-p: pass '{kind.name}' has no option '{name}'; it has {', '.join(known) or 'none'}"
             )
-        values[name] = _typed(kind.name, name, str(known[name].type), text)
+        values[name] = _typed(kind.name, name, type_name(known[name]), text)
     return kind(**values)
+
+
+def type_name(option: Field[Any]) -> str:
+    """An option's type in words, whether its module postpones annotations or not."""
+    return option.type.__name__ if isinstance(option.type, type) else str(option.type)
 
 
 _READERS: dict[str, Callable[[str], Any]] = {

@@ -9,7 +9,6 @@ from nnea_graph.errors import UsageError
 
 GIB = 1 << 30
 MIB = 1 << 20
-NAME_BYTES = 64 * 1024
 
 # Above these, protobuf's parser and numpy's arrays stop by themselves.
 _CEILINGS = {"nesting": 100, "rank": 64}
@@ -31,8 +30,6 @@ class Limits:
     """Bytes of numbers of one tensor or attribute outside raw_data; they can grow eightfold when parsed."""
     part_bytes: int = 4 * MIB
     """Bytes of one part that holds neither tensors nor text: the type of one value, one quantization note."""
-    name_bytes: int = NAME_BYTES
-    """Bytes of one name."""
     nodes: int = 2_000_000
     """Operators in the whole graph, bodies and inlined functions included."""
     function_nodes: int = 1_000_000

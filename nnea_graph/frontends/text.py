@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from nnea_graph.errors import LimitError, ModelError
-from nnea_graph.frontends.limits import NAME_BYTES
 
+_LONGEST = 64 * 1024
 _SHOWN = 80
 
 
-def text(value: str | bytes, where: str, limit: int = NAME_BYTES) -> str:
+def text(value: str | bytes, where: str) -> str:
     """A string field of a protobuf message as text; ``where`` says whose it is.
 
     Raises:
         ModelError: it is not UTF-8.
-        LimitError: it is longer than ``limit`` bytes.
+        LimitError: it is longer than any name needs to be.
     """
-    if len(value) > limit:
-        raise LimitError(f"{where} is longer than {limit:,}; raise it with --limit name_bytes=N")
+    if len(value) > _LONGEST:
+        raise LimitError(f"{where} is longer than {_LONGEST:,} characters, which no name needs; shorten it")
     # protobuf hands out bytes, without an exception, where a string is not valid UTF-8.
     if isinstance(value, bytes):
         raise ModelError(f"{where} is not valid UTF-8: {shown(value)}; export the model again")
