@@ -1,0 +1,55 @@
+"""Latency of models side by side, so that a busy moment of the machine falls on all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_RESAMPLED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds a run: the median over the rounds, the least, and a 95 % interval of the median's ratio to the first.
+
+    ``ratio`` is the median over rounds of this time by the first one's in the same round.
+    """
+
+    median: float
+    least: float
+    ratio: float
+    low: float
+    high: float
+
+
+def interleaved(
+    works: Mapping[str, Callable[[], object]], rounds: int = 10, seed: int = 0
+) -> dict[str, Latency]:
+    """Time of each piece of work, run in turn; the first one is what the others are compared with.
+
+    The interval is a bootstrap over the rounds; ``seed`` makes its draws the same each time.
+    """
+    for work in works.values():
+        work()
+    seconds = np.array([[_seconds(work) for work in works.values()] for _ in range(rounds)])
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(rounds, size=(_RESAMPLED, rounds))
+    return {name: _latency(seconds[:, place], seconds[:, 0], draws) for place, name in enumerate(works)}
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _latency(mine: NDArray[np.float64], first: NDArray[np.float64], draws: NDArray[np.int64]) -> Latency:
+    ratios = mine / first
+    low, high = np.quantile(np.median(ratios[draws], axis=1), [0.025, 0.975])
+    return Latency(
+        float(np.median(mine)), float(mine.min()), float(np.median(ratios)), float(low), float(high)
+    )
