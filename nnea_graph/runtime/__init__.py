@@ -1,0 +1,1 @@
+"""The only door to onnxruntime: sessions, reductions inside the graph, data in, timing."""
