@@ -64,7 +64,9 @@ def _through_if(
                 zeros = emitter.constant(export.zeros)
                 # What a branch gives, an operator of its own must make.
                 made = export.tensor if path == source else emitter.op(path, "Identity", [zeros])
-                emitter.written.graphs[path].output.append(_declared(made, export))
+                # Without a shape: the branches need not agree on it.
+                kind = helper.np_dtype_to_tensor_dtype(export.zeros.dtype)
+                emitter.written.graphs[path].output.append(helper.make_tensor_value_info(made, kind, None))
             proto.output.append(emitter.fresh())
             handed.append(Export(export.key, proto.output[-1], export.join, export.zeros))
     return handed

@@ -107,14 +107,18 @@ class Collected:
     def merge(self, other: Collected) -> None:
         """Add what was seen of the same model with other data."""
         for observation, stats in other.stats.items():
-            if observation in self.stats:
-                self.stats[observation].merge(stats)
-            else:
-                self.stats[observation] = stats
+            mine = self.stats.setdefault(observation, stats)
+            if len(mine.count) != len(stats.count):
+                counts = f"{len(mine.count)} and {len(stats.count)}"
+                self.refused[observation] = f"its channels are not the same in all batches: {counts}"
+            elif mine is not stats:
+                mine.merge(stats)
         for observation, counts in other.rows.items():
             self.rows[observation] = self.rows.get(observation, 0) + counts
         self.shapes |= other.shapes
         self.refused |= other.refused
+        for observation in self.refused:
+            self.stats.pop(observation, None)
         self.batches += other.batches
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import RunError
 from nnea_graph.graph import ModelGraph, TensorInfo
-from nnea_graph.runtime.carrying import Export, carry_out, unreachable
+from nnea_graph.runtime.carrying import Export, carry_out
 from nnea_graph.runtime.emitter import Emitter
 from nnea_graph.runtime.model_proto import to_proto
 from nnea_graph.runtime.observe import ChannelStats, Collected, Kind, Observation, Types
 from nnea_graph.runtime.placing import observing_session
-from nnea_graph.runtime.quantized import scale_of
-from nnea_graph.runtime.reducers import Subject, add_reductions, refusal
+from nnea_graph.runtime.reducers import Subject, add_reductions
 from nnea_graph.runtime.sessions import Settings
-from nnea_graph.runtime.signs import never_negative
+from nnea_graph.runtime.subjects import subjects_of
 from nnea_graph.runtime.sums import Reduced, body_stats, main_stats, row_counts
 
 _UNKNOWN = TensorInfo(None, None)
@@ -43,18 +42,18 @@ class Observer:
     """
 
     def __init__(
-        self, graph: ModelGraph, observations: Sequence[Observation], types: Types, settings: Settings
+        self, graph: ModelGraph, observations: Iterable[Observation], types: Types, settings: Settings
     ) -> None:
         """Write the model, add the reductions, make the session.
 
         Raises:
             RunError: onnxruntime does not take the model.
         """
-        self.refused: dict[Observation, str] = {}
-        self._watched: list[_Watched] = []
-        self._subjects(graph, dict.fromkeys(observations), types)
         written = to_proto(graph)
-        self._add(graph, Emitter(graph, written))
+        emitter = Emitter(graph, written)
+        subjects, self.refused = subjects_of(graph, observations, types, emitter.opset)
+        self._watched = [_Watched(subject) for subject in subjects]
+        self._add(graph, emitter)
         self._outputs = list(dict.fromkeys(name for seen in self._watched for name in seen.names.values()))
         present = {value.name for value in written.proto.graph.output}
         for name in self._outputs:
@@ -80,21 +79,6 @@ class Observer:
             _note(seen, watched.subject, found, types)
         return seen
 
-    def _subjects(self, graph: ModelGraph, observations: Mapping[Observation, None], types: Types) -> None:
-        bodies = {name: body.path for body in graph.bodies.values() for name in body.inputs}
-        nonnegative = never_negative(graph)
-        for observation in observations:
-            tensor = observation.tensor
-            producer = graph.producer(tensor)
-            path = producer.body if producer else bodies.get(tensor, "")
-            info = types.get(tensor) or graph.tensors.get(tensor, _UNKNOWN)
-            subject = Subject(observation, path, info, tensor in nonnegative, scale_of(graph, tensor, path))
-            reason = _reason(graph, subject)
-            if reason:
-                self.refused[observation] = reason
-            else:
-                self._watched.append(_Watched(subject))
-
     def _add(self, graph: ModelGraph, emitter: Emitter) -> None:
         exports: dict[str, list[Export]] = {}
         for number, seen in enumerate(self._watched):
@@ -107,35 +91,6 @@ class Observer:
         for key, name in carry_out(graph, emitter, exports).items():
             number_text, _, piece = key.partition(" ")
             self._watched[int(number_text)].names[piece] = name
-
-
-def _reason(graph: ModelGraph, subject: Subject) -> str:
-    """Why an observation cannot be made; "" if it can."""
-    tensor = subject.observation.tensor
-    known = (
-        tensor in graph.inputs
-        or graph.producer(tensor)
-        or any(tensor in body.inputs for body in graph.bodies.values())
-    )
-    if tensor in graph.constants:
-        return "it is a constant"
-    if not known:
-        return "the model has no such tensor"
-    reason = refusal(subject) or unreachable(graph, subject.path)
-    if reason or not subject.path:
-        return reason
-    if subject.channels is None and _inside_scan(graph, subject.path):
-        return "it lies in a Scan, and the number of its channels is not known before the run"
-    return ""
-
-
-def _inside_scan(graph: ModelGraph, path: str) -> bool:
-    while path:
-        body = graph.bodies[path]
-        if graph.node(body.owner).op_type == "Scan":
-            return True
-        path = body.outer
-    return False
 
 
 def _main_values(emitter: Emitter, subject: Subject) -> dict[str, str]:
@@ -156,14 +111,11 @@ def _main_values(emitter: Emitter, subject: Subject) -> dict[str, str]:
 def _exports(emitter: Emitter, subject: Subject, prefix: str) -> list[Export]:
     """What leaves a body: totals in float64, one a channel, and the number of elements."""
     path, tensor = subject.path, subject.observation.tensor
-    channels = np.zeros(subject.channels or () if subject.axis is not None else ())
+    channels = np.zeros(() if subject.axis is None or subject.channels is None else subject.channels)
     exports = []
     for piece, name in add_reductions(emitter, subject).items():
         join = _JOINS.get(piece, "Add")
-        double = emitter.op(path, "Cast", [name], to=_DOUBLE)
-        reduction = "ReduceMax" if join == "Max" else "ReduceSum"
-        kept = emitter.reduce(path, reduction, double, [0]) if subject.per_sample else double
-        exports.append(Export(prefix + piece, kept, join, channels))
+        exports.append(Export(prefix + piece, name, join, channels))
     size = emitter.op(path, "Cast", [emitter.op(path, "Size", [tensor])], to=_DOUBLE)
     exports.append(Export(f"{prefix}size", size, "Add", np.zeros(())))
     if subject.rank is not None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from onnx import TensorProto
@@ -23,6 +24,9 @@ from nnea_graph.runtime.observe import Kind, Observation
 
 _INTEGERS = frozenset({"int8", "uint8", "int16", "uint16"})
 _OBSERVABLE = _INTEGERS | {"float32", "float64", "float16", "bfloat16"}
+
+_POOLED_POSITIONS = 1 << 16
+"""Positions of a map above which GlobalAveragePool, which adds them one by one, is off by 1e-5 and more."""
 
 Reduce = Callable[[str, str, str], str]
 """(body, ``sum`` or ``max``, tensor) to the reduced tensor."""
@@ -44,6 +48,15 @@ class Subject:
         return None if self.info.shape is None else len(self.info.shape)
 
     @property
+    def flat(self) -> bool:
+        """Whether it is reduced without believing in a rank.
+
+        In bodies too: a branch that never runs may be declared otherwise than it is inferred at these sizes,
+        and onnxruntime refuses a model that is wrong there.
+        """
+        return bool(self.path) or self.info.shape is None
+
+    @property
     def axis(self) -> int | None:
         """The channel axis, counted from the front where the rank is known."""
         axis, rank = self.observation.axis, self.rank
@@ -60,21 +73,17 @@ class Subject:
     @property
     def per_sample(self) -> bool:
         """Whether the reduced tensors keep the first axis apart."""
-        if self.axis is None:
-            return self.rank is None or self.rank >= 2
-        return self.rank is not None and self.rank >= 3 and self.axis != 0
+        if self.rank is None or self.flat:
+            return False
+        return self.rank >= 2 if self.axis is None else self.rank >= 3 and self.axis != 0
 
     @property
     def pooled(self) -> bool:
-        """Whether GlobalAveragePool can reduce it; it fails on maps without positions."""
+        """Whether GlobalAveragePool reduces it: it fails on maps without positions, is inexact on huge ones."""
         static = self.info.static
-        return (
-            not self.path
-            and self.axis == 1
-            and static is not None
-            and len(static) >= 3
-            and 0 not in static[2:]
-        )
+        if self.path or self.axis != 1 or static is None or len(static) < 3:
+            return False
+        return 0 < prod(static[2:]) <= _POOLED_POSITIONS
 
 
 def refusal(subject: Subject) -> str:
@@ -106,7 +115,7 @@ def add_reductions(emitter: Emitter, subject: Subject) -> dict[str, str]:
     else sums.
     """
     path = subject.path
-    numbers = _as_float(emitter, subject)
+    numbers = _as_numbers(emitter, subject)
     over = _reduction(emitter, subject)
     total = _pooling(emitter) if subject.pooled else over
     absolute = numbers if subject.nonnegative else emitter.op(path, "Abs", [numbers])
@@ -117,26 +126,29 @@ def add_reductions(emitter: Emitter, subject: Subject) -> dict[str, str]:
     # From the numbers, not from |x|, so that the memory of that is free by now.
     found["sq"] = total(path, "ReduceSum", emitter.op(path, "Mul", [numbers, numbers]))
     truth = emitter.op(path, "Cast", [numbers], to=TensorProto.BOOL)
-    found["nonzero"] = total(path, "ReduceSum", emitter.op(path, "Cast", [truth], to=TensorProto.FLOAT))
+    found["nonzero"] = total(path, "ReduceSum", emitter.op(path, "Cast", [truth], to=_width(subject)))
     if not subject.nonnegative:
         found["sum"] = total(path, "ReduceSum", numbers)
     return found
 
 
-def _as_float(emitter: Emitter, subject: Subject) -> str:
-    """The tensor as float32 numbers; not by DequantizeLinear, which would break up onnxruntime's fusions."""
-    path, tensor = subject.path, subject.observation.tensor
-    if subject.info.dtype is not None and subject.info.dtype.name == "float32":
+def _width(subject: Subject) -> int:
+    """In bodies float64: sums over all trips are made there, and what lies in bodies is small."""
+    return TensorProto.DOUBLE if subject.path else TensorProto.FLOAT
+
+
+def _as_numbers(emitter: Emitter, subject: Subject) -> str:
+    """The tensor as floats; not by DequantizeLinear, which would break up onnxruntime's fusions."""
+    path, tensor, width = subject.path, subject.observation.tensor, _width(subject)
+    if not path and subject.info.dtype is not None and subject.info.dtype.name == "float32":
         return tensor
-    numbers = emitter.op(path, "Cast", [tensor], to=TensorProto.FLOAT)
+    numbers = emitter.op(path, "Cast", [tensor], to=width)
     if subject.quantization is None:
         return numbers
     scale, zero = subject.quantization
     if zero:
-        offset = emitter.op(path, "Cast", [zero], to=TensorProto.FLOAT)
-        numbers = emitter.op(path, "Sub", [numbers, offset])
-    factor = emitter.op(path, "Cast", [scale], to=TensorProto.FLOAT)
-    return emitter.op(path, "Mul", [numbers, factor])
+        numbers = emitter.op(path, "Sub", [numbers, emitter.op(path, "Cast", [zero], to=width)])
+    return emitter.op(path, "Mul", [numbers, emitter.op(path, "Cast", [scale], to=width)])
 
 
 def _pooling(emitter: Emitter) -> Reduce:
@@ -146,20 +158,28 @@ def _pooling(emitter: Emitter) -> Reduce:
 def _reduction(emitter: Emitter, subject: Subject) -> Reduce:
     """Over all axes but the channels', and the first where that is kept apart."""
     rank, axis = subject.rank, subject.axis
-    if rank is None:
-        return _flat_reduction(emitter, axis)
+    if rank is None or subject.flat:
+        return _flat_reduction(emitter, subject.observation.axis)
     kept = {0, axis} if subject.per_sample else {axis}
     axes = [place for place in range(rank) if place not in kept]
-    return lambda path, op_type, tensor: emitter.reduce(path, op_type, tensor, axes)
+
+    def reduce(path: str, op_type: str, tensor: str) -> str:
+        # Sums axis by axis: sums of short sums lose less than one long sum.
+        steps = [[axis] for axis in reversed(axes)] if op_type == "ReduceSum" else [axes]
+        for step in steps:
+            tensor = emitter.reduce(path, op_type, tensor, step)
+        return tensor
+
+    return reduce
 
 
 def _flat_reduction(emitter: Emitter, axis: int | None) -> Reduce:
-    """For a rank that only the run knows: the tensor as [before, channels, after], or [1, all]."""
+    """Of the tensor as [before, channels, after], or [all]."""
 
     def reduce(path: str, op_type: str, tensor: str) -> str:
         if axis is None:
-            flat = emitter.op(path, "Reshape", [tensor, emitter.constant(np.array([1, -1], np.int64))])
-            return emitter.reduce(path, op_type, flat, [1])
+            flat = emitter.op(path, "Reshape", [tensor, emitter.constant(np.array([-1], np.int64))])
+            return emitter.reduce(path, op_type, flat, [0])
         shape = _three_dims(emitter, path, tensor, axis)
         return emitter.reduce(path, op_type, emitter.op(path, "Reshape", [tensor, shape]), [0, 2])
 

@@ -63,8 +63,9 @@ class Session:
             raise RunError(f"the model's input '{missing[0]}' is not given; the data has {', '.join(feeds)}")
         fed = {name: feeds[name] for name in self.inputs}
         with _limited(seconds) as options, explained("onnxruntime cannot run the model"):
-            results: list[Any] = self._session.run(outputs, fed, options)
-            return results
+            results: list[Any] = self._session.run(outputs or None, fed, options)
+            # onnxruntime takes an empty list for all of them.
+            return results if outputs is None or outputs else []
 
 
 @contextmanager
