@@ -47,15 +47,34 @@ class Accumulator:
     min: float = math.inf
     max: float = 0.0
     below: tuple[int, ...] = (0,) * len(THRESHOLDS)
-    cells: Cells = field(default_factory=Cells.empty)
+    _cells: Cells = field(default_factory=Cells.empty, repr=False)
+    _counter: Counter | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def cells(self) -> Cells:
+        """The cells of all that was counted."""
+        self.settle()
+        return self._cells
+
+    def settle(self) -> None:
+        """Give back the 22 MB that ``update`` works in."""
+        if self._counter:
+            self._cells.add(self._counter.drain())
+            self._counter = None
 
     def update(self, chunk: NDArray[Any]) -> None:
-        """Count the elements of an array of real numbers, of any shape; ``accumulate`` is faster for many.
+        """Count the elements of an array of real numbers, of any shape.
 
         Raises:
             PassError: the elements are not real numbers.
         """
-        self.merge(accumulate([chunk]))
+        flat = _real(chunk)
+        if flat.dtype == np.float64 or flat.size < SMALL:
+            self._add_doubles(flat.astype(np.float64))
+            return
+        self._counter = self._counter or Counter(CHUNK)
+        for start in range(0, flat.size, CHUNK):
+            self._add_singles(flat[start : start + CHUNK], self._counter)
 
     def merge(self, other: Accumulator) -> None:
         """Count what the other has counted."""
@@ -66,32 +85,32 @@ class Accumulator:
         self.min = min(self.min, other.min)
         self.max = max(self.max, other.max)
         self._count_below(other.below)
-        self.cells.add(other.cells)
+        self._cells.add(other.cells)
 
     def _count_below(self, counts: Iterable[int]) -> None:
         self.below = tuple(mine + more for mine, more in zip(self.below, counts, strict=True))
 
-    def add_singles(self, values: NDArray[np.float32], counter: Counter) -> None:
-        """Count a block of float32, through the counter of this thread, which is to be drained in the end."""
+    def _add_singles(self, values: NDArray[np.float32], counter: Counter) -> None:
+        """Count a block of float32."""
         patterns = np.bitwise_and(values.view(np.int32), 0x7FFF_FFFF, out=counter.pattern[: values.size])
         low, top = int(patterns.min(initial=INFINITY)), int(patterns.max(initial=0))
         # Only float64 sorts numbers without a leading one by size; zeros alone can go either way.
         if top >= INFINITY or top < NORMAL:
-            self.add_doubles(values.astype(np.float64))
+            self._add_doubles(values.astype(np.float64))
             return
         if not low:
             self.zeros += patterns.size - int(np.count_nonzero(patterns))
             low = int((patterns.view(np.uint32) - np.uint32(1)).min()) + 1
         if low < NORMAL:
             tiny = patterns[(patterns > 0) & (patterns < NORMAL)].view(np.float32)
-            self.cells.add(count_doubles(tiny.astype(np.float64)))
+            self._cells.add(count_doubles(tiny.astype(np.float64)))
         flag = counter.flag[: patterns.size]
         self._count_below(int(np.count_nonzero(np.less(patterns, limit, out=flag))) for limit in _PATTERNS)
         self.finite += patterns.size
         self._extend(*np.array([low, top], np.int32).view(np.float32))
         counter.add(patterns, low, top)
 
-    def add_doubles(self, values: NDArray[np.float64]) -> None:
+    def _add_doubles(self, values: NDArray[np.float64]) -> None:
         """Count float64."""
         finite = np.abs(values[np.isfinite(values)])
         self.nan += int(np.count_nonzero(np.isnan(values)))
@@ -102,7 +121,7 @@ class Accumulator:
         self._count_below(int(np.count_nonzero(finite < limit)) for limit in THRESHOLDS)
         if positive.size:
             self._extend(positive.min(), positive.max())
-            self.cells.add(count_doubles(positive))
+            self._cells.add(count_doubles(positive))
 
     def _extend(self, low: float, top: float) -> None:
         self.min, self.max = min(self.min, float(low)), max(self.max, float(top))
@@ -114,17 +133,10 @@ def accumulate(chunks: Iterable[NDArray[Any]]) -> Accumulator:
     Raises:
         PassError: the elements are not real numbers.
     """
-    result, counter = Accumulator(), None
+    result = Accumulator()
     for chunk in chunks:
-        flat = _real(chunk)
-        if flat.dtype == np.float64 or flat.size < SMALL:
-            result.add_doubles(flat.astype(np.float64))
-            continue
-        counter = counter or Counter(CHUNK)
-        for start in range(0, flat.size, CHUNK):
-            result.add_singles(flat[start : start + CHUNK], counter)
-    if counter:
-        result.cells.add(counter.drain())
+        result.update(chunk)
+    result.settle()
     return result
 
 
