@@ -1,4 +1,4 @@
-"""Importance x = \|w\| a of a weight, streamed: its distribution, and its sums per channel."""
+"""Importance x = |w| a of a weight, streamed: its distribution, and its sums per channel."""
 
 from __future__ import annotations
 
