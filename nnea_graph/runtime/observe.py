@@ -113,8 +113,9 @@ class Collected:
                 self.refused[observation] = f"its channels are not the same in all batches: {counts}"
             elif mine is not stats:
                 mine.merge(stats)
-        for observation, counts in other.rows.items():
-            self.rows[observation] = self.rows.get(observation, 0) + counts
+        for observation, uses in other.rows.items():
+            before = self.rows.get(observation)
+            self.rows[observation] = uses if before is None else before + uses
         self.shapes |= other.shapes
         self.refused |= other.refused
         for observation in self.refused:
