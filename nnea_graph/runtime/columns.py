@@ -43,7 +43,7 @@ class Column(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ArrayColumn:
     """An array in memory or mapped."""
 
@@ -77,7 +77,7 @@ class ArrayColumn:
         return self.array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StreamColumn:
     """An array in a file, in row-major order; ``start`` opens it at its first element."""
 

@@ -24,7 +24,7 @@ class Mode(Enum):
     WHOLE = "the same array every run"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Fit:
     """One input and its array; ``axis`` is the batch axis where the mode is ROWS."""
 

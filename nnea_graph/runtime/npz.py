@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import weakref
 import zipfile
 import zlib
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
@@ -18,6 +20,8 @@ from nnea_graph.errors import DataError
 from nnea_graph.runtime.columns import ArrayColumn, Column, StreamColumn
 
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+# What zipfile raises for damaged archives: names that are no text and offsets that are none are among them.
+_ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
@@ -109,7 +113,7 @@ def _header(file: BinaryIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype[
         if version not in _READERS:
             raise DataError(f"{name} has fields; give one plain array an input")
         shape, fortran, dtype = _READERS[version](file)
-    except (ValueError, TypeError, SyntaxError, RecursionError) as error:
+    except (ValueError, TypeError, SyntaxError, TokenError, RecursionError) as error:
         raise DataError(f"{name} is no numpy array: {_first_line(error)}") from error
     if dtype.hasobject:
         raise DataError(f"{name} holds pickled Python objects, which are never loaded; save plain numbers")
@@ -131,7 +135,7 @@ def _faults(path: Path) -> Iterator[None]:
     """What the file system and the zip reader say against a file, as one line."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _ZIP_FAULTS as error:
         raise DataError(f"{path} is no whole .npz file: {_first_line(error)}") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or _first_line(error)}") from error

@@ -174,11 +174,13 @@ class PartReader:
 
     def _rows(self, each: Fit, count: int) -> NDArray[Any]:
         rows = self._takes[each.name](1 if each.mode is Mode.ENTRIES else count)
-        return _cast(each, rows[0] if each.mode is Mode.ENTRIES else rows)
+        return _cast(each, rows[0] if each.mode is Mode.ENTRIES else rows, self._done)
 
 
-def _cast(each: Fit, values: NDArray[Any]) -> NDArray[Any]:
-    return cast(np.asarray(values), each.info.dtype, each.place) if each.info.dtype else values
+def _cast(each: Fit, values: NDArray[Any], first: int = 0) -> NDArray[Any]:
+    """The values in the model's type; ``first`` is the number of their first sample, for messages."""
+    place = f"{each.place}, from sample {first} on" if first else each.place
+    return cast(np.asarray(values), each.info.dtype, place) if each.info.dtype else values
 
 
 def _take(each: Fit) -> Take:

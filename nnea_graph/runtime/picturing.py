@@ -138,7 +138,7 @@ def _arranged_shape(shape: tuple[int, ...], shown: Picture) -> tuple[int, ...]:
     }[shown.layout]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PreparedColumn:
     """A column whose rows are changed as they are read."""
 
