@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 
 from nnea_graph.channels.ends import Ends
-from nnea_graph.channels.graph import Carry, ChannelGraph, Floats, Link, Places
+from nnea_graph.channels.graph import Carry, ChannelGraph, Floats, Places
 from nnea_graph.channels.scaled import Amount, Scaled
 from nnea_graph.channels.shares import Reader, Score, Vector, blocks, factors, finite, logarithm
 
@@ -44,27 +44,38 @@ def forward(graph: ChannelGraph, score: Score, sources: Mapping[str, Places]) ->
     Viterbi's algorithm in log space, and sums and entropy by the same recursion (Li & Eisner 2009, the expectation
     semiring).
     """
-    result = Forward({}, {}, {})
-    reach, weights, unusable = dict[str, Reach](), dict[str, tuple[Vector | None, ...]](), dict[str, int]()
+    reach: dict[str, Reach] = {}
+    known: dict[str, tuple[Vector | None, ...]] = {}
+    unusable: dict[str, int] = {}
     for name in graph.order:
+        count = graph.tensors[name].count
         if name in graph.sources:
-            reach[name] = _start(graph.tensors[name].count, sources.get(name))
+            reach[name] = _start(count, sources.get(name))
             continue
         reader = Reader(graph, name)
-        parts: list[Reach] = []
-        found: list[Vector | None] = []
-        for index, link in enumerate(reader.links):
-            if isinstance(link.edges, Carry):
-                part, factor = _carried(link.edges.places, link.gain, reach[link.source])
-            else:
-                part, factor, bad = _weighted(reader.strength(index), link, score, reach[link.source])
-                if bad:
-                    unusable[link.node] = unusable.get(link.node, 0) + bad
-            parts.append(part)
-            found.append(factor)
-        weights[name] = tuple(found)
-        reach[name] = reduce(_joined, parts) if parts else _start(graph.tensors[name].count, None)
-    return replace(result, reach=reach, factors=weights, unusable=unusable)
+        parts = [_part(reader, index, score, reach) for index in range(len(reader.links))]
+        known[name] = tuple(part.factor for part in parts)
+        reach[name] = reduce(_joined, (part.reach for part in parts)) if parts else _start(count, None)
+        for link, part in zip(reader.links, parts, strict=True):
+            if part.unusable:
+                unusable[link.node] = unusable.get(link.node, 0) + part.unusable
+    return Forward(reach, known, unusable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What comes through one link."""
+
+    reach: Reach
+    factor: Vector | None
+    unusable: int = 0
+
+
+def _part(reader: Reader, index: int, score: Score, reach: Mapping[str, Reach]) -> _Part:
+    link = reader.links[index]
+    if isinstance(link.edges, Carry):
+        return _carried(link.edges.places, link.gain, reach[link.source])
+    return _weighted(reader.strength(index), link.gain, score, reach[link.source])
 
 
 def _start(count: int, channels: Places | None) -> Reach:
@@ -86,16 +97,16 @@ def is_identity(places: Places, count: int) -> bool:
     return places.size == count and bool((places == np.arange(count)).all())
 
 
-def _carried(places: Places, gain: Floats | None, source: Reach) -> tuple[Reach, Vector | None]:
+def _carried(places: Places, gain: Floats | None, source: Reach) -> _Part:
     if gain is None and is_identity(places, source.best.size):
-        return source, None  # the same vectors: long chains of element-wise operators cost nothing
+        return _Part(source, None)  # the same vectors: long chains of element-wise operators cost nothing
     nowhere = places < 0
     best, sums = source.best[places], source.sums.values[:, places]
     best[nowhere] = -np.inf
     sums[:, nowhere] = 0
     factor = None if gain is None else gain.astype(np.float64)
     reach = Reach(best, Scaled.normal(sums, source.sums.exponent))
-    return (reach if factor is None else _times(reach, factor)), factor
+    return _Part(reach if factor is None else _times(reach, factor), factor)
 
 
 def _times(reach: Reach, factor: Vector) -> Reach:
@@ -106,7 +117,7 @@ def _times(reach: Reach, factor: Vector) -> Reach:
     return Reach(reach.best + logs, Scaled.normal(longer, reach.sums.exponent))
 
 
-def _weighted(strength: Floats, link: Link, score: Score, source: Reach) -> tuple[Reach, Vector, int]:
+def _weighted(strength: Floats, gain: Floats | None, score: Score, source: Reach) -> _Part:
     groups, targets, width = strength.shape
     totals, best = np.empty((groups, targets)), np.empty((groups, targets))
     sums = np.empty((2, groups, targets))
@@ -124,9 +135,9 @@ def _weighted(strength: Floats, link: Link, score: Score, source: Reach) -> tupl
         np.multiply(logs, part, out=logs)
         sums[1, group, rows] = (part @ spread[group] + logs @ mass[group])[..., 0]
     flat = totals.ravel() if score == "flow" else np.full(totals.size, totals.sum())
-    factor = factors(link.gain, flat)
+    factor = factors(gain, flat)
     reach = Reach(best.ravel(), Scaled.normal(sums.reshape(2, -1), source.sums.exponent))
-    return _times(reach, factor), factor, bad
+    return _Part(_times(reach, factor), factor, bad)
 
 
 @dataclass(frozen=True, slots=True)
