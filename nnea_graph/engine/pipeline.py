@@ -82,6 +82,7 @@ def type_name(option: Field[Any]) -> str:
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "int": int,
+    "int | None": int,
     "float": float,
     "str": str,
     "bool": lambda text: {"true": True, "false": False}[text.lower()],
