@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.channel_graphs import Enumeration, Sampler, WholePath, carry, dense, graph_of
 
+from nnea_graph.channels import contest, expansion, shares
 from nnea_graph.channels.contest import leading
 from nnea_graph.channels.ends import Ends, choose_ends
 from nnea_graph.channels.forward import forward
@@ -56,6 +57,17 @@ def test_equal_to_full_enumeration_on_300_graphs(first: int, score: Score) -> No
         counts.append((len(every), any(a.score == b.score for a, b in pairwise(every))))
     assert sum(ties for _, ties in counts) >= 15, "the sampler should draw ties"
     assert sorted(count for count, _ in counts)[12] >= 10, "the sampler should draw many paths"
+
+
+@pytest.mark.parametrize(("block", "room"), [(1, 1), (4, 3), (16, 40)])
+def test_the_size_of_pieces_does_not_matter(block: int, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (shares, expansion):
+        monkeypatch.setattr(module, "BLOCK", block)
+    for module in (contest, expansion):
+        monkeypatch.setattr(module, "ROOM", room)
+    for seed in range(0, 300, 10):
+        graph = Sampler(seed).graph()
+        agree(graph, choose_ends(graph), "flow", (3, 20, EVERYTHING))
 
 
 @pytest.mark.parametrize("score", SCORES)

@@ -76,15 +76,20 @@ class Sampler:
         several = int(self._rng.choice([1, 1, 1, 2, 3]))
         recent = earlier[-3:]
         sources = [recent[int(self._rng.integers(len(recent)))] for _ in range(several)]
-        gains: list[NDArray[np.float64] | None]
-        gains = self._gains(several, counts[name]) if several > 1 else [None]
+        gains = self._gains(several, counts[name])
         return [
             self._link(source, name, counts, gain, f"{name}.{index}")
             for index, (source, gain) in enumerate(zip(sources, gains, strict=True))
         ]
 
     def _gains(self, several: int, count: int) -> list[NDArray[np.float64] | None]:
-        shares = {2: [[0.5, 0.5], [0.25, 0.75], [0.0, 1.0]], 3: [[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]}
+        if several == 1 and self._rng.random() < 0.7:
+            return [None]
+        shares = {
+            1: [[0.0], [0.5], [1.0], [1.0]],
+            2: [[0.5, 0.5], [0.25, 0.75], [0.0, 1.0]],
+            3: [[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]],
+        }
         rows = [shares[several][int(self._rng.integers(len(shares[several])))] for _ in range(count)]
         return list(np.array(rows).T)
 
