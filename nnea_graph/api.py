@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnea_graph.engine import PassResult, run_passes
 from nnea_graph.engine.manager import Listener
@@ -15,12 +15,15 @@ from nnea_graph.frontends.limits import Limits
 from nnea_graph.frontends.onnx_model import graph_of, load_onnx
 from nnea_graph.frontends.read_onnx import OnnxFile
 from nnea_graph.graph import ModelGraph
+from nnea_graph.inference.dims import dims_of, symbolic_inputs
 from nnea_graph.passes import catalogue
 from nnea_graph.report.build import build_report
 from nnea_graph.report.schema import Report
 
 if TYPE_CHECKING:
     from onnx import ModelProto  # noqa: TID251 - a name in a signature, never imported here
+
+    from nnea_graph.runtime.data import Spec
 
 
 def analyze(  # noqa: PLR0913 - the options of the command line
@@ -32,6 +35,10 @@ def analyze(  # noqa: PLR0913 - the options of the command line
     training: str = "4x",
     frozen: Sequence[str] = (),
     limits: Limits | None = None,
+    data: Spec | None = None,
+    samples: int | None = None,
+    preprocess: str | None = None,
+    may_run: bool = True,
 ) -> Report:
     """Analyze a model.
 
@@ -43,19 +50,46 @@ def analyze(  # noqa: PLR0913 - the options of the command line
         training: ``"4x"`` or ``"exact"``.
         frozen: patterns of weights, operators or modules that do not train.
         limits: how large a model may be.
+        data: what to run on: a path, arrays by input name, or what yields batches; None is seeded random inputs.
+        samples: the first so many of the data only.
+        preprocess: how images become inputs, e.g. ``"imagenet"``.
+        may_run: False keeps onnxruntime out; what depends on running is not computed.
 
     Raises:
         NneaError: one line that says what is wrong and what to do.
     """
     graph = load(source, limits)
-    options = {
+    options: dict[str, Any] = {
         "dims": dict(dims or {}),
         "input_shapes": {name: tuple(shape) for name, shape in (input_shapes or {}).items()},
         "training": training,
         "frozen": tuple(frozen),
     }
-    report, _ = report_on(graph, passes, options)
+    if data is not None:
+        options |= data_options(graph, data, options, samples=samples, preprocess=preprocess)
+    report, _ = report_on(graph, passes, options, may_run=may_run)
     return report
+
+
+def data_options(
+    graph: ModelGraph,
+    spec: Spec,
+    options: Mapping[str, Any],
+    *,
+    samples: int | None = None,
+    preprocess: str | None = None,
+) -> dict[str, Any]:
+    """The options that data give to passes: the data, and the dims that they have and nobody set.
+
+    Raises:
+        DataError: the data do not fit the model.
+    """
+    from nnea_graph.runtime.data import open_data  # noqa: PLC0415 - only runs with data need it
+
+    inputs = symbolic_inputs(graph)
+    data = open_data(spec, inputs, samples=samples, preprocess=preprocess)
+    shapes = {name: shape for name, shape in data.shapes().items() if name not in options["input_shapes"]}
+    return {"data": data, "dims": dims_of(inputs, shapes) | options["dims"]}
 
 
 def load(
@@ -72,10 +106,12 @@ def report_on(
     passes: str | None,
     options: Mapping[str, object],
     listener: Listener | None = None,
+    *,
+    may_run: bool = True,
 ) -> tuple[Report, list[PassResult]]:
     """Run the passes named in the text, or every cheap one, with all that they need, and report."""
     known = catalogue()
-    chosen = complete(parse(passes) if passes is not None else [], known, options)
+    chosen = complete(parse(passes) if passes is not None else [], known, options, may_run=may_run)
     with ThreadPoolExecutor(1) as background:  # hashing a large file takes as long as analyzing it
         digest = background.submit(graph.file.sha256)
         try:

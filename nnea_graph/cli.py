@@ -96,6 +96,16 @@ def cli() -> None:
     metavar="[NAME:]SHAPE",
     help="Shape of an input: x:1,3,224,224, x:1x3x224x224, x:f32:1x3x224x224, or the list alone.",
 )
+@click.option(
+    "--data",
+    metavar="D",
+    help="What to run on: .npz, .npy, a folder of arrays, test_data_set_* or images, or file.py:function.",
+)
+@click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
+@click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
+@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True, help="Samples a run.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random inputs.")
+@click.option("--no-run", is_flag=True, help="Keep onnxruntime out: static facts only.")
 @click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
 @click.option(
     "--format",

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.api import load, report_on
+from nnea_graph.api import data_options, load, report_on
 from nnea_graph.engine import PassResult
 from nnea_graph.engine.manager import Listener, peak_bytes
 from nnea_graph.errors import UsageError
@@ -44,7 +44,13 @@ def run_model(model: Path, **options: Any) -> int:
             stack.enter_context(output_folder(options["output"], force=options["force"]))
         graph = load(model, Limits.with_text(options["limits"]), options["allow_external"])
         with _progress(shown=not (options["quiet"] or options["no_progress"])) as listener:
-            report, results = report_on(graph, options["passes"], _pass_options(graph, options), listener)
+            report, results = report_on(
+                graph,
+                options["passes"],
+                _pass_options(graph, options),
+                listener,
+                may_run=not options["no_run"],
+            )
         failed = any(finding.severity == "error" for finding in report.findings)
         run_facts = _run_facts(model, started, time.perf_counter() - clock, results)
         if options["output"]:
@@ -57,12 +63,19 @@ def run_model(model: Path, **options: Any) -> int:
 
 
 def _pass_options(graph: ModelGraph, options: dict[str, Any]) -> dict[str, Any]:
-    return {
+    chosen: dict[str, Any] = {
         "dims": _dims(options["dims"]),
         "input_shapes": _input_shapes(graph, options["shapes"]),
         "training": options["training"],
         "frozen": tuple(options["frozen"]),
+        "batch_size": options["batch_size"],
+        "seed": options["seed"],
     }
+    if options["data"]:
+        chosen |= data_options(
+            graph, options["data"], chosen, samples=options["samples"], preprocess=options["preprocess"]
+        )
+    return chosen
 
 
 def _dims(texts: Sequence[str]) -> dict[str, int]:

@@ -14,13 +14,14 @@ class Pass(ABC):
     """Annotates a graph with facts. The fields of a pass are its options, typed and with defaults.
 
     ``requires`` are the facts that it reads, ``provides`` those that it writes. A pass in
-    ``default`` runs when the user names no pipeline: it is cheap.
+    ``default`` runs when the user names no pipeline: it is cheap. One with ``runs_model`` needs a runtime.
     """
 
     name: ClassVar[str]
     requires: ClassVar[tuple[Key[Any], ...]] = ()
     provides: ClassVar[tuple[Key[Any], ...]] = ()
     default: ClassVar[bool] = True
+    runs_model: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, graph: ModelGraph) -> None:

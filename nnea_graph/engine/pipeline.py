@@ -100,13 +100,17 @@ def _typed(pass_name: str, option: str, kind: str, text: str) -> Any:
         raise UsageError(f"-p: option '{option}' of pass '{pass_name}' is {kind}, not '{text}'") from None
 
 
+Catalogue = Mapping[str, Callable[[], type[Pass]]]
+"""Passes by name; calling the value imports one."""
+
+
 def complete(
-    items: Sequence[Item], catalogue: Mapping[str, Callable[[], type[Pass]]], given: Mapping[str, Any]
+    items: Sequence[Item], catalogue: Catalogue, given: Mapping[str, Any], *, may_run: bool = True
 ) -> list[Pass]:
-    """The named passes and all that they need.
+    """The named passes and all that they need; without ``may_run`` none that runs the model.
 
     Raises:
-        UsageError: a pass that does not exist.
+        UsageError: a pass that does not exist, or one is named that must run the model and may not.
     """
     chosen: dict[str, Pass] = {}
     for item in items:
@@ -114,17 +118,26 @@ def complete(
             near = get_close_matches(item.name, list(catalogue), 1)
             hint = f"; did you mean '{near[0]}'?" if near else "; 'nnea-graph passes' lists them"
             raise UsageError(f"-p: there is no pass '{item.name}'{hint}")
+        if not may_run and _runs(catalogue[item.name](), catalogue):
+            raise UsageError(f"-p: pass '{item.name}' needs the model to be run; leave --no-run out")
         chosen[item.name] = build(catalogue[item.name](), item.options, given)
     if all(item.added for item in items):
         for name, load in catalogue.items():
-            if name not in chosen and load().default:
+            if name not in chosen and load().default and (may_run or not _runs(load(), catalogue)):
                 chosen[name] = build(load(), {}, given)
     return _with_needed(chosen, catalogue, given)
 
 
-def _with_needed(
-    chosen: dict[str, Pass], catalogue: Mapping[str, Callable[[], type[Pass]]], given: Mapping[str, Any]
-) -> list[Pass]:
+def _runs(kind: type[Pass], catalogue: Catalogue) -> bool:
+    """Whether a pass, or one that it needs, runs the model."""
+    if kind.runs_model:
+        return True
+    providers = (load() for load in catalogue.values())
+    needed = {key.name for key in kind.requires}
+    return any(_runs(each, catalogue) for each in providers if needed & {key.name for key in each.provides})
+
+
+def _with_needed(chosen: dict[str, Pass], catalogue: Catalogue, given: Mapping[str, Any]) -> list[Pass]:
     provided = {key.name for each in chosen.values() for key in each.provides}
     needed = [key.name for each in chosen.values() for key in each.requires]
     while needed:

@@ -247,3 +247,14 @@ def rebound(dims: Dims, values: Mapping[str, int]) -> Dims:
     """The same model at other numbers for its symbols."""
     inputs = {name: bound(info, values) for name, info in dims.symbolic.items()}
     return Dims(values, dims.assumed, inputs, dims.symbolic, dims.overridden)
+
+
+def dims_of(inputs: Mapping[str, TensorInfo], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """The numbers that the shapes of samples give to the symbols of the inputs; the batch stays open."""
+    found: dict[str, int] = {}
+    for name, shape in shapes.items():
+        symbols = inputs[name].shape if name in inputs else None
+        for symbol, number in zip(symbols or (), shape, strict=False):
+            if isinstance(symbol, str) and not is_batch(symbol):
+                found.setdefault(symbol, number)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import PurePath
 
@@ -13,8 +14,10 @@ from nnea_graph.graph import ModelGraph, OpNode, TensorInfo
 from nnea_graph.inference.dims import Dims
 from nnea_graph.inference.walk import Inference
 from nnea_graph.ops.roles import Role
+from nnea_graph.passes.activations import ACTIVATIONS, Activations
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
+from nnea_graph.passes.importance import MODEL_IMPORTANCE
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.passes.weight_statistics import MODEL_STATISTICS
@@ -24,6 +27,7 @@ from nnea_graph.report.facts import count, fact, node_fact
 from nnea_graph.report.findings import findings_of
 from nnea_graph.report.formula import exact, note, short
 from nnea_graph.report.layers import layers_of
+from nnea_graph.report.statistics import NO_STATISTICS, statistic_totals
 
 _DEPENDENCIES = ("networkx", "numpy", "onnx")
 
@@ -47,7 +51,14 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         branches=_branches(graph, layers),
         findings=findings_of(graph, totals, layers, nodes, results),
         passes=[schema.PassRun(each.name, each.status, each.reason) for each in results],
+        data=_data(fact(graph, ACTIVATIONS)),
     )
+
+
+def _data(found: Activations | None) -> schema.Data | None:
+    if found is None:
+        return None
+    return schema.Data(found.source, found.samples, found.synthetic, found.not_run)
 
 
 # Model
@@ -155,11 +166,9 @@ def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.
 
 def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
     cost, memory = fact(graph, MODEL_COST), fact(graph, MEMORY)
-    whole = fact(graph, MODEL_STATISTICS)
-    weighed = [layer for layer in layers if layer.weight_metrics is not None]
-    own = [layer for layer in weighed if layer.tied_to is None]
-    effective = sum(layer.weight_metrics.effective_weights or 0.0 for layer in own if layer.weight_metrics)
-    analyzed = whole.metrics.count if whole and whole.metrics else None
+    weights = statistic_totals(layers, fact(graph, MODEL_STATISTICS), "weight_metrics")
+    importance = statistic_totals(layers, fact(graph, MODEL_IMPORTANCE), "metrics")
+    chosen = importance if importance and not graph[ACTIVATIONS].synthetic else weights
     has_weights = all((node, WEIGHTS) in graph for node in graph)
     return schema.Totals(
         parameters=sum(layer.parameters for layer in layers) if has_weights else None,
@@ -172,13 +181,9 @@ def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
         macs_formula=exact(cost.formula) if cost and cost.formula else None,
         macs_formula_short=short(cost.formula) if cost and cost.formula else None,
         macs_formula_note=note(cost.formula, graph[DIMS].values, cost.formula_note) if cost else "",
-        effective_parameters=effective if analyzed else None,
-        analyzed_weights=analyzed,
-        global_utilization=effective / analyzed if analyzed else None,
-        compression_potential=1 - effective / analyzed if analyzed else None,
-        avg_layer_redundancy=_mean_redundancy(own, weighted=False),
-        redundancy_score=_mean_redundancy(own, weighted=True),
-        global_sparsity=whole.metrics.sparsity if whole and whole.metrics else None,
+        statistics_of=None if chosen is None else "weights" if chosen is weights else "importance",
+        **asdict(chosen or NO_STATISTICS),
+        weight_totals=weights,
         peak_activation_bytes=memory.peak_bytes if memory else None,
         peak_node=memory.peak_node if memory else None,
         unsized_tensors=memory.unknown if memory else None,
@@ -194,16 +199,6 @@ def _buffers(graph: ModelGraph) -> int:
         if weight.role is Role.BUFFER
     }
     return sum(buffers.values())
-
-
-def _mean_redundancy(layers: Sequence[schema.Layer], *, weighted: bool) -> float | None:
-    pairs = [
-        (layer.weight_metrics.redundancy, layer.weight_metrics.count if weighted else 1)
-        for layer in layers
-        if layer.weight_metrics and layer.weight_metrics.redundancy is not None
-    ]
-    total = sum(weight for _, weight in pairs)
-    return sum(value * weight for value, weight in pairs) / total if total else None
 
 
 def _coverage(graph: ModelGraph) -> schema.Coverage:

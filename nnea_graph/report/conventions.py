@@ -19,6 +19,7 @@ def conventions(cost: ModelCost | None) -> dict[str, str]:
         "training": _TRAINING[cost.training if cost else "4x"],
         "parameters": "weights, scales and biases; single numbers in element-wise operators are settings,"
         " BatchNorm's running statistics are buffers; a tied tensor counts once",
+        "importance": "of a weight: |w| times the mean |activation| of the channel that it meets",
         "statistics": "of |w| on the weights alone, biases left out; entropies in nats",
         "branches": "of two alternative branches the totals take the costlier one",
     }

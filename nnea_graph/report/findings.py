@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from nnea_graph.engine import PassResult
 from nnea_graph.graph import ModelGraph, OpNode
+from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
+from nnea_graph.report.facts import fact
 from nnea_graph.report.schema import Finding, Layer, Node, Totals
-from nnea_graph.report.units import percent, si
+from nnea_graph.report.units import binary, percent, si
 
 _SEVERITIES = ("error", "warning", "note")
 
@@ -72,6 +74,12 @@ UNKNOWN_LOOP = Rule(
     "the totals are without the body of this loop",
     "multiply 'macs_per_trip' of its branch in the JSON report by the trips that you expect",
 )
+NOT_RUN = Rule(
+    "NNEA108",
+    "warning",
+    "activations, importance and what rests on them are not known",
+    "give data that the model takes: --data, or real dims: --dim, --input-shape; or --no-run to leave it out",
+)
 DEARER_LAYERS = Rule(
     "NNEA201",
     "note",
@@ -109,7 +117,27 @@ UNFOLDED_BATCHNORM = Rule(
     "fold it when exporting, if your runtime does not (onnxruntime does while loading)",
 )
 
+DEAD_CHANNELS = Rule(
+    "NNEA207",
+    "warning",
+    "units that are never active on the data take memory and time for nothing",
+    "remove these channels with all that belongs to them; check on data that show every class first",
+)
+CONSTANT_CHANNELS = Rule(
+    "NNEA208",
+    "note",
+    "units that always give the same number could be part of the next bias",
+    "fold them into the next layer's bias and remove them",
+)
+STRANDED_WEIGHTS = Rule(
+    "NNEA209",
+    "note",
+    "weights that meet inputs which are always 0 have no effect on the data",
+    "they go with the dead channels before them, or with inputs that never carry anything",
+)
+
 UTILIZATION_THRESHOLD = 0.5
+STRANDED_THRESHOLD = 0.05
 SPARSITY_THRESHOLD = 0.5
 _SHARE = 0.1
 _MOST_NAMED = 3
@@ -136,6 +164,7 @@ def findings_of(
         *_shares(totals, layers, nodes),
         *_statistics(layers),
         *_ties(layers),
+        *_activity(graph, layers),
         *_batch_norms(graph),
     ]
     return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))
@@ -238,6 +267,34 @@ def _ties(layers: Sequence[Layer]) -> Iterator[Finding]:
     for layer in layers:
         if layer.tied_to:
             yield TIED.found(layer.id, f"layer '{layer.id}' shares its weights with '{layer.tied_to}'")
+
+
+def _activity(graph: ModelGraph, layers: Sequence[Layer]) -> Iterator[Finding]:
+    """What the channels showed; of made-up data nothing follows."""
+    activations = fact(graph, ACTIVATIONS)
+    if activations is None:
+        return
+    if activations.not_run:
+        yield NOT_RUN.found(None, f"the model was not run: {activations.not_run}")
+    if activations.synthetic:
+        return
+    for layer in layers:
+        channels = layer.channels
+        if channels is None or not channels.outputs:
+            continue
+        if channels.dead_outputs:
+            message = (
+                f"layer '{layer.id}': {channels.dead_outputs:,} of {channels.outputs:,} channels are never active"
+                f" ({binary(channels.dead_output_bytes or 0)} of weights)"
+            )
+            yield DEAD_CHANNELS.found(layer.id, message, channels.dead_outputs, 0)
+        if channels.constant_outputs:
+            message = f"layer '{layer.id}': {channels.constant_outputs:,} channels are constant"
+            yield CONSTANT_CHANNELS.found(layer.id, message, channels.constant_outputs, 0)
+        if (channels.stranded_weight or 0) > STRANDED_THRESHOLD:
+            share = channels.stranded_weight or 0.0
+            message = f"layer '{layer.id}': {percent(share)} of its weight meets inputs that are always 0"
+            yield STRANDED_WEIGHTS.found(layer.id, message, share, STRANDED_THRESHOLD)
 
 
 def _batch_norms(graph: ModelGraph) -> Iterator[Finding]:

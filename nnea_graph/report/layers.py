@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.inference.biases import biased_operator
 from nnea_graph.ops.roles import PARAMETER_ROLES, Role
 from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.passes.cost import COST
+from nnea_graph.passes.importance import IMPORTANCE, ChannelFacts
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.passes.weight_statistics import WEIGHT_STATISTICS
 from nnea_graph.report import schema
@@ -65,6 +67,47 @@ def _layer(graph: ModelGraph, members: Sequence[OpNode]) -> schema.Layer:
         status=cost.work.status if cost else None,
         reason=cost.work.reason if cost and cost.work.status != "exact" else "",
         weight_metrics=_metrics(statistics.metrics) if statistics else None,
+        **_importance(graph, node, main),
+    )
+
+
+def _importance(graph: ModelGraph, node: OpNode, main: Weight) -> dict[str, Any]:
+    """The fields of a layer that need activations."""
+    found = node_fact(graph, node, IMPORTANCE)
+    cost = node_fact(graph, node, COST)
+    if found is None or found.metrics is None or found.channels is None:
+        empty = dict.fromkeys(
+            ("metrics", "importance", "importance_per_mmac", "importance_per_kib", "channels")
+        )
+        return {**empty, "metrics_reason": found.reason if found else "not computed (pass importance)"}
+    total = float(found.channels.inputs.sum())
+    macs = count(cost, "macs")
+    stored = main.constant.dtype.nbytes(main.constant.size)
+    return {
+        "metrics": _metrics(found.metrics),
+        "metrics_reason": "",
+        "importance": total,
+        "importance_per_mmac": total / (macs / 1e6) if macs else None,
+        "importance_per_kib": total / (stored / 1024) if stored else None,
+        "channels": _channels(found.channels, main),
+    }
+
+
+def _channels(found: ChannelFacts, main: Weight) -> schema.Channels:
+    outputs = found.outputs
+    dead_bytes = None
+    if found.dead_outputs is not None and found.output_channels:
+        share = found.dead_outputs / found.output_channels
+        dead_bytes = round(share * main.constant.dtype.nbytes(main.constant.size))
+    return schema.Channels(
+        dead_inputs=found.dead_inputs,
+        stranded_weight=found.stranded,
+        outputs=found.output_channels,
+        dead_outputs=found.dead_outputs,
+        constant_outputs=found.constant_outputs,
+        dead_output_bytes=dead_bytes,
+        input_importance=found.inputs.tolist(),
+        output_importance=None if outputs is None else outputs.tolist(),
     )
 
 

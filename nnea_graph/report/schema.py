@@ -104,6 +104,20 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Channels:
+    """What was seen of the channels that enter and leave a layer. Null is not observed."""
+
+    dead_inputs: int = field(metadata=doc("input channels that were 0 throughout and that weights wait for"))
+    stranded_weight: float | None = field(metadata=doc("share of sum |w| that meets dead input channels"))
+    outputs: int | None = field(metadata=doc("channels after the activation function"))
+    dead_outputs: int | None = field(metadata=doc("of these, 0 throughout"))
+    constant_outputs: int | None = field(metadata=doc("of these, always the same other number"))
+    dead_output_bytes: int | None = field(metadata=doc("stored weights that make dead output channels"))
+    input_importance: Sequence[float] = field(metadata=doc("sum of importance by input channel"))
+    output_importance: Sequence[float] | None = field(metadata=doc("sum of importance by output channel"))
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """An operator with weights of its own."""
 
@@ -123,6 +137,12 @@ class Layer:
     status: str | None = field(metadata=doc("exact, estimated or unknown; null where cost did not run"))
     reason: str = field(metadata=doc("why it is not exact"))
     weight_metrics: Metrics | None = field(metadata=doc("statistics of |w|, null where there are none"))
+    metrics: Metrics | None = field(metadata=doc("the same of importance |w| mean|a|; null where not known"))
+    metrics_reason: str = field(metadata=doc("why importance is not known, empty where it is"))
+    importance: float | None = field(metadata=doc("sum of |w| mean|a| over the layer's weights"))
+    importance_per_mmac: float | None = field(metadata=doc("importance for each million MACs"))
+    importance_per_kib: float | None = field(metadata=doc("importance for each KiB of stored weights"))
+    channels: Channels | None = field(metadata=doc("what its channels showed; null where not observed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +188,25 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class StatisticTotals:
+    """Statistics of all layers together."""
+
+    effective_parameters: float | None = field(metadata=doc("sum of the layers' effective weights"))
+    analyzed_weights: int | None = field(
+        metadata=doc("weights that the statistics are of: parameters without biases")
+    )
+    global_utilization: float | None = field(metadata=doc("effective_parameters / analyzed_weights"))
+    compression_potential: float | None = field(metadata=doc("1 - global_utilization"))
+    avg_layer_redundancy: float | None = field(metadata=doc("mean of the layers' redundancy"))
+    redundancy_score: float | None = field(
+        metadata=doc("mean of the layers' redundancy, weighted by their weights")
+    )
+    global_sparsity: Mapping[str, float] | None = field(
+        metadata=doc("share of all weights below 1e-3, 1e-2, 1e-1, and zeros")
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Of one run of the model, at the stated dims. Null where the pass did not run."""
 
@@ -185,6 +224,9 @@ class Totals:
     )
     macs_formula_short: str | None = field(metadata=doc("the same, rounded to three digits"))
     macs_formula_note: str = field(metadata=doc("where it holds, or why there is none"))
+    statistics_of: str | None = field(
+        metadata=doc("importance where real data were run, else weights: what the next seven fields are of")
+    )
     effective_parameters: float | None = field(metadata=doc("sum of the layers' effective weights"))
     analyzed_weights: int | None = field(
         metadata=doc("weights that the statistics are of: parameters without biases")
@@ -198,6 +240,7 @@ class Totals:
     global_sparsity: Mapping[str, float] | None = field(
         metadata=doc("share of all weights below 1e-3, 1e-2, 1e-1, and zeros")
     )
+    weight_totals: StatisticTotals | None = field(metadata=doc("the same seven of plain |w|, always"))
     peak_activation_bytes: int | None = field(metadata=doc("most that activations take at once, by liveness"))
     peak_node: str | None = field(metadata=doc("operator at the peak"))
     unsized_tensors: int | None = field(metadata=doc("tensors of unknown size, not in the peak"))
@@ -216,6 +259,18 @@ class Finding:
     mitigation: str = field(metadata=doc("what to do"))
     value: float | None = field(metadata=doc("the number that the rule looked at"))
     threshold: float | None = field(metadata=doc("the number that it was compared with"))
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What the model was run on."""
+
+    source: str = field(metadata=doc("file or folder, or synthetic with its seed"))
+    samples: int = field(metadata=doc("how many were run"))
+    synthetic: bool = field(
+        metadata=doc("made up: every number that depends on running it is of made-up data")
+    )
+    not_run: str = field(metadata=doc("why the model was not run, empty where it was"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +298,4 @@ class Report:
     branches: Sequence[Branch] = field(metadata=doc("bodies of If, Loop, Scan"))
     findings: Sequence[Finding] = field(metadata=doc("errors, warnings, notes"))
     passes: Sequence[PassRun] = field(metadata=doc("what ran"))
+    data: Data | None = field(metadata=doc("what the model was run on, null where no pass runs it"))

@@ -48,6 +48,8 @@ def weigh(constant: Constant, layout: Layout, activations: Floats) -> WeightImpo
         rows = spread if spread.shape[0] == 1 else spread[first : first + len(block)]
         x = np.abs(block) * rows
         distribution.update(x.astype(np.float32))
+        if not np.isfinite(x.sum()):  # counted in the distribution, and in no sum
+            x = np.where(np.isfinite(x), x, 0)
         places = _Places(layout, shape, first, len(block))
         np.add.at(inputs, *places.by_input(x))
         if outputs is not None:

@@ -1,0 +1,49 @@
+"""Statistics of all layers together, of weights or of importance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from nnea_graph.report.schema import Layer, Metrics, StatisticTotals
+from nnea_graph.stats.metrics import Metrics as Measured
+
+NO_STATISTICS = StatisticTotals(None, None, None, None, None, None, None)
+
+
+class HasMetrics(Protocol):
+    """A model's statistics as a pass leaves them."""
+
+    @property
+    def metrics(self) -> Measured | None:
+        """None where there are none."""
+        ...
+
+
+def statistic_totals(layers: Sequence[Layer], whole: HasMetrics | None, field: str) -> StatisticTotals | None:
+    """Sums over layers with a tensor of their own; ``field`` is ``metrics`` or ``weight_metrics``."""
+    if whole is None or whole.metrics is None or not whole.metrics.count:
+        return None
+    found: list[Metrics] = [getattr(layer, field) for layer in layers if layer.tied_to is None]
+    own = [metrics for metrics in found if metrics is not None]
+    effective = sum(metrics.effective_weights or 0.0 for metrics in own)
+    utilization = effective / whole.metrics.count
+    return StatisticTotals(
+        effective_parameters=effective,
+        analyzed_weights=whole.metrics.count,
+        global_utilization=utilization,
+        compression_potential=1 - utilization,
+        avg_layer_redundancy=_mean_redundancy(own, weighted=False),
+        redundancy_score=_mean_redundancy(own, weighted=True),
+        global_sparsity=whole.metrics.sparsity,
+    )
+
+
+def _mean_redundancy(layers: Sequence[Metrics], *, weighted: bool) -> float | None:
+    pairs = [
+        (metrics.redundancy, metrics.count if weighted else 1)
+        for metrics in layers
+        if metrics.redundancy is not None
+    ]
+    total = sum(weight for _, weight in pairs)
+    return sum(value * weight for value, weight in pairs) / total if total else None
