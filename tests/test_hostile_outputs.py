@@ -79,7 +79,7 @@ def test_a_full_standard_output_is_an_error_in_one_line(program: Program, form: 
     program.save(RELU)
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*COMMAND, "run", "model.onnx", "--format", form],
+            [*COMMAND, "run", "model.onnx", "--no-run", "--format", form],
             stdout=full, stderr=subprocess.PIPE, text=True, cwd=program.folder, check=False,
         )  # fmt: skip
     assert done.returncode == 2
@@ -90,7 +90,7 @@ def test_a_full_standard_output_is_an_error_in_one_line(program: Program, form: 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_a_reader_that_has_seen_enough_is_no_error(program: Program, form: str) -> None:
     program.save(model(chain(5_000)))
-    command = f"{sys.executable} -m nnea_graph run model.onnx --top 5000 --format {form}"
+    command = f"{sys.executable} -m nnea_graph run model.onnx --no-run --top 5000 --format {form}"
     line = f"{command} | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, cwd=program.folder, check=False
@@ -101,7 +101,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(program: Program, form: str) 
 
 def test_closed_standard_output_is_no_traceback(program: Program) -> None:
     program.save(RELU)
-    line = f"{sys.executable} -m nnea_graph run model.onnx >&-"
+    line = f"{sys.executable} -m nnea_graph run model.onnx --no-run >&-"
     done = subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, cwd=program.folder, check=False
     )
@@ -113,7 +113,7 @@ def started(program: Program, *arguments: str) -> subprocess.Popen[str]:
     """The program at work on a model that takes seconds."""
     program.save(model(chain(30_000)), "large.onnx")
     return subprocess.Popen(
-        [*COMMAND, "run", "large.onnx", "--format", "json", *arguments],
+        [*COMMAND, "run", "large.onnx", "--no-run", "--format", "json", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=program.folder,
     )  # fmt: skip
 
