@@ -20,7 +20,10 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ChannelTensor:
-    """A tensor seen as channels: its index along ``axes`` (one or more, ascending), raveled, is the channel."""
+    """A tensor seen as channels: its index along ``axes`` (ascending), raveled, is the channel.
+
+    Without axes the whole tensor is one channel.
+    """
 
     name: str
     axes: tuple[int, ...]
@@ -30,6 +33,11 @@ class ChannelTensor:
     def count(self) -> int:
         """Channels."""
         return prod(self.dims)
+
+    @property
+    def real(self) -> tuple[int, ...]:
+        """The axes that tell channels apart: those longer than 1."""
+        return tuple(axis for axis, dim in zip(self.axes, self.dims, strict=True) if dim != 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,83 @@
+"""Which layers, and what share of the work, lie on the channel graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nnea_graph.channels.draft.draft import Draft
+from nnea_graph.channels.graph import ChannelGraph
+from nnea_graph.channels.rules.mixing import QUERY_KEY
+from nnea_graph.graph import OpNode
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Layers are operators with weights that run; MACs are None where no work is known.
+
+    ``query_key_macs`` are of products of queries and keys, which are not followed by design: they count neither
+    as followed nor as a gap.
+    """
+
+    layers: int
+    covered_layers: int
+    macs: int | None = None
+    covered_macs: int | None = None
+    query_key_macs: int | None = None
+
+    @property
+    def layer_share(self) -> float | None:
+        """Of the layers; None where there are none."""
+        return self.covered_layers / self.layers if self.layers else None
+
+    @property
+    def mac_share(self) -> float | None:
+        """Of the MACs but for those of queries and keys; None where there are none."""
+        if self.macs is None or self.covered_macs is None or self.query_key_macs is None:
+            return None
+        asked = self.macs - self.query_key_macs
+        return self.covered_macs / asked if asked else None
+
+
+def coverage(channels: ChannelGraph, macs: Mapping[str, int] | None = None) -> Coverage:
+    """The shares, given the MACs of operators by id."""
+    layers_ = len(channels.covered) + len(channels.uncovered)
+    if macs is None:
+        return Coverage(layers_, len(channels.covered))
+    on_graph = set(channels.covered) | {link.node for links in channels.into.values() for link in links}
+    on_graph -= set(channels.uncovered)
+    query_key = {end.node for end in channels.ends if end.reason == QUERY_KEY} - on_graph
+    return Coverage(
+        layers_,
+        len(channels.covered),
+        sum(macs.values()),
+        sum(count for node, count in macs.items() if node in on_graph),
+        sum(count for node, count in macs.items() if node in query_key),
+    )
+
+
+def layers(draft: Draft) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Operators with weights or scales that run: those on the draft, and the others with the reason."""
+    covered: list[str] = []
+    uncovered: dict[str, str] = {}
+    linked = {link.node for links in draft.into.values() for link in links}
+    for node in draft.sight.graph:
+        if node.id not in draft.sight.layers or node.body in draft.sight.idle:
+            continue
+        begins = any(name in draft.tensors and not draft.into.get(name) for name in node.outputs)
+        if node.id not in draft.apart and (node.id in linked or begins):
+            covered.append(node.id)
+        else:
+            uncovered[node.id] = draft.apart.get(node.id) or _reason(draft, node)
+    return tuple(covered), uncovered
+
+
+def _reason(draft: Draft, node: OpNode) -> str:
+    lost = next((draft.lost[name] for name in (*node.inputs, *node.outputs) if name in draft.lost), None)
+    if lost is None:
+        return "its input has no channels"
+    return (
+        lost.reason
+        if lost.node == node.id
+        else f"its input is not followed past '{lost.node}': {lost.reason}"
+    )

@@ -1,0 +1,20 @@
+"""Embeddings by other operators than Gather."""
+
+from __future__ import annotations
+
+from nnea_graph.channels.draft.site import Site
+from nnea_graph.channels.draft.table import channels
+from nnea_graph.channels.rules.selection import embed
+from nnea_graph.ops.registry import MICROSOFT
+
+
+@channels("EmbedLayerNormalization", domain=MICROSOFT)
+def embed_layer_normalization(site: Site) -> None:
+    """The sum of words, positions and segments, normalized: channels begin."""
+    embed(site, 0, table=2, ids=0)
+
+
+@channels("GatherBlockQuantized", domain=MICROSOFT)
+def gather_block_quantized(site: Site) -> None:
+    """A table that is unpacked by row."""
+    embed(site, int(site.call.attr("gather_axis", 0)))

@@ -1,0 +1,89 @@
+"""Products and quotients: the value leads on, what scales it does not."""
+
+from __future__ import annotations
+
+from nnea_graph.channels.draft.site import Site
+from nnea_graph.channels.draft.standing import Standing
+from nnea_graph.channels.draft.table import CHANNEL_RULES, ChannelRule, channels
+from nnea_graph.channels.graph import ChannelTensor
+from nnea_graph.channels.rules.join import align, elements
+from nnea_graph.ops.channels import layouts
+from nnea_graph.ops.registry import MICROSOFT
+
+GATED = "gate: followed the value"
+PRODUCT = "product: followed the first operand"
+
+
+def multiplying(left: int, right: int) -> ChannelRule:
+    """The operand that is not broadcast; of equals, that of the higher standing."""
+
+    def rule(site: Site) -> None:
+        found = site.followed(left, right)
+        _hint(site)
+        if len(found) < 2:
+            _single(site, (left, right), found)
+            return
+        order = sorted(found, key=lambda index: _rank(site, index), reverse=True)
+        value, gate = order[0], order[1]
+        decided = _rank(site, value) != _rank(site, gate)
+        self_gated = (
+            decided and site.standing(value) >= Standing.ACTIVATION and _same_origin(site, value, gate)
+        )
+        standing = Standing.ACTIVATION if self_gated else site.standing(value)
+        site.stand(standing)
+        align(site, {value: found[value]}, mark=GATED if decided else PRODUCT)
+
+    return rule
+
+
+def _rank(site: Site, index: int) -> tuple[int, Standing]:
+    """What is broadcast over the other is a gate, whatever it is made of."""
+    return elements(site, index), site.standing(index)
+
+
+def _single(site: Site, operands: tuple[int, int], found: dict[int, ChannelTensor]) -> None:
+    """One operand, or none, has channels: it is followed whatever it is."""
+    computed = [index for index in operands if site.name(index) and site.reader(index) is None]
+    site.stand(max((site.standing(index) for index in found or computed), default=Standing.VALUE))
+    if found:
+        align(site, found, mark=GATED if len(computed) > 1 else "")
+
+
+def _same_origin(site: Site, value: int, gate: int) -> bool:
+    """Whether the gate is made from the value itself, as in x * sigmoid(x)."""
+    wanted, seen, stack = site.name(value), set[str](), [site.name(gate)]
+    while stack and len(seen) < 16:
+        name = stack.pop()
+        if name == wanted:
+            return True
+        if name not in seen:
+            seen.add(name)
+            stack.extend(link.source for link in site.draft.into.get(name, ()))
+    return False
+
+
+def _hint(site: Site) -> None:
+    """A constant factor along one axis hints at the channels of an input."""
+    if not site.draft.scouting:
+        return
+    for layout in layouts(site.call):
+        index = layout.data[1]
+        if site.channels(index) is not None and site.reader(layout.weight) is not None:
+            site.demand(index, (layout.data_axis % len(site.dims(index)),), dense=False)
+
+
+CHANNEL_RULES.add(multiplying(0, 1), "Mul")
+CHANNEL_RULES.add(multiplying(0, 3), "QLinearMul", domain=MICROSOFT)
+
+
+@channels("Div")
+def divide(site: Site) -> None:
+    """The numerator, or the denominator where only that has channels."""
+    found = site.followed(0, 1)
+    _hint(site)
+    chosen = next(iter(found), None)
+    if chosen is None:
+        _single(site, (0, 1), found)
+        return
+    site.stand(site.standing(chosen))
+    align(site, {chosen: found[chosen]}, mark=GATED if len(found) > 1 else "")

@@ -1,0 +1,34 @@
+"""Operators whose outputs have no channels: shapes, numbers of places, yes or no, and what is made from nothing."""
+
+from __future__ import annotations
+
+from nnea_graph.channels.draft.site import Site
+from nnea_graph.channels.draft.table import channels
+from nnea_graph.graph import OpNode
+
+LABELS = (
+    "And ArgMax ArgMin Equal EyeLike Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual "
+    "NonMaxSuppression NonZero Not OneHot Or Unique Xor"
+)
+
+
+MADE = (
+    "BlackmanWindow Constant ConstantOfShape HammingWindow HannWindow MelWeightMatrix Multinomial RandomNormal "
+    "RandomNormalLike RandomUniform RandomUniformLike Range Shape Size"
+)
+
+
+@channels(*MADE.split())
+def made(site: Site) -> None:
+    """Depends on shapes at most."""
+    del site
+
+
+@channels(*LABELS.split())
+def labelled(site: Site) -> None:
+    """Places, classes and comparisons: whoever takes them for channels begins anew."""
+    site.end_all(_reason(site.node))
+
+
+def _reason(node: OpNode) -> str:
+    return f"{node.op_type} gives labels, not values"

@@ -1,0 +1,82 @@
+"""Builds the channel graph: which channel of which tensor comes from which others, and how strongly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.channels.build import build_channels
+from nnea_graph.channels.draft.sight import Reader, Sight
+from nnea_graph.channels.graph import ChannelGraph
+from nnea_graph.engine import Pass
+from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
+from nnea_graph.inference.constant_values import DerivedPayload, evaluate, loaded
+from nnea_graph.inference.walk import Inference
+from nnea_graph.ops.roles import Role
+from nnea_graph.passes.constants import WEIGHTS
+from nnea_graph.passes.shape_inference import SHAPES
+
+CHANNELS = Key[ChannelGraph]("channels")
+
+_LAYER_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
+
+
+@dataclass(frozen=True)
+class ChannelsPass(Pass):
+    """Follows every channel of every tensor from the inputs to the outputs.
+
+    ``activations`` holds the mean |a| of each channel by (tensor, axis), where data ran; without it all count 1.
+    """
+
+    name = "channels"
+    requires = (SHAPES, WEIGHTS)
+    provides = (CHANNELS,)
+
+    activations: Mapping[tuple[str, int], NDArray[np.floating[Any]]] = field(default_factory=dict)
+
+    def run(self, graph: ModelGraph) -> None:
+        """Build the graph; weights are read when strengths are asked for."""
+        graph[CHANNELS] = build_channels(sight_of(graph, self.activations))
+
+
+def sight_of(
+    graph: ModelGraph, activations: Mapping[tuple[str, int], NDArray[np.floating[Any]]] | None = None
+) -> Sight:
+    """What the builder of the channel graph sees of a model, by the facts of earlier passes."""
+    found = graph[SHAPES]
+    layers = frozenset(
+        node.id for node in graph if any(weight.role in _LAYER_ROLES for weight in graph[node, WEIGHTS])
+    )
+    return Sight(
+        graph=graph,
+        found=found,
+        reader=partial(_reader, graph, found),
+        value=partial(evaluate, graph, found),
+        layers=layers,
+        activations=activations or {},
+    )
+
+
+def _reader(graph: ModelGraph, found: Inference, node: OpNode, index: int) -> Reader | None:
+    """A constant input as the operator sees it; None for one that the model computes."""
+    tensor = node.inputs[index]
+    if tensor not in found.constant:
+        return None
+    weight = next((weight for weight in graph[node, WEIGHTS] if weight.tensor == tensor), None)
+    constant = weight.constant if weight is not None else _plain(graph, found, tensor)
+    return None if constant is None else Reader(constant.shape, partial(loaded, constant))
+
+
+def _plain(graph: ModelGraph, found: Inference, tensor: str) -> Constant | None:
+    """A constant that is no weight: a bias of one number, a table of places."""
+    info = found.types[tensor]
+    if tensor in graph.constants:
+        return graph.constants[tensor]
+    if info.static is None or info.dtype is None:
+        return None
+    return Constant(tensor, info.dtype, info.static, DerivedPayload(graph, found, tensor), 0)
