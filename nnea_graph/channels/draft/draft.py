@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nnea_graph.channels.draft.sight import Sight
 from nnea_graph.channels.draft.standing import Standing
-from nnea_graph.channels.graph import ChannelGraph, ChannelTensor, End, Link
+from nnea_graph.channels.graph import ChannelGraph, ChannelTensor, End, Link, Places
 from nnea_graph.graph import OpNode
 from nnea_graph.ops.call import UnknownFactError
 
@@ -42,6 +42,7 @@ class Draft:
     standing: dict[str, Standing] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
+    copies: dict[str, Places] = field(default_factory=dict)
 
     def dims(self, name: str) -> tuple[int | None, ...]:
         """Dims of a tensor, None where they are not known.

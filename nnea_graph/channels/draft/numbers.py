@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.draft.gains import Part
-from nnea_graph.channels.graph import ChannelTensor
+from nnea_graph.channels.graph import ChannelTensor, Places
 from nnea_graph.ops.call import UnknownFactError
 
 Numbers = NDArray[np.integer[Any]]
 
 ELEMENT_LIMIT = 1 << 25
 """Numbers that are moved at a time: 128 MB."""
+
+MOST_PHASES = 64
+"""Channels that one channel may be made of by a pixel shuffle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +33,20 @@ class Moved:
     parts: tuple[Part, ...]
 
 
-def numbered(tensor: ChannelTensor, shape: Sequence[int], first: int) -> Numbers:
-    """The number of the channel that each element belongs to, from ``first`` on; takes no memory."""
+def numbered(
+    tensor: ChannelTensor, shape: Sequence[int], first: int, copies: Places | None = None
+) -> Numbers:
+    """The number of the channel that each element belongs to, from ``first`` on; takes no memory.
+
+    With ``copies`` the number of the first channel that is the same, 0 where there is none.
+    """
     dims = [1] * len(shape)
     for axis, dim in zip(tensor.axes, tensor.dims, strict=True):
         dims[axis] = dim
-    numbers = np.arange(first, first + tensor.count, dtype=np.int32).reshape(dims)
-    return np.broadcast_to(numbers, shape)
+    numbers = np.arange(first, first + tensor.count, dtype=np.int32)
+    if copies is not None:
+        numbers = np.where(copies >= 0, copies + first, 0).astype(np.int32)
+    return np.broadcast_to(numbers.reshape(dims), shape)
 
 
 def firsts(tensors: Sequence[ChannelTensor]) -> list[int]:
@@ -46,7 +57,8 @@ def firsts(tensors: Sequence[ChannelTensor]) -> list[int]:
 def read_off(result: Numbers, tensors: Sequence[ChannelTensor], keep: Sequence[int] = ()) -> Moved:
     """Find the axes along which the numbers vary, operand by operand, and who gives each channel.
 
-    ``keep`` are axes that are channels even if nothing varies along them.
+    ``keep`` are axes that are channels even if nothing varies along them. An axis along which the numbers only
+    repeat is one of positions (pixel shuffle), as long as others tell the channels apart.
     """
     if result.size > ELEMENT_LIMIT and 0 not in result.strides:
         raise UnknownFactError(f"{result.size} elements to follow, limit {ELEMENT_LIMIT}")
@@ -54,10 +66,43 @@ def read_off(result: Numbers, tensors: Sequence[ChannelTensor], keep: Sequence[i
     single = len(tensors) == 1 and (slim > 0).all()
     own = [slim] if single else [_own(slim, *pair) for pair in zip(firsts(tensors), tensors, strict=True)]
     varying = {axis for numbers in own for axis in range(slim.ndim) if _varies(numbers, axis)}
-    axes = tuple(sorted(varying | set(keep)))
+    periods = _periods(slim, varying, keep) if single else {}
+    axes = tuple(sorted((varying - set(periods)) | set(keep)))
     others = tuple(axis for axis in range(result.ndim) if axis not in axes)
-    parts = [_part(numbers, tensor, others) for numbers, tensor in zip(own, tensors, strict=True)]
+    parts = [
+        _part(phase, tensor, others)
+        for numbers, tensor in zip(own, tensors, strict=True)
+        for phase in _phases(numbers, periods)
+    ]
     return Moved(axes, tuple(slim.shape[axis] for axis in axes), tuple(parts))
+
+
+def _periods(numbers: Numbers, varying: set[int], keep: Sequence[int]) -> dict[int, int]:
+    """The axes along which the numbers repeat, with their periods, where these are positions."""
+    found = {axis: period for axis in varying if (period := _period(numbers, axis)) < numbers.shape[axis]}
+    enough = len(varying) > 1 or any(axis not in varying for axis in keep)
+    return found if enough and prod(found.values()) <= MOST_PHASES else {}
+
+
+def _period(numbers: Numbers, axis: int) -> int:
+    """The smallest number of steps after which the numbers repeat along an axis."""
+    moved = np.moveaxis(numbers, axis, 0)
+    line = moved.reshape(len(moved), -1)[:, 0]
+    for period in range(2, len(line) // 2 + 1):
+        repeats = len(line) % period == 0 and (line[period:] == line[:-period]).all()
+        if repeats and (moved[period:] == moved[:-period]).all():
+            return period
+    return len(line)
+
+
+def _phases(numbers: Numbers, periods: dict[int, int]) -> Iterator[Numbers]:
+    """The numbers at each combination of steps within the periods."""
+    axes = sorted(periods)
+    for steps in np.ndindex(*(periods[axis] for axis in axes)):
+        at: list[slice] = [slice(None)] * numbers.ndim
+        for axis, step in zip(axes, steps, strict=True):
+            at[axis] = slice(step, step + 1)
+        yield numbers[tuple(at)]
 
 
 def _own(slim: Numbers, first: int, tensor: ChannelTensor) -> Numbers:
@@ -75,6 +120,7 @@ def _varies(numbers: Numbers, axis: int) -> bool:
 
 
 def _part(numbers: Numbers, tensor: ChannelTensor, others: tuple[int, ...]) -> Part:
+    # Nothing varies along the other axes.
     places = numbers.max(others).reshape(-1).astype(np.int64) - 1
     weight = np.asarray((numbers > 0).mean(others), np.float64).reshape(-1)
     return Part(tensor, places, weight)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nnea_graph.channels.draft.copies import copies_of
 from nnea_graph.channels.draft.draft import Arrival, Draft
 from nnea_graph.channels.draft.gains import Part, carried
 from nnea_graph.channels.draft.sight import Reader
@@ -74,8 +75,14 @@ class Site:
 
     def lead(self, target: ChannelTensor, parts: Sequence[Part], mark: str = "") -> None:
         """Let the parts make up the target."""
-        if target.name:
-            self.draft.lead(target, carried(self.draft.sight, self.node.id, target, parts, mark))
+        if not target.name:
+            return
+        self.draft.lead(target, carried(self.draft.sight, self.node.id, target, parts, mark))
+        known = self.draft.copies.get(parts[0].source.name)
+        if len(parts) == 1 and (known is not None or target.count > parts[0].source.count):
+            copies = copies_of(parts[0].places, known)
+            if copies is not None:
+                self.draft.copies[target.name] = copies
 
     def carry(
         self, index: int, output: int = 0, axes: Mapping[int, int] | None = None, mark: str = ""

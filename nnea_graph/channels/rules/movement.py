@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 from nnea_graph.channels.draft.numbers import firsts, numbered, read_off
 from nnea_graph.channels.draft.site import Site
 from nnea_graph.channels.draft.table import CHANNEL_RULES, ChannelRule, channels
-from nnea_graph.channels.graph import ChannelTensor
+from nnea_graph.channels.graph import ChannelTensor, Places
 from nnea_graph.ops.call import OpCall, UnknownFactError
 from nnea_graph.ops.evaluation import value_rules
 
 Array = NDArray[Any]
 Values = dict[int, Array]
+Settings = Callable[[Site, Values], OpCall]
 
 
-def moving(*data: int, settings: Callable[[Site, Values], OpCall] | None = None) -> ChannelRule:
-    """Inputs ``data`` (none: all) are moved; ``settings`` makes the call where it is not the model's own."""
+def moving(*data: int, settings: Settings | None = None, keep: tuple[int, ...] = ()) -> ChannelRule:
+    """Inputs ``data`` (none: all) are moved; ``settings`` makes the call where it is not the model's own.
+
+    ``keep`` are channel axes of the output whatever happens.
+    """
 
     def rule(site: Site) -> None:
         _stand(site, data or range(len(site.node.inputs)))
@@ -29,11 +33,35 @@ def moving(*data: int, settings: Callable[[Site, Values], OpCall] | None = None)
             return
         indices = data or tuple(range(len(site.node.inputs)))
         operands = site.followed(*indices)
-        values = channel_numbers(site, indices, operands)
-        call = settings(site, values) if settings else with_values(site.call, values)
-        write(site, run(site, call), list(operands.values()))
+        move(site, indices, operands, settings or _as_is, keep)
 
     return rule
+
+
+def _as_is(site: Site, values: Values) -> OpCall:
+    return with_values(site.call, values)
+
+
+def move(
+    site: Site,
+    indices: Sequence[int],
+    operands: dict[int, ChannelTensor],
+    settings: Settings,
+    keep: Sequence[int] = (),
+) -> None:
+    """By the copies where there are any: what was spread over positions comes together again."""
+    tensors = list(operands.values())
+    results = run(site, settings(site, channel_numbers(site, indices, operands)))
+    if any(tensor.name in site.draft.copies for tensor in tensors):
+        by_copies = channel_numbers(site, indices, operands, site.draft.copies)
+        alike = run(site, settings(site, by_copies))
+        results = [a if _tells(a, tensors) else b for a, b in zip(alike, results, strict=True)]
+    write(site, results, tensors, keep)
+
+
+def _tells(result: Array, tensors: Sequence[ChannelTensor]) -> bool:
+    """Whether any two channels differ."""
+    return bool(read_off(result, tensors).axes)
 
 
 def _stand(site: Site, data: Sequence[int]) -> None:
@@ -44,8 +72,14 @@ def _stand(site: Site, data: Sequence[int]) -> None:
             site.stand(max(found), output)
 
 
-def channel_numbers(site: Site, indices: Sequence[int], operands: dict[int, ChannelTensor]) -> Values:
+def channel_numbers(
+    site: Site,
+    indices: Sequence[int],
+    operands: dict[int, ChannelTensor],
+    copies: Mapping[str, Places] | None = None,
+) -> Values:
     """The numbers of each operand's channels, 0 for inputs that have none."""
+    same = copies or {}
     starts = dict(zip(operands, firsts(list(operands.values())), strict=True))
     values: Values = {}
     for index in indices:
@@ -53,7 +87,8 @@ def channel_numbers(site: Site, indices: Sequence[int], operands: dict[int, Chan
             continue
         shape = static(site, index)
         if index in operands:
-            values[index] = numbered(operands[index], shape, starts[index])
+            tensor = operands[index]
+            values[index] = numbered(tensor, shape, starts[index], same.get(tensor.name))
         else:
             values[index] = np.broadcast_to(np.zeros((), np.int32), shape)
     return values
@@ -119,9 +154,10 @@ def _padded(site: Site, values: Values) -> OpCall:
 
 CHANNEL_RULES.add(moving(0, settings=_reshaped), "Reshape")
 CHANNEL_RULES.add(moving(0, settings=_shaped), "Expand")
-MOVED = "Transpose Split Squeeze Unsqueeze Flatten Tile Trilu DepthToSpace SpaceToDepth"
+MOVED = "Transpose Split Squeeze Unsqueeze Flatten Tile Trilu"
 
 CHANNEL_RULES.add(moving(0), *MOVED.split())
+CHANNEL_RULES.add(moving(0, keep=(1,)), "DepthToSpace", "SpaceToDepth")
 _pad = moving(0, settings=_padded)
 
 
