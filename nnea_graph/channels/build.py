@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnea_graph.channels.coverage import layers
-from nnea_graph.channels.draft.draft import Draft
+from nnea_graph.channels.draft.draft import CHANNEL_LIMIT, Draft
 from nnea_graph.channels.draft.sight import Sight
 from nnea_graph.channels.draft.site import Site
 from nnea_graph.channels.draft.table import channel_rules
@@ -20,7 +20,7 @@ def build_channels(sight: Sight) -> ChannelGraph:
     draft = Draft(sight)
     for name in sight.graph.inputs:
         found = None if name in sight.graph.constants else input_channels(sight, name, visit)
-        if found is not None:
+        if found is not None and found.count <= CHANNEL_LIMIT:
             draft.begin(name, found.axes, found.dims)
     entered: set[str] = set()
     for node in sight.graph:

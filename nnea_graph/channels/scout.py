@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
-from nnea_graph.channels.draft.draft import Arrival, Draft
+from nnea_graph.channels.draft.draft import CHANNEL_LIMIT, Arrival, Draft
 from nnea_graph.channels.draft.sight import Sight
 from nnea_graph.channels.graph import ChannelTensor
 from nnea_graph.graph import OpNode
@@ -22,7 +22,8 @@ def input_channels(sight: Sight, name: str, visit: Visit) -> ChannelTensor | Non
     dims = _dims(sight, name)
     if dims is None:
         return None
-    trials = {axis: _arrivals(sight, name, axis, dim, visit) for axis, dim in enumerate(dims) if dim > 1}
+    followed = [(axis, dim) for axis, dim in enumerate(dims) if 1 < dim <= CHANNEL_LIMIT]
+    trials = {axis: _arrivals(sight, name, axis, dim, visit) for axis, dim in followed}
     if not trials:
         trials = {-1: _arrivals(sight, name, None, 1, visit)}
     return _chosen(sight, name, dims, trials, dense=True) or _chosen(sight, name, dims, trials, dense=False)

@@ -56,17 +56,19 @@ class Draft:
         return tuple(dim if isinstance(dim, int) else None for dim in info.shape)
 
     def begin(self, name: str, axes: tuple[int, ...], dims: tuple[int, ...]) -> ChannelTensor:
-        """Channels that come from nowhere on the graph."""
+        """Channels that come from nowhere on the graph.
+
+        Raises:
+            UnknownFactError: more than ``CHANNEL_LIMIT``.
+        """
         tensor = ChannelTensor(name, axes, dims)
+        _check_count(tensor)
         self.tensors[name] = tensor
         return tensor
 
     def lead(self, target: ChannelTensor, links: Sequence[Link]) -> None:
         """Channels that come from other tensors."""
-        if target.count > CHANNEL_LIMIT:
-            raise UnknownFactError(
-                f"'{target.name}' would have {target.count} channels, limit {CHANNEL_LIMIT}"
-            )
+        _check_count(target)
         self.tensors[target.name] = target
         self.into[target.name] = tuple(links)
 
@@ -89,3 +91,8 @@ class Draft:
             covered=covered,
             uncovered=uncovered,
         )
+
+
+def _check_count(tensor: ChannelTensor) -> None:
+    if tensor.count > CHANNEL_LIMIT:
+        raise UnknownFactError(f"'{tensor.name}' would have {tensor.count} channels, limit {CHANNEL_LIMIT}")
