@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, product
 from math import prod
 from typing import Any
 
@@ -19,6 +19,9 @@ Numbers = NDArray[np.integer[Any]]
 
 ELEMENT_LIMIT = 1 << 25
 """Numbers that are moved at a time: 128 MB."""
+
+WIDE = 1 << 16
+"""Channels above which positions that stay the same for long are not told apart."""
 
 MOST_PHASES = 64
 """Channels that one channel may be made of by a pixel shuffle."""
@@ -54,51 +57,71 @@ def firsts(tensors: Sequence[ChannelTensor]) -> list[int]:
     return list(accumulate((tensor.count for tensor in tensors), initial=1))[: len(tensors)]
 
 
-def read_off(result: Numbers, tensors: Sequence[ChannelTensor], keep: Sequence[int] = ()) -> Moved:
+def read_off(
+    result: Numbers, tensors: Sequence[ChannelTensor], keep: Sequence[int] = (), *, coarse: bool = False
+) -> Moved:
     """Find the axes along which the numbers vary, operand by operand, and who gives each channel.
 
     ``keep`` are axes that are channels even if nothing varies along them. An axis along which the numbers only
-    repeat is one of positions (pixel shuffle), as long as others tell the channels apart.
+    repeat is one of positions (pixel shuffle), as long as others tell the channels apart; where there would be
+    too many channels, or with ``coarse``, so is one along which they stay the same for long.
     """
     if result.size > ELEMENT_LIMIT and 0 not in result.strides:
         raise UnknownFactError(f"{result.size} elements to follow, limit {ELEMENT_LIMIT}")
-    slim = result[tuple(slice(0, 1) if step == 0 else slice(None) for step in result.strides)]
-    single = len(tensors) == 1 and (slim > 0).all()
+    slim = _slim(result, keep)
+    single = len(tensors) == 1 and bool((slim > 0).all())
     own = [slim] if single else [_own(slim, *pair) for pair in zip(firsts(tensors), tensors, strict=True)]
     varying = {axis for numbers in own for axis in range(slim.ndim) if _varies(numbers, axis)}
-    periods = _periods(slim, varying, keep) if single else {}
-    axes = tuple(sorted((varying - set(periods)) | set(keep)))
+    stops = _stops(slim, varying, keep, coarse=coarse) if single else {}
+    axes = tuple(sorted((varying - set(stops)) | set(keep)))
     others = tuple(axis for axis in range(result.ndim) if axis not in axes)
     parts = [
         _part(phase, tensor, others)
         for numbers, tensor in zip(own, tensors, strict=True)
-        for phase in _phases(numbers, periods)
+        for phase in _phases(numbers, stops)
     ]
     return Moved(axes, tuple(slim.shape[axis] for axis in axes), tuple(parts))
 
 
-def _periods(numbers: Numbers, varying: set[int], keep: Sequence[int]) -> dict[int, int]:
-    """The axes along which the numbers repeat, with their periods, where these are positions."""
-    found = {axis: period for axis in varying if (period := _period(numbers, axis)) < numbers.shape[axis]}
-    enough = len(varying) > 1 or any(axis not in varying for axis in keep)
-    return found if enough and prod(found.values()) <= MOST_PHASES else {}
+def _slim(result: Numbers, keep: Sequence[int]) -> Numbers:
+    """One step along each axis along which nothing can vary."""
+    thin = [step == 0 and axis not in keep for axis, step in enumerate(result.strides)]
+    return result[tuple(slice(0, 1) if each else slice(None) for each in thin)]
+
+
+def _stops(numbers: Numbers, varying: set[int], keep: Sequence[int], *, coarse: bool) -> dict[int, list[int]]:
+    """The axes that are positions though the numbers vary along them, with one step for each different number."""
+    free = varying - set(keep)
+    found = {axis: list(range(period)) for axis in free if (period := _period(numbers, axis))}
+    if coarse or prod(numbers.shape[axis] for axis in varying - set(found)) > WIDE:
+        runs = {axis: _runs(numbers, axis) for axis in free - set(found)}
+        found |= {axis: steps for axis, steps in runs.items() if 2 * len(steps) <= numbers.shape[axis]}
+    enough = bool(keep) or (len(varying) > 1 and (len(found) < len(varying) or numbers.ndim > 3))
+    return found if enough and prod(map(len, found.values())) <= MOST_PHASES else {}
 
 
 def _period(numbers: Numbers, axis: int) -> int:
-    """The smallest number of steps after which the numbers repeat along an axis."""
+    """The number of steps after which the numbers repeat along an axis, 0 if they do not."""
     moved = np.moveaxis(numbers, axis, 0)
     line = moved.reshape(len(moved), -1)[:, 0]
     for period in range(2, len(line) // 2 + 1):
         repeats = len(line) % period == 0 and (line[period:] == line[:-period]).all()
         if repeats and (moved[period:] == moved[:-period]).all():
             return period
-    return len(line)
+    return 0
 
 
-def _phases(numbers: Numbers, periods: dict[int, int]) -> Iterator[Numbers]:
-    """The numbers at each combination of steps within the periods."""
-    axes = sorted(periods)
-    for steps in np.ndindex(*(periods[axis] for axis in axes)):
+def _runs(numbers: Numbers, axis: int) -> list[int]:
+    """Where the numbers change along an axis."""
+    moved = np.moveaxis(numbers, axis, 0)
+    changes = (moved[1:] != moved[:-1]).reshape(len(moved) - 1, -1).any(1)
+    return [0, *(int(step) + 1 for step in np.flatnonzero(changes))]
+
+
+def _phases(numbers: Numbers, stops: dict[int, list[int]]) -> Iterator[Numbers]:
+    """The numbers at each combination of steps along the axes of positions."""
+    axes = sorted(stops)
+    for steps in product(*(stops[axis] for axis in axes)):
         at: list[slice] = [slice(None)] * numbers.ndim
         for axis, step in zip(axes, steps, strict=True):
             at[axis] = slice(step, step + 1)
@@ -121,6 +144,7 @@ def _varies(numbers: Numbers, axis: int) -> bool:
 
 def _part(numbers: Numbers, tensor: ChannelTensor, others: tuple[int, ...]) -> Part:
     # Nothing varies along the other axes.
-    places = numbers.max(others).reshape(-1).astype(np.int64) - 1
-    weight = np.asarray((numbers > 0).mean(others), np.float64).reshape(-1)
+    places = numbers.max(others, initial=0).reshape(-1).astype(np.int64) - 1
+    elements = max(1, numbers.size // max(1, places.size))
+    weight = (numbers > 0).sum(others).reshape(-1) / elements
     return Part(tensor, places, weight)

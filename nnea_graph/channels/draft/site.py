@@ -70,8 +70,15 @@ class Site:
     # Carrying
 
     def target(self, output: int, axes: Sequence[int], dims: Sequence[int]) -> ChannelTensor:
-        """Channels of an output."""
-        return ChannelTensor(self.out(output), tuple(axes), tuple(dims))
+        """Channels of an output; an axis of one channel that the output has more places along tells nothing."""
+        info = self.draft.sight.found.types.get(self.out(output))
+        known = info.shape if info is not None and info.shape is not None else ()
+        kept = [
+            (axis, dim)
+            for axis, dim in zip(axes, dims, strict=True)
+            if dim != 1 or axis >= len(known) or known[axis] == 1
+        ]
+        return ChannelTensor(self.out(output), tuple(axis for axis, _ in kept), tuple(dim for _, dim in kept))
 
     def lead(self, target: ChannelTensor, parts: Sequence[Part], mark: str = "") -> None:
         """Let the parts make up the target."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 
 import numpy as np
 
@@ -48,8 +49,18 @@ def _values(site: Site, index: int, axes: tuple[int, ...], places: Places) -> No
     dims = [size for size in sizes if size is not None]
     if len(dims) < len(sizes) or np.prod(dims, dtype=np.int64) != places.size:
         raise UnknownFactError("the channels of its output are not known before the model runs")
-    full = places if source.count > 1 else np.zeros_like(places)
-    site.lead(site.target(0, target_axes, dims), [Part(source, full)], VALUES)
+    site.lead(site.target(0, target_axes, dims), [Part(source, _numbers(site, index, axes)[places])], VALUES)
+
+
+def _numbers(site: Site, index: int, axes: tuple[int, ...]) -> Places:
+    """The channel of the source at each place along ``axes``, of which it may have fewer."""
+    source, dims = site.channels(index), site.dims(index)
+    sizes = [dims[axis] for axis in axes]
+    if source is None or None in sizes:
+        raise UnknownFactError("the channels of its values are not known before the model runs")
+    own = dict(zip(source.axes, source.dims, strict=True))
+    numbers = np.arange(source.count).reshape([own.get(axis, 1) for axis in axes])
+    return np.broadcast_to(numbers, [size for size in sizes if size is not None]).reshape(-1)
 
 
 def _ends(site: Site, *indices: int) -> None:
@@ -58,6 +69,7 @@ def _ends(site: Site, *indices: int) -> None:
 
 
 @channels("Attention")
+@channels("FlexAttention", domain="ai.onnx.preview")
 def attention(site: Site) -> None:
     """ai.onnx: operands of three or four axes."""
     if len(site.dims(2)) == 4:
@@ -79,10 +91,10 @@ def _keep(site: Site, index: int, output: int) -> None:
     if source is None or not site.out(output):
         return
     heads, size = site.out_dims(output)[1], site.out_dims(output)[3]
-    if heads is None or size is None or heads * size != source.count:
+    places = _numbers(site, index, (1, 3) if len(site.dims(index)) == 4 else (2,))
+    if heads is None or size is None or heads * size != places.size:
         raise UnknownFactError("the values that it hands on are of another shape")
-    target = site.target(output, (1, 3), (heads, size))
-    site.lead(target, [Part(source, np.arange(source.count))], VALUES)
+    site.lead(site.target(output, (1, 3), (heads, size)), [Part(source, places)], VALUES)
 
 
 @channels("MultiHeadAttention", domain=MICROSOFT)
@@ -104,9 +116,8 @@ def _unpack(site: Site, index: int) -> None:
     source = site.channels(index)
     if source is None:
         return
-    if source.axes != (2, 3, 4):
-        raise UnknownFactError("its packed values have channels along other axes")
-    places = np.arange(source.count).reshape(source.dims)[:, -1].reshape(-1)
+    dims = [dim for dim in site.dims(index)[2:] if dim is not None]
+    places = np.arange(prod(dims)).reshape(dims)[:, -1].reshape(-1)
     _values(site, index, (2, 3, 4), places)
     _ends(site, index)
 
@@ -146,6 +157,15 @@ def projected_attention(site: Site) -> None:
 
 def _value_part(reader: Reader, size: int) -> Floats:
     return np.ascontiguousarray(magnitudes(reader.array()[:, -size:]).T)[None]
+
+
+@channels("LinearAttention")
+@channels("LinearAttention", domain=MICROSOFT)
+def linear_attention(site: Site) -> None:
+    """Heads side by side; several may share the values of one."""
+    heads, value_heads = int(site.call.attr("q_num_heads", 0)), int(site.call.attr("kv_num_heads", 0))
+    _values(site, 2, (2,), repeated(heads, value_heads, _last(site, 2) // max(1, value_heads)))
+    _ends(site, 0, 1)
 
 
 @channels("DecoderMaskedMultiHeadAttention", domain=MICROSOFT)

@@ -50,12 +50,7 @@ CHANNEL_RULES.add(one_to_one(Standing.GATE), *GATES)
 CHANNEL_RULES.add(one_to_one(Standing.BOUNDED), *BOUNDED)
 CHANNEL_RULES.add(one_to_one(Standing.ACTIVATION), *ACTIVATIONS)
 
-CHANNEL_RULES.add(
-    one_to_one(),
-    *["DequantizeLinear", "QLinearLeakyRelu", "QuantizeLinear", "RotaryEmbedding"],
-    domain=MICROSOFT,
-)
-CHANNEL_RULES.add(one_to_one(), "RotaryEmbedding")
+CHANNEL_RULES.add(one_to_one(), "DequantizeLinear", "QLinearLeakyRelu", "QuantizeLinear", domain=MICROSOFT)
 CHANNEL_RULES.add(
     one_to_one(Standing.GATE), "BiasSoftmax", "QLinearSigmoid", "QLinearSoftmax", domain=MICROSOFT
 )
@@ -66,6 +61,13 @@ CHANNEL_RULES.add(
 CHANNEL_RULES.add(norm(1), "BatchNormalization", "InstanceNormalization", "GroupNormalization")
 CHANNEL_RULES.add(norm(-1), "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
 CHANNEL_RULES.add(norm(-1), "GroupNorm", "LayerNormalization", domain=MICROSOFT)
+
+
+@channels("RotaryEmbedding")
+@channels("RotaryEmbedding", domain=MICROSOFT)
+def rotary(site: Site) -> None:
+    """Turns channels in pairs."""
+    site.carry(0, mark="rotary: each channel followed as itself")
 
 
 @channels("Clip")

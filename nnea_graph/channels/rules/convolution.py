@@ -71,7 +71,17 @@ def _backward(reader: Reader, groups: int) -> Floats:
     return sums.reshape(groups, -1, sums.shape[1]).transpose(0, 2, 1)
 
 
+@channels("CausalConvWithState")
+@channels("CausalConvWithState", domain=MICROSOFT)
+def causal(site: Site) -> None:
+    """Depthwise, whatever it keeps for the next step."""
+    reader = weights_of(site, 1)
+    count = reader.shape[0]
+    _through(site, Block(count, count, count * reader.shape[1], partial(_forward, reader, count)), 1)
+
+
 @channels("ConvTranspose")
+@channels("ConvTransposeWithDynamicPads", domain=MICROSOFT)
 def conv_transpose(site: Site) -> None:
     """Weight (I, O / groups, taps …)."""
     reader = weights_of(site, 1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from nnea_graph.channels.draft.gains import Part
 from nnea_graph.channels.draft.site import Site
 from nnea_graph.channels.draft.standing import Standing
 from nnea_graph.channels.draft.table import CHANNEL_RULES, ChannelRule, channels
@@ -31,7 +34,9 @@ def multiplying(left: int, right: int) -> ChannelRule:
         )
         standing = Standing.ACTIVATION if self_gated else site.standing(value)
         site.stand(standing)
-        align(site, {value: found[value]}, mark=GATED if decided else PRODUCT)
+        squared = site.name(left) == site.name(right)
+        mark = "" if squared else GATED if decided else PRODUCT
+        align(site, {value: found[value]}, mark=mark)
 
     return rule
 
@@ -70,6 +75,24 @@ def _hint(site: Site) -> None:
         index = layout.data[1]
         if site.channels(index) is not None and site.reader(layout.weight) is not None:
             site.demand(index, (layout.data_axis % len(site.dims(index)),), dense=False)
+
+
+@channels("SwiGLU")
+def swiglu(site: Site) -> None:
+    """The first operand is the gate."""
+    site.carry(1, mark=GATED)
+
+
+@channels("BiasSplitGelu", domain=MICROSOFT)
+def split_gelu(site: Site) -> None:
+    """The second half of the channels is the gate of the first."""
+    source = site.channels(0)
+    last = len(site.dims(0)) - 1
+    if source is not None and source.real == (last,):
+        places = np.arange(source.count // 2)
+        site.lead(site.target(0, (last,), (places.size,)), [Part(source, places)], GATED)
+    else:
+        site.end_all("its halves are not along channels")
 
 
 CHANNEL_RULES.add(multiplying(0, 1), "Mul")

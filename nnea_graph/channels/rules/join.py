@@ -79,7 +79,8 @@ CHANNEL_RULES.add(
 )
 CHANNEL_RULES.add(joining(1, 2), "Where")
 CHANNEL_RULES.add(joining(0, 3), "QLinearAdd", domain=MICROSOFT)
-CHANNEL_RULES.add(joining(0, 2), "BiasDropout", domain=MICROSOFT)
+CHANNEL_RULES.add(joining(0, 2), "BiasAdd", "BiasDropout", domain=MICROSOFT)
+CHANNEL_RULES.add(joining(1, 4), "QLinearWhere", domain=MICROSOFT)
 
 
 def skipping(*operands: int) -> ChannelRule:

@@ -132,28 +132,12 @@ def write(
             site.lead(site.target(output, moved.axes, moved.dims), moved.parts)
 
 
-def _shaped(site: Site, values: Values) -> OpCall:
-    """To the shape that inference found."""
-    if None in site.out_dims():
-        raise UnknownFactError("the shape that it gives is not known before the model runs")
-    shape = np.array(site.out_dims(), np.int64)
-    attributes = {**site.call.attributes, "allowzero": 1, "shape": shape.tolist()}
-    return replace(with_values(site.call, values | {1: shape}), attributes=attributes)
-
-
-def _reshaped(site: Site, values: Values) -> OpCall:
-    call = _shaped(site, values)
-    return call if len(site.node.inputs) > 1 else replace(call, values=(values[0],))
-
-
 def _padded(site: Site, values: Values) -> OpCall:
     """Whatever it pads with, nothing comes from there."""
     zeros = {2: np.zeros((), np.int32)} if site.name(2) else {}
     return replace(with_values(site.call, values | zeros), attributes={**site.call.attributes, "value": 0})
 
 
-CHANNEL_RULES.add(moving(0, settings=_reshaped), "Reshape")
-CHANNEL_RULES.add(moving(0, settings=_shaped), "Expand")
 MOVED = "Transpose Split Squeeze Unsqueeze Flatten Tile Trilu"
 
 CHANNEL_RULES.add(moving(0), *MOVED.split())

@@ -10,7 +10,7 @@ from nnea_graph.channels.draft.gains import Part
 from nnea_graph.channels.draft.site import Site
 from nnea_graph.channels.draft.standing import Standing
 from nnea_graph.channels.draft.strength import Block
-from nnea_graph.channels.draft.table import CHANNEL_RULES, channels
+from nnea_graph.channels.draft.table import channels
 from nnea_graph.channels.graph import ChannelTensor
 from nnea_graph.ops.call import UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
@@ -25,7 +25,6 @@ REDUCTIONS = (
     "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
     "ReduceSumSquare"
 )
-WINDOWS = "AveragePool CenterCropPad GridSample LpPool MaxPool MaxRoiPool MaxUnpool Resize RoiAlign Upsample"
 
 
 @channels(*REDUCTIONS.split())
@@ -93,20 +92,3 @@ def _gather(site: Site, source: ChannelTensor, gone: list[int], places: dict[int
     order = [source.real.index(axis) for axis in (*gone, *kept)]
     rows = numbers.transpose(order).reshape(many, -1)
     site.lead(target, [Part(source, row) for row in rows], GATHERED)
-
-
-def _spatial(site: Site) -> None:
-    """Windows, resizing and sampling of positions."""
-    source = site.channels(0)
-    if source is None:
-        return
-    before, after = site.dims(0), site.out_dims()
-    if len(before) != len(after) or any(before[axis] != after[axis] for axis in source.real):
-        raise UnknownFactError("its windows run along channels")
-    for output in range(len(site.node.outputs)):
-        if site.out(output) and len(site.out_dims(output)) == len(before):
-            site.carry(0, output)
-
-
-CHANNEL_RULES.add(_spatial, *WINDOWS.split())
-CHANNEL_RULES.add(_spatial, "GridSample", "NhwcMaxPool", "QLinearAveragePool", domain=MICROSOFT)

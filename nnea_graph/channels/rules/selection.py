@@ -10,6 +10,7 @@ import numpy as np
 from nnea_graph.channels.draft.site import Site
 from nnea_graph.channels.draft.table import CHANNEL_RULES, channels
 from nnea_graph.channels.graph import ChannelTensor
+from nnea_graph.channels.rules.join import join
 from nnea_graph.channels.rules.movement import (
     Array,
     Values,
@@ -123,6 +124,16 @@ def scatter(site: Site) -> None:
             raise UnknownFactError("which channels it replaces is not known before the model runs")
         chosen = np.broadcast_to(np.zeros((), np.int64), static(site, 1))
     write(site, run(site, with_values(call, values | {1: chosen})), list(operands.values()))
+
+
+@channels("TensorScatter")
+def tensor_scatter(site: Site) -> None:
+    """Positions of a cache replaced by others."""
+    operands = site.followed(0, 1)
+    axis = int(site.call.attr("axis", -2)) % len(site.dims(0))
+    if any(axis in tensor.real for tensor in operands.values()):
+        raise UnknownFactError("which channels it replaces is not known before the model runs")
+    join(site, (0, 1))
 
 
 def _axis(site: Site) -> int:
