@@ -9,7 +9,7 @@ from nnea_graph.channels.draft.site import Site
 from nnea_graph.channels.draft.table import channel_rules
 from nnea_graph.channels.graph import ChannelGraph
 from nnea_graph.channels.rules.bodies import enter
-from nnea_graph.channels.scout import input_channels
+from nnea_graph.channels.scout import input_channels, standings
 from nnea_graph.graph import OpNode
 from nnea_graph.inference.walk import call_of
 from nnea_graph.ops.call import BadCallError, UnknownFactError
@@ -18,8 +18,9 @@ from nnea_graph.ops.call import BadCallError, UnknownFactError
 def build_channels(sight: Sight) -> ChannelGraph:
     """Follow the channels of all inputs and weights through every operator that runs."""
     draft = Draft(sight)
+    known = standings(sight, visit)
     for name in sight.graph.inputs:
-        found = None if name in sight.graph.constants else input_channels(sight, name, visit)
+        found = None if name in sight.graph.constants else input_channels(sight, name, visit, known)
         if found is not None and found.count <= CHANNEL_LIMIT:
             draft.begin(name, found.axes, found.dims)
     entered: set[str] = set()

@@ -9,18 +9,20 @@ from nnea_graph.channels.draft.draft import Draft
 from nnea_graph.channels.graph import ChannelGraph
 from nnea_graph.channels.rules.mixing import QUERY_KEY
 from nnea_graph.graph import OpNode
+from nnea_graph.ops.roles import Role, declared_role
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """Layers are operators with weights that run; MACs are None where no work is known.
 
-    ``query_key_macs`` are of products of queries and keys, which are not followed by design: they count neither
-    as followed nor as a gap.
+    What weighs queries against keys is not followed by design: it counts neither as covered nor as a gap, and
+    ``query_key_layers`` (position biases on the scores) and ``query_key_macs`` say how much that is.
     """
 
     layers: int
     covered_layers: int
+    query_key_layers: int = 0
     macs: int | None = None
     covered_macs: int | None = None
     query_key_macs: int | None = None
@@ -41,15 +43,15 @@ class Coverage:
 
 def coverage(channels: ChannelGraph, macs: Mapping[str, int] | None = None) -> Coverage:
     """The shares, given the MACs of operators by id."""
-    layers_ = len(channels.covered) + len(channels.uncovered)
+    aside = sum(reason == QUERY_KEY for reason in channels.uncovered.values())
+    counts = len(channels.covered) + len(channels.uncovered) - aside, len(channels.covered), aside
     if macs is None:
-        return Coverage(layers_, len(channels.covered))
+        return Coverage(*counts)
     on_graph = set(channels.covered) | {link.node for links in channels.into.values() for link in links}
     on_graph -= set(channels.uncovered)
     query_key = {end.node for end in channels.ends if end.reason == QUERY_KEY} - on_graph
     return Coverage(
-        layers_,
-        len(channels.covered),
+        *counts,
         sum(macs.values()),
         sum(count for node, count in macs.items() if node in on_graph),
         sum(count for node, count in macs.items() if node in query_key),
@@ -65,6 +67,8 @@ def layers(draft: Draft) -> tuple[tuple[str, ...], dict[str, str]]:
         if node.id not in draft.sight.layers or node.body in draft.sight.idle:
             continue
         begins = any(name in draft.tensors and not draft.into.get(name) for name in node.outputs)
+        if node.id not in linked and not begins and _only_shaped(draft, node):
+            continue
         if node.id not in draft.apart and (node.id in linked or begins):
             covered.append(node.id)
         else:
@@ -72,12 +76,17 @@ def layers(draft: Draft) -> tuple[tuple[str, ...], dict[str, str]]:
     return tuple(covered), uncovered
 
 
+def _only_shaped(draft: Draft, node: OpNode) -> bool:
+    """Whether the operator computes nothing but the shape of a constant, as an expanded class token."""
+    constant = draft.sight.found.constant
+    computed = [index for index, name in enumerate(node.inputs) if name and name not in constant]
+    return all(declared_role(node.op_type, node.domain, index) is Role.SETTING for index in computed)
+
+
 def _reason(draft: Draft, node: OpNode) -> str:
     lost = next((draft.lost[name] for name in (*node.inputs, *node.outputs) if name in draft.lost), None)
     if lost is None:
         return "its input has no channels"
-    return (
-        lost.reason
-        if lost.node == node.id
-        else f"its input is not followed past '{lost.node}': {lost.reason}"
-    )
+    if lost.node == node.id or lost.reason == QUERY_KEY:
+        return lost.reason
+    return f"its input is not followed past '{lost.node}': {lost.reason}"

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 
-from nnea_graph.channels.draft.draft import CHANNEL_LIMIT, Arrival, Draft
+from nnea_graph.channels.draft.draft import Arrival, Draft
 from nnea_graph.channels.draft.sight import Sight
+from nnea_graph.channels.draft.standing import Standing
 from nnea_graph.channels.graph import ChannelTensor
 from nnea_graph.graph import OpNode
 
 Visit = Callable[[Draft, OpNode], None]
+Standings = Mapping[str, Standing]
 
 
-def input_channels(sight: Sight, name: str, visit: Visit) -> ChannelTensor | None:
+def standings(sight: Sight, visit: Visit) -> Standings:
+    """What is value and what gate, found without any channels."""
+    draft = Draft(sight, scouting=True)
+    for node in sight.graph:
+        visit(draft, node)
+    return draft.standing
+
+
+def input_channels(sight: Sight, name: str, visit: Visit, known: Standings) -> ChannelTensor | None:
     """Channels of an input of the model; None where it leads to no weights, or to none by its channels.
 
     Each axis in turn is taken for channels and followed to the first weights. Through a flattening several
-    axes arrive as channels together; a layer of one channel takes an input without any.
+    axes arrive as channels together; a layer of one channel takes an input without any. ``known`` are standings.
     """
     dims = _dims(sight, name)
     if dims is None:
         return None
-    followed = [(axis, dim) for axis, dim in enumerate(dims) if 1 < dim <= CHANNEL_LIMIT]
-    trials = {axis: _arrivals(sight, name, axis, dim, visit) for axis, dim in followed}
-    if not trials:
-        trials = {-1: _arrivals(sight, name, None, 1, visit)}
+    tried = {axis: ChannelTensor(name, (axis,), (dim,)) for axis, dim in enumerate(dims) if dim > 1}
+    tried = tried or {-1: ChannelTensor(name, (), ())}
+    trials = {axis: _arrivals(sight, tensor, visit, known) for axis, tensor in tried.items()}
     return _chosen(sight, name, dims, trials, dense=True) or _chosen(sight, name, dims, trials, dense=False)
 
 
@@ -71,11 +80,10 @@ def _dims(sight: Sight, name: str) -> tuple[int, ...] | None:
     return tuple(dim if isinstance(dim, int) else 1 for dim in info.shape)
 
 
-def _arrivals(sight: Sight, name: str, axis: int | None, dim: int, visit: Visit) -> list[Arrival]:
-    """Follow one axis up to the weights that it meets."""
-    draft = Draft(sight, scouting=True)
-    axes = () if axis is None else (axis,)
-    draft.begin(name, axes, (dim,) * len(axes))
+def _arrivals(sight: Sight, tensor: ChannelTensor, visit: Visit, known: Standings) -> list[Arrival]:
+    """Follow these channels up to the weights that they meet."""
+    draft = Draft(sight, scouting=True, standing=dict(known))
+    draft.begin(tensor.name, tensor.axes, tensor.dims)
     waiting: list[tuple[int, str]] = []
     seen: set[str] = set()
 
@@ -85,7 +93,7 @@ def _arrivals(sight: Sight, name: str, axis: int | None, dim: int, visit: Visit)
                 seen.add(node.id)
                 heappush(waiting, (sight.places[node.id], node.id))
 
-    reach(sight.graph.consumers(name))
+    reach(sight.graph.consumers(tensor.name))
     while waiting:
         node = sight.graph.node(heappop(waiting)[1])
         visit(draft, node)

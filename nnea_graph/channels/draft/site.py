@@ -13,7 +13,7 @@ from nnea_graph.channels.draft.gains import Part, carried
 from nnea_graph.channels.draft.sight import Reader
 from nnea_graph.channels.draft.standing import Standing
 from nnea_graph.channels.draft.strength import Block, spread, weighed
-from nnea_graph.channels.graph import ChannelTensor, Link
+from nnea_graph.channels.graph import ChannelTensor, End, Link
 from nnea_graph.graph import OpNode
 from nnea_graph.ops.call import OpCall, UnknownFactError
 
@@ -166,6 +166,13 @@ class Site:
         found = self.draft.end(self.node, self.name(index), reason)
         for name in self.node.outputs:
             self.draft.lost.setdefault(name, found)
+
+    def lose(self, reason: str) -> None:
+        """The outputs have no channels; the reason is told where somebody asks for them."""
+        index = next(iter(self.followed()), None)
+        if index is not None and not self.draft.scouting:
+            for name in self.node.outputs:
+                self.draft.lost.setdefault(name, End(self.node.id, self.name(index), reason))
 
     def end_all(self, reason: str) -> None:
         """The channels of every input end here."""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from nnea_graph.channels.draft.letters import Product, carry_letters, real_letters
 from nnea_graph.channels.draft.site import Site
+from nnea_graph.channels.draft.standing import Standing
 
 VALUES = "attention: followed the values"
 QUERY_KEY = "query-key"
 COMPUTED = "its weights are computed by the model"
 BILINEAR = "product: followed the second operand"
+
+
+def _weighed(site: Site, product: Product, staying: list[int]) -> bool:
+    """Whether a softmax weighs the only operand whose channels stay apart."""
+    others = {product.left, product.right} - set(staying)
+    return len(others) == 1 and site.standing(others.pop()) is Standing.GATE
 
 
 def mix(site: Site, product: Product) -> None:
@@ -22,6 +29,9 @@ def mix(site: Site, product: Product) -> None:
         for index, tensor in found.items()
         if all(letter in product.out_letters for letter in real_letters(tensor, product.letters(index)))
     ]
+    if site.draft.scouting and not _weighed(site, product, staying):
+        # Heads of queries and keys stay apart as well; only values lead to the next layer.
+        return
     if not staying:
         site.end_all(QUERY_KEY if len(found) == 2 else COMPUTED)
         return

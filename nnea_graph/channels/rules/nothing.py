@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from nnea_graph.channels.draft.site import Site
 from nnea_graph.channels.draft.table import channels
-from nnea_graph.graph import OpNode
 
 LABELS = (
     "And ArgMax ArgMin Equal EyeLike Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual "
@@ -27,8 +26,4 @@ def made(site: Site) -> None:
 @channels(*LABELS.split())
 def labelled(site: Site) -> None:
     """Places, classes and comparisons: whoever takes them for channels begins anew."""
-    site.end_all(_reason(site.node))
-
-
-def _reason(node: OpNode) -> str:
-    return f"{node.op_type} gives labels, not values"
+    site.lose(f"{site.node.op_type} gives labels, not values")
