@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,10 +18,15 @@ from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
 from nnea_graph.inference.constant_values import DerivedPayload, evaluate, loaded
 from nnea_graph.inference.walk import Inference
 from nnea_graph.ops.roles import Role
+from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.shape_inference import SHAPES
 
 CHANNELS = Key[ChannelGraph]("channels")
+STRENGTHS = Key[str]("strengths")
+"""What strengths on the channel graph are made of: ``weights`` (|w|) or ``importance`` (|w| mean |a|)."""
+
+Means = Mapping[tuple[str, int], NDArray[np.floating[Any]]]
 
 _LAYER_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
 
@@ -30,23 +35,30 @@ _LAYER_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
 class ChannelsPass(Pass):
     """Follows every channel of every tensor from the inputs to the outputs.
 
-    ``activations`` holds the mean |a| of each channel by (tensor, axis), where data ran; without it all count 1.
+    Strengths are |w| times the mean |a| of the channel where real data ran, |w| alone elsewhere.
     """
 
     name = "channels"
     requires = (SHAPES, WEIGHTS)
-    provides = (CHANNELS,)
-
-    activations: Mapping[tuple[str, int], NDArray[np.floating[Any]]] = field(default_factory=dict)
+    uses = (ACTIVATIONS,)
+    provides = (CHANNELS, STRENGTHS)
 
     def run(self, graph: ModelGraph) -> None:
         """Build the graph; weights are read when strengths are asked for."""
-        graph[CHANNELS] = build_channels(sight_of(graph, self.activations))
+        measured = measured_means(graph)
+        graph[CHANNELS] = build_channels(sight_of(graph, measured))
+        graph[STRENGTHS] = "importance" if measured else "weights"
 
 
-def sight_of(
-    graph: ModelGraph, activations: Mapping[tuple[str, int], NDArray[np.floating[Any]]] | None = None
-) -> Sight:
+def measured_means(graph: ModelGraph) -> Means:
+    """Mean |a| by tensor and channel axis, as the activations pass saw it on real data; made-up ones tell nothing."""
+    found = graph[ACTIVATIONS] if ACTIVATIONS in graph else None  # noqa: SIM401 - a graph is no dict
+    if found is None or found.synthetic:
+        return {}
+    return {place: stats.mean_abs for place, stats in found.seen.items()}
+
+
+def sight_of(graph: ModelGraph, activations: Means | None = None) -> Sight:
     """What the builder of the channel graph sees of a model, by the facts of earlier passes."""
     found = graph[SHAPES]
     layers = frozenset(

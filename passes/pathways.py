@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from nnea_graph.channels.ends import choose_ends
+from nnea_graph.channels.ends import Ends, choose_ends
 from nnea_graph.channels.forward import forward
 from nnea_graph.channels.pathways import Pathways, pathways
 from nnea_graph.channels.shares import Score, Vector
@@ -19,6 +19,9 @@ PATHWAYS = Key[Pathways]("pathways")
 MARGINALS = Key[Mapping[str, Vector]]("marginals")
 """By tensor of the channel graph: the part of all path mass that runs through each channel, in float64."""
 
+PATH_ENDS = Key[Ends]("path_ends")
+"""Between which channels the paths were looked for."""
+
 
 @dataclass(frozen=True)
 class PathwaysPass(Pass):
@@ -30,7 +33,7 @@ class PathwaysPass(Pass):
 
     name = "pathways"
     requires = (CHANNELS,)
-    provides = (PATHWAYS, MARGINALS)
+    provides = (PATHWAYS, MARGINALS, PATH_ENDS)
 
     k: int = 10
     score: str = "flow"
@@ -47,6 +50,7 @@ class PathwaysPass(Pass):
         channels = graph[CHANNELS]
         ends = choose_ends(channels, self.sink, self.sink_channel, self.source, self.source_channel)
         reached = forward(channels, score, ends.sources)
+        graph[PATH_ENDS] = ends
         graph[PATHWAYS], graph[MARGINALS] = pathways(channels, reached, ends, score, self.k)
 
 

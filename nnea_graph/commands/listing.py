@@ -28,6 +28,7 @@ def _described(name: str, kind: type[Pass]) -> str:
         f"{name}{'' if kind.default else '  (only when asked for: -p +' + name + ')'}",
         f"    {summary}",
         f"    needs   {_names(kind.requires)}",
+        *([f"    uses    {_names(kind.uses)}, where there are any"] if kind.uses else []),
         f"    gives   {_names(kind.provides)}",
     ]
     return "\n".join([*lines, f"    options {options}" if options else ""]).rstrip() + "\n"

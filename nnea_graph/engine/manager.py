@@ -29,7 +29,7 @@ class PassResult:
 
 
 def ordered_passes(passes: Sequence[Pass]) -> list[Pass]:
-    """The passes, each after those that provide what it requires.
+    """The passes, each after those that provide what it requires or uses.
 
     Raises:
         PassError: two passes provide one fact, nobody provides a required one, or they wait for each other.
@@ -47,7 +47,8 @@ def ordered_passes(passes: Sequence[Pass]) -> list[Pass]:
         missing = [key.name for key in each.requires if key.name not in providers]
         if missing:
             raise PassError(f"pass '{each.name}' requires '{missing[0]}', which no pass provides")
-        sorter.add(each.name, *(providers[key.name].name for key in each.requires))
+        used = [key for key in each.uses if key.name in providers]
+        sorter.add(each.name, *(providers[key.name].name for key in (*each.requires, *used)))
     by_name = {each.name: each for each in passes}
     try:
         return [by_name[name] for name in sorter.static_order()]

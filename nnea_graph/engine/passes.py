@@ -13,12 +13,14 @@ from nnea_graph.graph import Key, ModelGraph
 class Pass(ABC):
     """Annotates a graph with facts. The fields of a pass are its options, typed and with defaults.
 
-    ``requires`` are the facts that it reads, ``provides`` those that it writes. A pass in
-    ``default`` runs when the user names no pipeline: it is cheap. One with ``runs_model`` needs a runtime.
+    ``requires`` are the facts that it reads, ``provides`` those that it writes, ``uses`` those that it reads
+    where there are any. A pass in ``default`` runs when the user names no pipeline: it is cheap. One with
+    ``runs_model`` needs a runtime.
     """
 
     name: ClassVar[str]
     requires: ClassVar[tuple[Key[Any], ...]] = ()
+    uses: ClassVar[tuple[Key[Any], ...]] = ()
     provides: ClassVar[tuple[Key[Any], ...]] = ()
     default: ClassVar[bool] = True
     runs_model: ClassVar[bool] = False

@@ -10,6 +10,7 @@ from typing import Any
 
 from nnea_graph.engine.passes import Pass
 from nnea_graph.errors import UsageError
+from nnea_graph.graph import Key
 
 _ITEM = re.compile(r"\s*(?P<add>\+?)(?P<name>[A-Za-z_][\w-]*)\s*(?:\{(?P<options>[^{}]*)\})?\s*(?:,|$)")
 
@@ -125,7 +126,8 @@ def complete(
         for name, load in catalogue.items():
             if name not in chosen and load().default and (may_run or not _runs(load(), catalogue)):
                 chosen[name] = build(load(), {}, given)
-    return _with_needed(chosen, catalogue, given)
+    with_data = may_run and given.get("data") is not None
+    return _with_needed(chosen, catalogue, given, with_data=with_data)
 
 
 def _runs(kind: type[Pass], catalogue: Catalogue) -> bool:
@@ -137,9 +139,12 @@ def _runs(kind: type[Pass], catalogue: Catalogue) -> bool:
     return any(_runs(each, catalogue) for each in providers if needed & {key.name for key in each.provides})
 
 
-def _with_needed(chosen: dict[str, Pass], catalogue: Catalogue, given: Mapping[str, Any]) -> list[Pass]:
+def _with_needed(
+    chosen: dict[str, Pass], catalogue: Catalogue, given: Mapping[str, Any], *, with_data: bool
+) -> list[Pass]:
+    """The passes, and those of the facts that they need; with data also of those that only data make worth using."""
     provided = {key.name for each in chosen.values() for key in each.provides}
-    needed = [key.name for each in chosen.values() for key in each.requires]
+    needed = [key.name for each in chosen.values() for key in _wanted(each, with_data=with_data)]
     while needed:
         key = needed.pop()
         if key in provided:
@@ -148,6 +153,10 @@ def _with_needed(chosen: dict[str, Pass], catalogue: Catalogue, given: Mapping[s
             if any(given_key.name == key for given_key in load().provides):
                 chosen[name] = build(load(), {}, given)
                 provided |= {given_key.name for given_key in chosen[name].provides}
-                needed += [required.name for required in chosen[name].requires]
+                needed += [required.name for required in _wanted(chosen[name], with_data=with_data)]
                 break
     return list(chosen.values())
+
+
+def _wanted(each: Pass, *, with_data: bool) -> tuple[Key[Any], ...]:
+    return (*each.requires, *each.uses) if with_data else each.requires

@@ -23,14 +23,16 @@ def made(
     requires: tuple[Key[Any], ...] = (),
     provides: tuple[Key[Any], ...] = (),
     act: Callable[[ModelGraph], None] | None = None,
+    uses: tuple[Key[Any], ...] = (),
 ) -> Pass:
     """A pass that writes 1 for whatever it provides, unless ``act`` says otherwise."""
-    needs, gives = requires, provides
+    needs, likes, gives = requires, uses, provides
 
     @dataclass(frozen=True)
     class Made(Pass):
         name: ClassVar[str] = label
         requires: ClassVar[tuple[Key[Any], ...]] = needs
+        uses: ClassVar[tuple[Key[Any], ...]] = likes
         provides: ClassVar[tuple[Key[Any], ...]] = gives
 
         def run(self, graph: ModelGraph) -> None:
@@ -55,6 +57,12 @@ def fail(_: ModelGraph) -> None:
 def test_passes_run_after_what_they_need_whatever_the_order_given() -> None:
     last, middle, first = made("last", (B,), (C,)), made("middle", (A,), (B,)), made("first", (), (A,))
     assert [each.name for each in ordered_passes([last, middle, first])] == ["first", "middle", "last"]
+
+
+def test_a_pass_runs_after_what_it_uses_and_without_it() -> None:
+    user, giver = made("user", provides=(B,), uses=(A,)), made("giver", (), (A,))
+    assert [each.name for each in ordered_passes([user, giver])] == ["giver", "user"]
+    assert [each.name for each in ordered_passes([user])] == ["user"]
 
 
 def test_a_missing_provider_is_named() -> None:

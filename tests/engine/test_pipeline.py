@@ -134,3 +134,23 @@ def test_a_named_pass_comes_alone() -> None:
 def test_a_misspelled_pass_is_guessed() -> None:
     with pytest.raises(UsageError, match="did you mean 'user'"):
         complete(parse("usr"), KNOWN, {})
+
+
+@dataclass(frozen=True)
+class TastyPass(_Idle):
+    name = "tasty"
+    uses: ClassVar[tuple[Key[Any], ...]] = (Key("base"),)
+    default = False
+
+
+@pytest.mark.parametrize(
+    ("given", "may_run", "names"),
+    [({}, True, ["tasty"]), ({"data": 1}, True, ["tasty", "base"]), ({"data": 1}, False, ["tasty"])],
+    ids=["no-data", "data", "data-and-no-run"],
+)
+def test_what_a_pass_only_uses_runs_with_data_alone(
+    given: dict[str, Any], names: list[str], *, may_run: bool
+) -> None:
+    known: dict[str, Any] = {**KNOWN, "tasty": lambda: TastyPass}
+    chosen = complete(parse("tasty"), known, given, may_run=may_run)
+    assert [each.name for each in chosen] == names
