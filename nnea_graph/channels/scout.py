@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 
-from nnea_graph.channels.draft.draft import Arrival, Draft
+from nnea_graph.channels.draft.draft import CHANNEL_LIMIT, Arrival, Draft
 from nnea_graph.channels.draft.sight import Sight
 from nnea_graph.channels.draft.standing import Standing
 from nnea_graph.channels.graph import ChannelTensor
@@ -32,7 +32,8 @@ def input_channels(sight: Sight, name: str, visit: Visit, known: Standings) -> C
     dims = _dims(sight, name)
     if dims is None:
         return None
-    tried = {axis: ChannelTensor(name, (axis,), (dim,)) for axis, dim in enumerate(dims) if dim > 1}
+    few = [(axis, dim) for axis, dim in enumerate(dims) if 1 < dim <= CHANNEL_LIMIT]
+    tried = {axis: ChannelTensor(name, (axis,), (dim,)) for axis, dim in few}
     tried = tried or {-1: ChannelTensor(name, (), ())}
     trials = {axis: _arrivals(sight, tensor, visit, known) for axis, tensor in tried.items()}
     return _chosen(sight, name, dims, trials, dense=True) or _chosen(sight, name, dims, trials, dense=False)
