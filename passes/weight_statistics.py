@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnea_graph.engine import Pass
-from nnea_graph.graph import Key, ModelGraph
+from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.inference.constant_values import loaded
 from nnea_graph.ops.roles import Role
 from nnea_graph.passes.constants import WEIGHTS, Weight
-from nnea_graph.stats.accumulator import Accumulator, measure
+from nnea_graph.stats.accumulator import Accumulator
 from nnea_graph.stats.metrics import Metrics, metrics
+from nnea_graph.stats.sharing import measure_each
 
 STATISTICS_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
 """What the statistics are of. Biases are few and of another kind than the weights beside them."""
@@ -31,31 +33,49 @@ MODEL_STATISTICS = Key[WeightStatistics]("model_statistics")
 
 @dataclass(frozen=True)
 class WeightStatisticsPass(Pass):
-    """Streams every weight once, in pieces; a tied tensor is measured where it is met first."""
+    """Streams the weights in pieces, on up to so many processes; a tied tensor counts once in the whole."""
 
     name = "weight_statistics"
     requires = (WEIGHTS,)
     provides = (WEIGHT_STATISTICS, MODEL_STATISTICS)
 
-    threads: int = 2
+    processes: int = 3
 
     def run(self, graph: ModelGraph) -> None:
-        """Measure layer by layer; the model's accumulator is the sum of theirs."""
-        whole = Accumulator()
+        """Measure weight by weight; what is known of a layer is kept until it is complete."""
+        jobs: list[tuple[OpNode, Weight]] = []
         for node in graph:
             weights = [weight for weight in graph[node, WEIGHTS] if weight.role in STATISTICS_ROLES]
-            graph[node, WEIGHT_STATISTICS] = self._layer(weights, whole)
-        graph[MODEL_STATISTICS] = WeightStatistics(metrics(whole))
+            reason = _reason(weights)
+            if reason:
+                graph[node, WEIGHT_STATISTICS] = WeightStatistics(None, reason)
+            else:
+                jobs += [(node, weight) for weight in weights]
+        missing = Counter(node.id for node, _ in jobs)
+        layers: dict[str, Accumulator] = {}
+        whole = Accumulator()
 
-    def _layer(self, weights: Sequence[Weight], whole: Accumulator) -> WeightStatistics:
-        if not weights:
-            return WeightStatistics(None, "no weights")
-        layer = Accumulator()
-        for weight in weights:
-            if weight.constant.dtype.kind in {"complex", "string"}:
-                return WeightStatistics(None, f"weights of type {weight.constant.dtype}")
-            part = measure(loaded(weight.constant), self.threads)
-            layer.merge(part)
+        def finish(index: int, part: Accumulator) -> None:
+            node, weight = jobs[index]
             if not weight.tied_to:
                 whole.merge(part)
-        return WeightStatistics(metrics(layer))
+            layer = layers.pop(node.id, None)
+            if layer:
+                part.merge(layer)
+            missing[node.id] -= 1
+            if missing[node.id]:
+                layers[node.id] = part
+            else:
+                graph[node, WEIGHT_STATISTICS] = WeightStatistics(metrics(part))
+
+        measure_each([weight.constant for _, weight in jobs], finish, self.processes, loaded)
+        graph[MODEL_STATISTICS] = WeightStatistics(metrics(whole))
+
+
+def _reason(weights: Sequence[Weight]) -> str:
+    """Why there are no statistics of these weights, if so."""
+    if not weights:
+        return "no weights"
+    dtypes = [weight.constant.dtype for weight in weights]
+    unreal = next((dtype for dtype in dtypes if dtype.kind in {"complex", "string"}), None)
+    return f"weights of type {unreal}" if unreal else ""

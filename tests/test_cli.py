@@ -66,7 +66,7 @@ def usage(program: Program, *arguments: str, made: ModelProto = RELU) -> str:
         pytest.param(["-p", "cost{x=1}"], "has no option 'x'", id="pass-option-unknown"),
         pytest.param(["-p", "cost{training}"], "needs a value", id="pass-option-without-value"),
         pytest.param(
-            ["-p", "weight_statistics{threads=two}"], "is int, not 'two'", id="pass-option-of-wrong-type"
+            ["-p", "weight_statistics{processes=two}"], "is int, not 'two'", id="pass-option-of-wrong-type"
         ),
         pytest.param(["-p", "__import__('os')"], "cannot read the pipeline", id="pipeline-is-no-program"),
         pytest.param(["--limit", "noodles=3"], "no such limit; there are file_bytes", id="limit-unknown"),

@@ -105,6 +105,11 @@ class DataFile:
             raise ModelError(f"{self.name} cannot be mapped: {error}") from error
 
     @property
+    def held(self) -> bool:
+        """Whether the descriptor is open, and not only for the time of a read."""
+        return self._finalizer.alive
+
+    @property
     def descriptor(self) -> int:
         """The open descriptor, for whoever maps the file."""
         return self._descriptor

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.frontends.data_file import DataFile
-from nnea_graph.graph import DType, Payload
+from nnea_graph.graph import DType, Payload, Region
 from nnea_graph.graph.dtypes import decode
 
 
@@ -34,6 +34,10 @@ class FilePayload:
         begin = first * self.dtype.bits // 8
         raw = self.file.read(self.offset + begin, self.dtype.nbytes(stop) - begin)
         return decode(raw, self.dtype, start - first, stop - first)
+
+    def region(self) -> Region | None:
+        """Where the elements are, for a process that inherits the descriptor."""
+        return Region(self.file.descriptor, self.offset, self.dtype) if self.file.held else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The model as one networkx graph: operators, tensors, constants and typed facts."""
 
-from nnea_graph.graph.constants import Constant, Payload
+from nnea_graph.graph.constants import Constant, Payload, Region, Stored
 from nnea_graph.graph.dtypes import DTYPES, DType
 from nnea_graph.graph.keys import Key
 from nnea_graph.graph.model import ModelGraph, ModelInfo, TypeOracle
@@ -17,6 +17,8 @@ __all__ = [
     "ModelInfo",
     "OpNode",
     "Payload",
+    "Region",
+    "Stored",
     "TensorInfo",
     "TypeOracle",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,24 @@ class Payload(Protocol):
 
     def elements(self, start: int, stop: int) -> NDArray[Any]:
         """Elements ``start`` to ``stop`` in row-major order, as ordinary numbers (see ``dtypes.decode``)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Stored elements one after the other in an open file, from byte ``offset`` on."""
+
+    descriptor: int
+    offset: int
+    dtype: DType
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """A payload whose elements another process can read as well."""
+
+    def region(self) -> Region | None:
+        """Where they are; None where the file is not held open."""
         ...
 
 

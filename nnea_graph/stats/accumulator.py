@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,12 +68,8 @@ class Accumulator:
             PassError: the elements are not real numbers.
         """
         flat = _real(chunk)
-        if flat.dtype == np.float64 or flat.size < SMALL:
-            self._add_doubles(flat.astype(np.float64))
-            return
-        self._counter = self._counter or Counter(CHUNK)
         for start in range(0, flat.size, CHUNK):
-            self._add_singles(flat[start : start + CHUNK], self._counter)
+            self._add(flat[start : start + CHUNK])
 
     def merge(self, other: Accumulator) -> None:
         """Count what the other has counted."""
@@ -90,6 +85,15 @@ class Accumulator:
     def _count_below(self, counts: Iterable[int]) -> None:
         self.below = tuple(mine + more for mine, more in zip(self.below, counts, strict=True))
 
+    def _add(self, values: NDArray[Any]) -> None:
+        """Count a block of float32 or float64."""
+        singles = None if values.size < SMALL else _singles(values)
+        if singles is None:
+            self._add_doubles(values.astype(np.float64))
+            return
+        self._counter = self._counter or Counter(CHUNK)
+        self._add_singles(singles, self._counter)
+
     def _add_singles(self, values: NDArray[np.float32], counter: Counter) -> None:
         """Count a block of float32."""
         patterns = np.bitwise_and(values.view(np.int32), 0x7FFF_FFFF, out=counter.pattern[: values.size])
@@ -104,8 +108,7 @@ class Accumulator:
         if low < NORMAL:
             tiny = patterns[(patterns > 0) & (patterns < NORMAL)].view(np.float32)
             self._cells.add(count_doubles(tiny.astype(np.float64)))
-        flag = counter.flag[: patterns.size]
-        self._count_below(int(np.count_nonzero(np.less(patterns, limit, out=flag))) for limit in _PATTERNS)
+        self._count_below(counter.below(patterns, limit, top) for limit in _PATTERNS)
         self.finite += patterns.size
         self._extend(*np.array([low, top], np.int32).view(np.float32))
         counter.add(patterns, low, top)
@@ -127,40 +130,26 @@ class Accumulator:
         self.min, self.max = min(self.min, float(low)), max(self.max, float(top))
 
 
-def accumulate(chunks: Iterable[NDArray[Any]]) -> Accumulator:
-    """Count the elements of arrays of real numbers as they come, on this thread.
+def accumulate(chunks: Iterable[NDArray[Any]], counter: Counter | None = None) -> Accumulator:
+    """Count the elements of arrays of real numbers as they come; a ``counter`` lends its buffers.
 
     Raises:
         PassError: the elements are not real numbers.
     """
-    result = Accumulator()
+    result = Accumulator(_counter=counter)
     for chunk in chunks:
         result.update(chunk)
     result.settle()
     return result
 
 
-def measure(constant: Constant, threads: int = 2) -> Accumulator:
-    """Count the elements of a constant, a chunk at a time; the result does not depend on ``threads``.
-
-    The payload is read from several threads at once.
+def measure(constant: Constant, counter: Counter | None = None) -> Accumulator:
+    """Count the elements of a constant, a chunk at a time.
 
     Raises:
         PassError: the elements are not real numbers.
     """
-    size, starts = constant.size, range(0, constant.size, CHUNK)
-
-    def share(thread: int) -> Accumulator:
-        mine = starts[thread::threads]
-        return accumulate(constant.payload.elements(start, min(start + CHUNK, size)) for start in mine)
-
-    if threads < 2 or len(starts) < 2:
-        return accumulate(constant.chunks())
-    result = Accumulator()
-    with ThreadPoolExecutor(threads) as pool:
-        for part in pool.map(share, range(threads)):
-            result.merge(part)
-    return result
+    return accumulate(constant.chunks(), counter)
 
 
 def _real(values: NDArray[Any]) -> NDArray[Any]:
@@ -169,3 +158,12 @@ def _real(values: NDArray[Any]) -> NDArray[Any]:
         raise PassError(f"statistics are of real numbers, not {values.dtype}: leave such tensors out")
     narrow = values.dtype.itemsize <= 2 or values.dtype == np.float32
     return np.ascontiguousarray(values, np.float32 if narrow else np.float64).reshape(-1)
+
+
+def _singles(values: NDArray[Any]) -> NDArray[np.float32] | None:
+    """The same numbers as float32, which are counted ten times as fast; None where they are not the same."""
+    if values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        singles = values.astype(np.float32)
+    return singles if np.array_equal(singles, values) else None

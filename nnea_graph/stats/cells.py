@@ -29,8 +29,15 @@ NORMAL, INFINITY = 0x0080_0000, 0x7F80_0000
 
 _REST = 23 - STEPS  # bits of a float32 behind those of the cell's number
 _BELOW = (-127 - LOWEST) << STEPS  # cells of float64 below those of float32
-_PACK = 37  # packed sums count values from this bit on; the distances of _FULL values stay below it
-_FULL = (1 << (63 - _PACK)) - 1
+_PACK = 37  # each value adds 2^_PACK and its pattern to its cell
+_FULL = ((1 << 63) - 1) // ((1 << _PACK) + (1 << 31))  # values in a cell before their sum overflows
+
+_ONE = np.int64(1 << _PACK)
+
+_REST_64 = 52 - STEPS  # the same two of a float64
+_BELOW_64 = (-1023 - LOWEST) << STEPS
+_SMALLEST_NORMAL = np.finfo(np.float64).tiny
+_LIFT = 52  # powers of two that give every float64 a leading one
 
 
 @dataclass(slots=True)
@@ -65,28 +72,42 @@ class Cells:
 
 def count_doubles(values: NDArray[np.float64]) -> Cells:
     """Cells of positive finite values, at least one."""
-    mantissa, exponent = np.frexp(values)
-    # frexp's mantissa lies in [1/2, 1); rounding up to 1 carries into the next binade's first cell, rightly.
-    scaled = np.rint(mantissa * 2.0 ** (STEPS + UNIT + 1)).astype(np.int64)
-    number = ((exponent.astype(np.int64) - 2 - LOWEST) << STEPS) + (scaled >> UNIT)
+    small = values < _SMALLEST_NORMAL
+    if not small.any():
+        return _count_normal(values)
+    cells = _count_normal(values[small] * 2.0**_LIFT)
+    cells.low -= _LIFT << STEPS
+    if not small.all():
+        cells.add(_count_normal(values[~small]))
+    return cells
+
+
+def _count_normal(values: NDArray[np.float64]) -> Cells:
+    """Cells of values with a leading one, whose patterns therefore sort by relative size."""
+    # Rounding up carries into the next cell, and from a binade's last cell into the next binade, rightly.
+    rounded = values.view(np.int64) + (1 << (_REST_64 - UNIT - 1))
+    number = rounded >> _REST_64
     low = int(number.min())
     number -= low
+    rounded &= (1 << _REST_64) - 1
+    rounded >>= _REST_64 - UNIT
     distance = np.zeros(int(number.max()) + 1, np.int64)
-    np.add.at(distance, number, scaled & ((1 << UNIT) - 1))
-    return Cells(low, np.stack([np.bincount(number), distance]))
+    np.add.at(distance, number, rounded)
+    return Cells(low + _BELOW_64, np.stack([np.bincount(number), distance]))
 
 
 class Counter:
     """Counts float32 patterns into one table, for one thread.
 
     Its buffers are reused, as fresh memory would cost more than the arithmetic in it. One addition a value
-    does all: the packed sums count it in their high bits and add up distances in the low ones. That addition
-    is half of all the work; a second sum a cell (of squares), or ``bincount`` in its place, measured slower.
+    does all: that of 2^37 + pattern. As all patterns of a cell but for their distances are the same, and the
+    distances add up to less than 2^37, division tells how many values make the sum. That addition is more
+    than half of all the work; a second sum a cell (of squares), or ``bincount``, measured slower.
     """
 
     def __init__(self, block: int) -> None:
         self.pattern = np.empty(block, np.int32)
-        self.flag = np.empty(block, np.bool_)
+        self._flag = np.empty(block, np.bool_)
         self._number = np.empty(block, np.intp)
         self._packed = np.empty(block, np.int64)
         self._table = np.zeros(1 << (31 - _REST), np.int64)
@@ -102,12 +123,17 @@ class Counter:
             self._unpack()
         number, packed = self._number[: patterns.size], self._packed[: patterns.size]
         np.right_shift(patterns, _REST, out=number)
-        np.bitwise_and(patterns, (1 << _REST) - 1, out=packed)
-        packed |= 1 << _PACK
+        np.bitwise_or(patterns, _ONE, out=packed)
         np.add.at(self._table, number, packed)
         self._low = min(self._low, max(low, NORMAL) >> _REST)
         self._high = max(self._high, (top >> _REST) + 1)
         self._pending += patterns.size
+
+    def below(self, patterns: NDArray[np.int32], limit: int, top: int) -> int:
+        """How many patterns, none over ``top``, are below a limit."""
+        if top < limit:
+            return patterns.size
+        return int(np.count_nonzero(np.less(patterns, limit, out=self._flag[: patterns.size])))
 
     def drain(self) -> Cells:
         """What was counted since the last call."""
@@ -119,7 +145,9 @@ class Counter:
         self._table[: NORMAL >> _REST] = 0
         if self._low < self._high:
             packed = self._table[self._low : self._high]
-            distance = (packed & ((1 << _PACK) - 1)) << (UNIT - _REST)
-            self._drained.add(Cells(self._low + _BELOW, np.stack([packed >> _PACK, distance])))
+            edge = (np.arange(self._low, self._high) << _REST) + (1 << _PACK)
+            count = packed // edge
+            distance = (packed - count * edge) << (UNIT - _REST)
+            self._drained.add(Cells(self._low + _BELOW, np.stack([count, distance])))
             packed[:] = 0
         self._low, self._high, self._pending = self._table.size, 0, 0

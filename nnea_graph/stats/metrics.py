@@ -90,7 +90,7 @@ def metrics(acc: Accumulator) -> Metrics:
         sparsity=sparsity,
         top_share={f"{percent}": 1 - curve.height(1 - percent / 100) for percent in TOP_PERCENTS},
         reach={f"{percent}": 1 - curve.place(1 - percent / 100) for percent in REACH_PERCENTS},
-        lorenz=tuple(curve.height(percent / 100) for percent in range(101)),
+        lorenz=curve.lorenz(),
         curve_bound=curve.bound,
     )
 
@@ -111,42 +111,40 @@ class _Levels:
 
     exponent: int
     count: NDArray[np.int64]
+    sums: Floats
     mean: Floats
     log: Floats
     rise: Floats
     room: Floats
-
-    @property
-    def sums(self) -> Floats:
-        return self.count * self.mean
-
-    @property
-    def variance(self) -> Floats:
-        """The middle of what is possible: 0 to rise x room (Bhatia and Davis); off by at most width^2 / 8."""
-        return self.rise * self.room / 2
-
-    @property
-    def slack(self) -> Floats:
-        """Half the mean |x - y| that numbers at the edges alone would have; at most width / 4."""
-        width = self.rise + self.room
-        return np.divide(self.rise * self.room, width, out=np.zeros_like(width), where=width > 0)
+    variance: Floats
+    """The middle of what is possible: 0 to rise x room (Bhatia and Davis); off by at most width^2 / 8."""
+    slack: Floats
+    """Half the mean |x - y| that numbers at the edges alone would have; at most width / 4."""
 
 
 def _levels(acc: Accumulator) -> _Levels:
     filled = np.flatnonzero(acc.cells.table[0])
-    count, distance = acc.cells.table[:, filled]
-    binade, step = np.divmod(filled + acc.cells.low, 1 << STEPS)
-    shift, exponent = binade - binade[-1], int(binade[-1]) + LOWEST
+    count, distance = acc.cells.table.take(filled, 1)
+    number = filled + acc.cells.low
+    binade = number >> STEPS
+    step = number & ((1 << STEPS) - 1)
+    low, top = int(binade[0]), int(binade[-1])
+    exponent = top + LOWEST
+    scale = np.ldexp(1.0, np.arange(low - top, 1))[binade - low]
     place = distance / count * 2.0**-UNIT
     mantissa = 1 + (step + place) * 2.0**-STEPS
-    mean = np.ldexp(mantissa, shift)
-    rise, room = (np.ldexp(part * 2.0**-STEPS, shift) for part in (place, 1 - place))
+    mean = mantissa * scale
+    scale *= 2.0**-STEPS
+    rise, room = place * scale, (1 - place) * scale
     rise[0] = min(rise[0], mean[0] - math.ldexp(acc.min, -exponent))
     room[-1] = min(room[-1], math.ldexp(acc.max, -exponent) - mean[-1])
     # A number alone is its mean. Means of float64 are rounded and may lie a hair outside.
     rise[(count == 1) | (rise < 0)] = 0
     room[room < 0] = 0
-    return _Levels(exponent, count, mean, np.log(mantissa) + shift * math.log(2), rise, room)
+    product, width = rise * room, rise + room
+    slack = np.divide(product, width, out=np.zeros_like(width), where=width > 0)
+    log = np.log(mantissa) + (binade - top) * math.log(2)
+    return _Levels(exponent, count, count * mean, mean, log, rise, room, product / 2, slack)
 
 
 def _entropy(levels: _Levels, count: int) -> float:
@@ -217,6 +215,10 @@ class _Curve:
 
     def height(self, place: float) -> float:
         return float(np.interp(place, self.places, self.heights))
+
+    def lorenz(self) -> tuple[float, ...]:
+        """The heights at 0, 1, ... 100 %."""
+        return tuple(np.interp(np.arange(101) / 100, self.places, self.heights).tolist())
 
     def place(self, height: float) -> float:
         return float(np.interp(height, self.heights, self.places))

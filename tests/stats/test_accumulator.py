@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from dataclasses import fields
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,8 +16,9 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import PassError
 from nnea_graph.graph import DTYPES, Constant
-from nnea_graph.graph.constants import FillPayload, constant_of
+from nnea_graph.graph.constants import CHUNK, FillPayload, constant_of
 from nnea_graph.stats import Accumulator, accumulate, measure, metrics
+from nnea_graph.stats.cells import Counter, count_doubles
 
 FLOAT32 = DTYPES[1]
 UNDEFINED = {
@@ -95,11 +99,16 @@ def test_strided_and_big_endian_arrays_count_as_their_values() -> None:
     assert parts(accumulate([values.astype(">f4")[::2, ::3]])) == expected
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 8])
-def test_measure_does_not_depend_on_threads(threads: int) -> None:
+def test_measure_counts_what_accumulate_counts() -> None:
     values = mixed((1 << 20) + 17)
     expected = parts(accumulate([values]))
-    assert parts(measure(constant_of("w", values, FLOAT32), threads)) == expected
+    assert parts(measure(constant_of("w", values, FLOAT32))) == expected
+
+
+def test_a_lent_counter_keeps_nothing() -> None:
+    counter, values = Counter(CHUNK), mixed(300_000)
+    accumulate([values[::-1] * np.float32(3)], counter)
+    assert parts(accumulate([values], counter)) == parts(accumulate([values]))
 
 
 def test_the_input_is_not_changed() -> None:
@@ -142,6 +151,32 @@ def test_merging_leaves_the_other_alone() -> None:
 def test_sums_of_more_values_than_a_packed_sum_holds() -> None:
     # 2^26 values fill the packed sums; all lie in one cell, close to its upper edge.
     value, size = np.nextafter(np.float32(0.25), np.float32(0)), (1 << 26) + (1 << 20)
-    acc = measure(Constant("w", FLOAT32, (size,), FillPayload(value, np.dtype(np.float32)), 0), threads=1)
+    acc = measure(Constant("w", FLOAT32, (size,), FillPayload(value, np.dtype(np.float32)), 0))
     assert acc.cells.table[0].tolist() == [size]
     assert metrics(acc).mean == float(value)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int32, np.int64, np.uint64])
+def test_wide_types_that_hold_float32_count_as_float32(dtype: type) -> None:
+    singles = np.rint(mixed(300_000) * 100) if np.issubdtype(dtype, np.integer) else mixed(300_000)
+    singles = np.abs(singles).clip(0, 1 << 24)
+    assert parts(accumulate([singles.astype(dtype)])) == parts(accumulate([singles]))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-310, 1e-311, 1e305, 5e-324])
+def test_cells_of_float64_are_those_of_exact_arithmetic(scale: float) -> None:
+    values = np.random.default_rng(1).uniform(1, 500, 3000) * scale
+    counts: dict[int, int] = defaultdict(int)
+    distances: dict[int, int] = defaultdict(int)
+    for value in values.tolist():
+        exponent = math.frexp(value)[1] - 1
+        # The place in its binade in units of 2^-43, to the nearest.
+        place = math.floor((Fraction(value) / Fraction(2) ** exponent - 1) * 2**43 + Fraction(1, 2))
+        number = ((exponent + 1074) << 13) + (place >> 30)
+        counts[number] += 1
+        distances[number] += place & (2**30 - 1)
+    cells = count_doubles(values)
+    filled = np.flatnonzero(cells.table[0]) + cells.low
+    assert dict(zip(filled.tolist(), cells.table[0, filled - cells.low].tolist(), strict=True)) == counts
+    assert {number: int(cells.table[1, number - cells.low]) for number in counts} == distances
+    assert cells.table[1].sum() == sum(distances.values())
