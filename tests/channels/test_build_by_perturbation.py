@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import ModelProto
 from reference.channel_nets import NETS
+from reference.channel_pass import channels_of
 from reference.perturbation import all_values, feeds_of, linked, moved
 
-from nnea_graph.api import load
 from nnea_graph.channels.graph import ChannelGraph, Link
-from nnea_graph.engine import run_passes
-from nnea_graph.passes.channels import CHANNELS, ChannelsPass
-from nnea_graph.passes.constants import ConstantsPass
-from nnea_graph.passes.shape_inference import ShapeInferencePass
 
 MIXING = {"LayerNormalization", "InstanceNormalization", "Softmax"}
 """What normalizes moves all channels by one; it carries each to itself."""
-
-
-def channels_of(model: ModelProto) -> ChannelGraph:
-    graph = load(model)
-    results = run_passes(graph, [ShapeInferencePass(), ConstantsPass(), ChannelsPass()])
-    assert [result.reason for result in results if result.status != "ok"] == []
-    return graph[CHANNELS]
 
 
 def links_by_place(channels: ChannelGraph) -> dict[tuple[str, str, str], list[Link]]:
