@@ -49,11 +49,14 @@ class Session:
             )
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         self.outputs = tuple(value.name for value in self._session.get_outputs())
+        self.defaults = frozenset(value.name for value in self._session.get_overridable_initializers())
 
     def run(
         self, feeds: Arrays, outputs: Sequence[str] | None = None, seconds: float | None = None
     ) -> list[Any]:
         """The outputs in order, all by default; given up after so many seconds, if any.
+
+        Inputs that have a default may be left out of ``feeds``.
 
         Raises:
             RunError: an input is missing, an operator fails, or the time is up.
@@ -61,7 +64,7 @@ class Session:
         missing = [name for name in self.inputs if name not in feeds]
         if missing:
             raise RunError(f"the model's input '{missing[0]}' is not given; the data has {', '.join(feeds)}")
-        fed = {name: feeds[name] for name in self.inputs}
+        fed = {name: feeds[name] for name in (*self.inputs, *(self.defaults & feeds.keys()))}
         with _limited(seconds) as options, explained("onnxruntime cannot run the model"):
             results: list[Any] = self._session.run(outputs or None, fed, options)
             # onnxruntime takes an empty list for all of them.

@@ -1,0 +1,314 @@
+"""Measures what really happens to the output when the least important weights or channels go, by running it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from nnea_graph.channels.cuts import WHOLE, concerned, ordered_cuts
+from nnea_graph.channels.owners import last_layers
+from nnea_graph.channels.removable import CRITERIA, UNITS, Cut, Removable, removable, removed, zeroed
+from nnea_graph.engine import Pass
+from nnea_graph.errors import DataError, RunError, UsageError
+from nnea_graph.graph import Key, ModelGraph, OpNode
+from nnea_graph.inference.constant_values import UnpackedPayload
+from nnea_graph.ops.roles import Role
+from nnea_graph.passes.activations import ACTIVATIONS, SYNTHETIC_SAMPLES
+from nnea_graph.passes.constants import WEIGHTS
+from nnea_graph.passes.importance import mean_activations
+from nnea_graph.passes.memory import MEMORY
+from nnea_graph.passes.shape_inference import DIMS, SHAPES
+from nnea_graph.runtime.batch import Data
+from nnea_graph.stats.change import Change
+
+if TYPE_CHECKING:
+    from nnea_graph.runtime.altered import AlteredSession
+    from nnea_graph.runtime.rerun import Rerun
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measurement: so many were set to zero, and what that changed. ``loss`` is as ``loss_of`` says."""
+
+    cut: Cut
+    removed: int
+    change: Change
+    loss: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSensitivity:
+    """What was measured of an operator's weights; ``reason`` says why nothing, ``no_channels`` why none of those."""
+
+    points: tuple[Point, ...] = ()
+    reason: str = ""
+    no_channels: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSensitivity:
+    """What was measured of all layers at once, and on what; ``not_run`` says why nothing was.
+
+    ``samples`` of ``offered`` (None: not known) were used. ``unaltered`` compares the model with itself: its
+    accuracy, and what its outputs differ by from run to run. ``measured`` of the ``planned`` points fitted into
+    the time. ``loss_of`` is ``accuracy`` (its drop), ``agreement`` (1 minus it) or ``relative_l2``.
+    """
+
+    source: str
+    synthetic: bool
+    limit: float
+    samples: int = 0
+    offered: int | None = None
+    unaltered: Change = field(default_factory=lambda: Change(None, None, None, None))
+    loss_of: str = "relative_l2"
+    planned: int = 0
+    measured: int = 0
+    points: tuple[Point, ...] = ()
+    not_run: str = ""
+
+
+SENSITIVITY = Key[LayerSensitivity]("sensitivity")
+MODEL_SENSITIVITY = Key[ModelSensitivity]("model_sensitivity")
+
+
+@dataclass(frozen=True)
+class SensitivityPass(Pass):
+    """Zeroes 10 to 90 % of each layer's and of all weights or channels, the least first, and runs the data.
+
+    ``seconds`` bound the measuring: what does not fit is left out, the most telling comes first. ``loss`` is what
+    a removal may cost to count as harmless: points of accuracy (0.01 is one point) with labels, else the share
+    of samples whose class changes, else relative L2. ``units`` are ``weights`` and ``channels``.
+    """
+
+    name = "sensitivity"
+    requires = (DIMS, SHAPES, WEIGHTS, MEMORY, ACTIVATIONS)
+    provides = (SENSITIVITY, MODEL_SENSITIVITY)
+    default = False
+    runs_model = True
+
+    data: Data | None = None
+    batch_size: int = 8
+    seed: int = 0
+    seconds: float = 60.0
+    loss: float = 0.01
+    units: tuple[str, ...] = UNITS
+    peak_bytes: int = 8 << 30
+    progress: Callable[[str], None] | None = None
+
+    def run(self, graph: ModelGraph) -> None:
+        """Measure, as far as the model and the time allow."""
+        clock = _Clock(self.seconds)
+        self._check()
+        found = {node.id: _removable(graph, node) for node in graph}
+        layers = {node: each for node, each in found.items() if isinstance(each, Removable)}
+        last = last_layers(graph, layers)
+        layers = {node: _kept_outputs(each) if node in last else each for node, each in layers.items()}
+        model, points = self._measured(graph, layers, clock)
+        graph[MODEL_SENSITIVITY] = replace(model, points=tuple(points.get(WHOLE, ())))
+        for node in graph:
+            each = layers.get(node.id)
+            if each is None:
+                graph[node, SENSITIVITY] = LayerSensitivity(reason=str(found[node.id]))
+            else:
+                graph[node, SENSITIVITY] = LayerSensitivity(
+                    tuple(points.get(node.id, ())), model.not_run, each.no_channels
+                )
+
+    def _check(self) -> None:
+        unknown = [unit for unit in self.units if unit not in UNITS]
+        if unknown or not self.units:
+            raise UsageError(
+                f"-p: option 'units' of pass 'sensitivity' is weights, channels or weights|channels,"
+                f" not '{'|'.join(self.units)}'"
+            )
+        for name, value in (("seconds", self.seconds), ("loss", self.loss)):
+            if not value > 0:
+                raise UsageError(f"-p: option '{name}' of pass 'sensitivity' is above 0, not {value}")
+
+    def _measured(
+        self, graph: ModelGraph, layers: dict[str, Removable], clock: _Clock
+    ) -> tuple[ModelSensitivity, dict[str, list[Point]]]:
+        """The facts of the model but for its points, and points by layer."""
+        from nnea_graph.runtime.altered import AlteredSession  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.rerun import Bounds, Rerun  # noqa: PLC0415 - start-up
+
+        activations = graph[ACTIVATIONS]
+        nothing = ModelSensitivity(activations.source, activations.synthetic, self.loss)
+        if activations.not_run or not layers:
+            return replace(nothing, not_run=activations.not_run or "no layer's weights can be altered"), {}
+        try:
+            data = self._data(graph)
+            weights = {
+                slot: constant for each in layers.values() for slot, constant in each.constants().items()
+            }
+            session = AlteredSession(graph, weights)
+            rerun = Rerun(session, data, self._batch_size(graph), Bounds(self.seconds * _FIRST_SHARE))
+            return _Measuring(self, layers, session, rerun, clock).all(nothing)
+        except (RunError, DataError) as error:
+            if isinstance(error, DataError) and self.data is not None:
+                raise
+            return replace(nothing, not_run=str(error)), {}
+
+    def _data(self, graph: ModelGraph) -> Data:
+        """What the activations were taken on."""
+        from nnea_graph.runtime.synthetic import synthetic_data  # noqa: PLC0415 - start-up
+
+        if self.data is not None:
+            return self.data
+        return synthetic_data(
+            graph,
+            graph[DIMS].inputs,
+            samples=SYNTHETIC_SAMPLES,
+            seed=self.seed,
+            types=graph[SHAPES].types,
+        )
+
+    def _batch_size(self, graph: ModelGraph) -> int:
+        """One sample where a batch would take too much memory."""
+        memory = graph[MEMORY]
+        return self.batch_size if memory.peak_bytes * self.batch_size <= self.peak_bytes else 1
+
+
+_FIRST_SHARE = 0.05
+"""Of the time, at most, for the first run of the samples."""
+_SECONDS_PER_WEIGHT = 3e-8
+"""What choosing and zeroing takes, until it has been measured."""
+
+
+class _Clock:
+    """Whether one more measurement fits into the time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.start = time.monotonic()
+        self.stop = self.start + seconds
+        self.run = 0.0
+        self.weight = _SECONDS_PER_WEIGHT
+
+    def fits(self, weights: int) -> bool:
+        return time.monotonic() + self.cost(weights) <= self.stop
+
+    def cost(self, weights: int) -> float:
+        return self.run + weights * self.weight
+
+    def learn(self, choosing: float, running: float, weights: int) -> None:
+        self.weight = (self.weight + choosing / weights) / 2
+        self.run = (self.run + running) / 2
+
+    def left(self, weights: int, points: int) -> float:
+        """Seconds until all is measured, or the time is up."""
+        wanted = points * self.run + weights * self.weight
+        return max(0.0, min(wanted, self.stop - time.monotonic()))
+
+
+@dataclass(slots=True)
+class _Measuring:
+    """All points of a model, as far as the time goes."""
+
+    wanted: SensitivityPass
+    layers: dict[str, Removable]
+    session: AlteredSession
+    rerun: Rerun
+    clock: _Clock
+    loss_of: str = ""
+    unaltered: Change = field(default_factory=lambda: Change(None, None, None, None))
+
+    def all(self, nothing: ModelSensitivity) -> tuple[ModelSensitivity, dict[str, list[Point]]]:
+        started = time.monotonic()
+        self.unaltered = self.rerun.change({}) or self.unaltered
+        self.clock.run = time.monotonic() - started
+        if self.unaltered.relative_l2 is None:
+            reason = self.unaltered.reason or "the model has no output of real numbers other than zero"
+            return replace(nothing, not_run=reason), {}
+        self.loss_of = _loss_of(self.unaltered)
+        plan = ordered_cuts(list(self.layers.values()), self.wanted.units)
+        points = self._points(plan)
+        model = replace(
+            nothing,
+            samples=self.rerun.samples,
+            offered=self.rerun.total,
+            unaltered=self.unaltered,
+            loss_of=self.loss_of,
+            planned=len(plan),
+            measured=sum(map(len, points.values())),
+        )
+        return model, {name: sorted(found, key=_place) for name, found in points.items()}
+
+    def _points(self, plan: Sequence[tuple[str, Cut]]) -> dict[str, list[Point]]:
+        points: dict[str, list[Point]] = {}
+        sizes = [self._weights(name, cut) for name, cut in plan]
+        left, measured = sum(sizes), 0
+        for place, ((name, cut), weights) in enumerate(zip(plan, sizes, strict=True)):
+            if self.wanted.progress:
+                seconds = round(self.clock.left(left, len(plan) - place))
+                self.wanted.progress(f"{measured}/{len(plan)}, {seconds // 60}:{seconds % 60:02} left")
+            left -= weights
+            point = self._point(name, cut, weights) if self.clock.fits(weights) else None
+            if point is not None:
+                points.setdefault(name, []).append(point)
+                measured += 1
+        return points
+
+    def _weights(self, name: str, cut: Cut) -> int:
+        return sum(layer.size("weights") for layer in concerned(self.layers, name, cut))
+
+    def _point(self, name: str, cut: Cut, weights: int) -> Point | None:
+        """None where the time was up before it was known."""
+        started = time.monotonic()
+        concerns = list(concerned(self.layers, name, cut))
+        altered = {
+            slot: values
+            for layer in concerns
+            for slot, values in zeroed(layer, self.session.originals, cut, self.wanted.seed).items()
+        }
+        chosen = time.monotonic()
+        try:
+            change = self.rerun.change(altered, self.clock.stop)
+        except RunError as error:
+            change = Change(None, None, None, None, str(error))
+        if change is None:
+            return None
+        self.clock.learn(chosen - started, time.monotonic() - chosen, weights)
+        return Point(cut, sum(removed(layer, cut) for layer in concerns), change, self._loss(change))
+
+    def _loss(self, change: Change) -> float | None:
+        if self.loss_of == "relative_l2":
+            return change.relative_l2
+        before, after = getattr(self.unaltered, self.loss_of), getattr(change, self.loss_of)
+        return None if after is None else before - after
+
+
+def _loss_of(unaltered: Change) -> str:
+    if unaltered.accuracy is not None:
+        return "accuracy"
+    return "agreement" if unaltered.agreement is not None else "relative_l2"
+
+
+def _place(point: Point) -> tuple[int, int, float]:
+    """In a table."""
+    return UNITS.index(point.cut.unit), CRITERIA.index(point.cut.criterion), point.cut.fraction
+
+
+def _kept_outputs(layer: Removable) -> Removable:
+    return replace(layer, channels=0, no_channels="its channels are outputs of the model")
+
+
+def _removable(graph: ModelGraph, node: OpNode) -> Removable | str:
+    """What can go from an operator, or why nothing is measured of it."""
+    from nnea_graph.runtime.altered import ALTERABLE  # noqa: PLC0415 - start-up
+
+    weights = graph[node, WEIGHTS]
+    measured = [weight for weight in weights if weight.role is Role.WEIGHT]
+    if not measured:
+        return "it has no weights but scales and biases" if weights else "no weights"
+    if any(isinstance(weight.constant.payload, UnpackedPayload) for weight in measured):
+        return f"{node.op_type} unpacks its weights by itself; they cannot be altered here"
+    foreign = [weight for weight in measured if weight.constant.dtype.name not in ALTERABLE]
+    if foreign:
+        return f"weights of type {foreign[0].constant.dtype.name} cannot be altered here"
+    activations = graph[ACTIVATIONS]
+    alterable = [weight for weight in weights if weight.constant.dtype.name in ALTERABLE]
+    return removable(
+        graph, graph[SHAPES], node, alterable, lambda meeting: mean_activations(meeting, activations)
+    )
