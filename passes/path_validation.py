@@ -1,0 +1,221 @@
+"""Runs the model without the units on the best paths, and with them alone, against other units of the same layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.channels.choices import Chosen, drawn, largest, units_on_paths
+from nnea_graph.channels.removal import Removal, read_strengths, removals
+from nnea_graph.engine import Pass
+from nnea_graph.errors import RunError, UsageError
+from nnea_graph.graph import Key, ModelGraph
+from nnea_graph.passes.channels import CHANNELS
+from nnea_graph.passes.memory import MEMORY
+from nnea_graph.passes.pathways import MARGINALS, PATHWAYS
+from nnea_graph.passes.shape_inference import SHAPES
+from nnea_graph.runtime.batch import Data
+from nnea_graph.stats.effects import Effect
+
+_RANDOM = "random"
+_WHOLE_LAYER = "all its units are on the paths"
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What happened with the units on the paths and with as many others of each layer: ``random`` is one a draw."""
+
+    paths: Effect
+    importance: Effect
+    marginal: Effect
+    random: tuple[Effect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TriedLayer:
+    """``units`` of the ``channels`` of a tensor are on the paths; they are set to 0 in ``place``."""
+
+    tensor: str
+    place: str
+    units: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathValidation:
+    """``removed`` is without the chosen units, ``kept`` with them alone; ``not_validated`` says why there is neither.
+
+    ``accuracy`` is that of the whole model. ``output`` is the tensor that is compared. ``left_out`` are tensors on
+    the paths whose units stay as they are, with the reason. ``complete`` is False where the time was up.
+    """
+
+    not_validated: str = ""
+    source: str = ""
+    output: str = ""
+    samples: int = 0
+    complete: bool = False
+    layers: tuple[TriedLayer, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    accuracy: float | None = None
+    removed: Trials | None = None
+    kept: Trials | None = None
+
+
+PATH_VALIDATION = Key[PathValidation]("path_validation")
+
+
+@dataclass(frozen=True)
+class PathValidationPass(Pass):
+    """Tells whether the units on the best paths matter more than others, by running the model; needs real data.
+
+    ``repeats`` random choices are drawn for each layer. After ``seconds`` the samples so far are what counts;
+    ``peak_bytes`` bounds the activations of one batch.
+    """
+
+    name = "path_validation"
+    requires = (SHAPES, MEMORY, CHANNELS, PATHWAYS, MARGINALS)
+    provides = (PATH_VALIDATION,)
+    runs_model = True
+
+    data: Data | None = None
+    batch_size: int = 8
+    seed: int = 0
+    repeats: int = 5
+    seconds: float = 60.0
+    peak_bytes: int = 8 << 30
+
+    def run(self, graph: ModelGraph) -> None:
+        """Say why not, or try."""
+        if self.repeats < 1:
+            raise UsageError(f"path_validation: repeats={self.repeats}; draw at least 1 random choice")
+        reason = self._reason(graph)
+        if reason or self.data is None:
+            graph[PATH_VALIDATION] = PathValidation(reason)
+            return
+        found = _layers(graph)
+        try:
+            graph[PATH_VALIDATION] = replace(self._tried(graph, self.data, found), source=self.data.source)
+        except RunError as error:
+            graph[PATH_VALIDATION] = PathValidation(str(error), self.data.source)
+
+    def _reason(self, graph: ModelGraph) -> str:
+        """Why nothing can be tried; "" if it can."""
+        if self.data is None:
+            return "there are no data: give --data"
+        if self.data.synthetic:
+            return "the data are made up: give --data"
+        if not graph[PATHWAYS].paths:
+            return "there are no paths"
+        if graph[MEMORY].peak_bytes > self.peak_bytes:
+            return f"one run takes {graph[MEMORY].peak_bytes:,} bytes of activations, more than peak_bytes"
+        return ""
+
+    def _tried(self, graph: ModelGraph, data: Data, found: _Layers) -> PathValidation:
+        from nnea_graph.runtime.masked import Maskable, MaskedSession  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.trials import Setting, run_trials  # noqa: PLC0415 - start-up
+
+        tensors = graph[CHANNELS].tensors
+        places = [tensors[layer.place] for layer in found.tried]
+        session = MaskedSession(
+            graph, [Maskable(each.name, each.axes, each.dims) for each in places], graph[SHAPES].types
+        )
+        found = found.without(session.refused)
+        if not found.tried:
+            reason = next(iter(found.left_out.values()), "there are none between the ends")
+            return PathValidation(f"no unit on the paths can be compared: {reason}", left_out=found.left_out)
+        output, axes = _output(graph)
+        trials = _trials(graph, found.tried, self._choices(graph, found.tried))
+        outcome = run_trials(
+            Setting(session, trials, output, axes), data.batches(self._batch_size(graph)), self.seconds
+        )
+        return PathValidation(
+            output=output,
+            samples=outcome.samples,
+            complete=outcome.complete,
+            layers=tuple(_described(graph, layer) for layer in found.tried),
+            left_out=found.left_out,
+            accuracy=outcome.whole.accuracy,
+            removed=_of_mode("removed", outcome.effects),
+            kept=_of_mode("kept", outcome.effects),
+        )
+
+    def _batch_size(self, graph: ModelGraph) -> int:
+        memory = graph[MEMORY]
+        needed = memory.peak_bytes * (1 if memory.unknown else self.batch_size)
+        return self.batch_size if needed <= self.peak_bytes else 1
+
+    def _choices(self, graph: ModelGraph, layers: Sequence[Removal]) -> dict[str, Chosen]:
+        """Units by the way in which they are chosen."""
+        counts = {layer.tensor: _count(graph, layer) for layer in layers}
+        random = {
+            f"{_RANDOM} {repeat}": drawn(layers, counts, self.seed, repeat) for repeat in range(self.repeats)
+        }
+        return {
+            "paths": units_on_paths(layers),
+            "importance": largest(layers, read_strengths(graph[CHANNELS])),
+            "marginal": largest(layers, graph[MARGINALS]),
+            **random,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """The layers on the paths; ``left_out`` by tensor with the reason."""
+
+    tried: tuple[Removal, ...]
+    left_out: Mapping[str, str]
+
+    def without(self, refused: Mapping[str, str]) -> _Layers:
+        """Less those whose places cannot be masked."""
+        more = {layer.tensor: refused[layer.place] for layer in self.tried if layer.place in refused}
+        return _Layers(
+            tuple(layer for layer in self.tried if layer.tensor not in more), {**self.left_out, **more}
+        )
+
+
+def _layers(graph: ModelGraph) -> _Layers:
+    found = removals(graph, graph[CHANNELS], graph[PATHWAYS].paths)
+    whole = {layer.tensor: _WHOLE_LAYER for layer in found if layer.units.size == _count(graph, layer)}
+    return _Layers(tuple(layer for layer in found if layer.tensor not in whole), whole)
+
+
+def _count(graph: ModelGraph, layer: Removal) -> int:
+    return graph[CHANNELS].tensors[layer.tensor].count
+
+
+def _described(graph: ModelGraph, layer: Removal) -> TriedLayer:
+    return TriedLayer(layer.tensor, layer.place, layer.units.size, _count(graph, layer))
+
+
+def _output(graph: ModelGraph) -> tuple[str, tuple[int, ...]]:
+    """The output that the best path ends in, else the first, and the axes of its channels."""
+    channels = graph[CHANNELS].tensors
+    ends = (path.units[-1].tensor for path in graph[PATHWAYS].paths)
+    name = next((tensor for tensor in ends if tensor in graph.outputs), graph.outputs[0])
+    return name, channels[name].axes if name in channels else ()
+
+
+def _trials(
+    graph: ModelGraph, layers: Sequence[Removal], choices: Mapping[str, Chosen]
+) -> dict[tuple[str, str], dict[str, NDArray[np.bool_]]]:
+    """Channels that stay, by place, for each mode and way."""
+    trials = {}
+    for way, chosen in choices.items():
+        marked = {layer.place: _marked(_count(graph, layer), chosen[layer.tensor]) for layer in layers}
+        trials["removed", way] = {place: ~units for place, units in marked.items()}
+        trials["kept", way] = marked
+    return trials
+
+
+def _marked(count: int, units: NDArray[np.int64]) -> NDArray[np.bool_]:
+    marks = np.zeros(count, np.bool_)
+    marks[units] = True
+    return marks
+
+
+def _of_mode(mode: str, effects: Mapping[tuple[str, str], Effect]) -> Trials:
+    random = tuple(effect for (of, way), effect in effects.items() if of == mode and way.startswith(_RANDOM))
+    return Trials(effects[mode, "paths"], effects[mode, "importance"], effects[mode, "marginal"], random)

@@ -1,0 +1,198 @@
+"""Validation of paths: what is tried, against what, and when it says that it was not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hostile.models import model, op, tensor, typed
+from onnx import ModelProto, numpy_helper
+
+from nnea_graph.api import data_options, load
+from nnea_graph.engine import run_passes
+from nnea_graph.engine.pipeline import complete, parse
+from nnea_graph.errors import UsageError
+from nnea_graph.graph import ModelGraph
+from nnea_graph.passes import catalogue
+from nnea_graph.passes.path_validation import PATH_VALIDATION, PathValidation, PathValidationPass
+from nnea_graph.passes.pathways import PATHWAYS
+from nnea_graph.render.page import Page
+from nnea_graph.render.text_validation import validation
+from nnea_graph.report.build import build_report
+from nnea_graph.report.validation import validation_of
+from nnea_graph.stats.effects import Effect
+
+MODELS = Path(__file__).parents[2] / "models"
+
+# Class 0 comes through h0, class 1 through h1; h2 and h3 carry next to nothing.
+STRONG = model(
+    [op("MatMul", ["x", "w"], ["h"]), op("Relu", ["h"], ["a"]), op("MatMul", ["a", "v"], ["y"])],
+    [typed("x", "n", 2)],
+    [typed("y", "n", 2)],
+    [
+        tensor("w", np.array([[9, 0, 0.01, 0.01], [0, 9, 0.01, 0.01]])),
+        tensor("v", np.array([[9, 0], [0, 9], [0.01, 0.01], [0.01, 0.01]])),
+    ],
+)
+X = np.eye(2, dtype=np.float32).repeat(10, 0)
+LABELS = np.arange(2).repeat(10)
+
+
+def run(
+    proto: ModelProto, text: str = "path_validation,pathways{k=2}", data: Any = None, **options: Any
+) -> ModelGraph:
+    graph = load(proto)
+    given: dict[str, Any] = {"dims": {}, "input_shapes": {}, **options}
+    if data is not None:
+        given |= data_options(graph, data, given)
+    results = run_passes(graph, complete(parse(text), catalogue(), given))
+    assert {result.status for result in results} == {"ok"}
+    return graph
+
+
+def found(*arguments: Any, **options: Any) -> PathValidation:
+    return run(*arguments, **options)[PATH_VALIDATION]
+
+
+def test_units_that_carry_everything_are_told_from_those_that_carry_nothing() -> None:
+    tried = found(STRONG, "path_validation{repeats=20},pathways{k=2}", {"x": X, "labels": LABELS})
+    assert (tried.samples, tried.complete, tried.accuracy, tried.output) == (20, True, 1.0, "y")
+    (layer,) = tried.layers
+    assert (layer.tensor, layer.place, layer.units, layer.channels) == ("h", "a", 2, 4)
+    assert tried.removed is not None
+    assert tried.kept is not None
+    assert tried.removed.paths.change == pytest.approx(1, abs=1e-4)
+    assert tried.kept.paths == Effect(pytest.approx(0, abs=1e-4), 1, 1)  # type: ignore[arg-type]
+    assert tried.removed.importance == tried.removed.marginal == tried.removed.paths
+    changes = [draw.change for draw in tried.removed.random]
+    assert len(changes) == 20
+    assert min(changes) == pytest.approx(0, abs=1e-4)  # type: ignore[type-var]
+
+
+def test_the_numbers_are_those_of_a_model_without_these_weights() -> None:
+    """The units on the best paths of the digits MLP, taken out by hand."""
+    file = MODELS / "digits_mlp.onnx"
+    graph = run(onnx.load(file), "path_validation,pathways{k=10}", MODELS / "digits.npz")
+    held = np.load(MODELS / "digits.npz")
+    values = {each.name: numpy_helper.to_array(each) for each in onnx.load(file).graph.initializer}
+    nodes = [node for node in onnx.load(file).graph.node if node.op_type == "Gemm"]
+
+    def logits(off: dict[int, list[int]]) -> Any:
+        a = held["x"].reshape(450, 64).astype(np.float64)
+        for node in nodes:
+            weight, bias = values[node.input[1]], values[node.input[2]]
+            a = a @ weight.T + bias
+            if node is not nodes[-1]:
+                a = np.maximum(a, 0)
+                a[:, off.get(len(bias), [])] = 0
+        return a
+
+    units: dict[int, set[int]] = {256: set(), 128: set()}
+    for path in graph[PATHWAYS].paths:
+        for size, unit in zip(units, path.units[1:-1], strict=True):
+            units[size].add(unit.channel)
+    before, after = logits({}), logits({size: sorted(each) for size, each in units.items()})
+    tried = graph[PATH_VALIDATION]
+    assert tried.removed is not None
+    assert tried.removed.paths.change == pytest.approx(
+        np.linalg.norm(after - before) / np.linalg.norm(before), rel=1e-4
+    )
+    assert tried.removed.paths.accuracy == (after.argmax(1) == held["labels"]).mean()
+    assert tried.removed.paths.agreement == (after.argmax(1) == before.argmax(1)).mean()
+    assert tried.accuracy == (before.argmax(1) == held["labels"]).mean()
+
+
+def test_batches_do_not_matter() -> None:
+    one, all_ = (found(STRONG, data={"x": X, "labels": LABELS}, batch_size=size) for size in (1, 20))
+    assert one.removed is not None
+    assert all_.removed is not None
+    assert one.removed.paths.change == pytest.approx(all_.removed.paths.change)
+    assert one.removed.paths.accuracy == all_.removed.paths.accuracy
+
+
+def test_without_labels_accuracy_is_not_known() -> None:
+    tried = found(STRONG, data={"x": X})
+    assert tried.accuracy is None
+    assert tried.removed is not None
+    assert tried.removed.paths.accuracy is None
+    assert tried.removed.paths.agreement is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "reason"),
+    [
+        ("", None, "there are no data: give --data"),
+        ("{peak_bytes=1}", {"x": X}, r"one run takes \d+ bytes of activations, more than peak_bytes"),
+        ("{seconds=0}", {"x": X}, "time"),
+    ],
+    ids=["no-data", "memory", "time"],
+)
+def test_it_says_why_nothing_was_validated(options: str, data: Any, reason: str) -> None:
+    graph = run(STRONG, f"path_validation{options},pathways{{k=2}}", data)
+    tried = graph[PATH_VALIDATION]
+    assert tried.removed is None
+    assert tried.kept is None
+    assert re.search(reason, tried.not_validated)
+
+
+def test_layers_that_are_on_the_paths_as_a_whole_are_left_out() -> None:
+    tried = found(STRONG, "path_validation,pathways{k=1000}", {"x": X})
+    assert tried.not_validated == "no unit on the paths can be compared: all its units are on the paths"
+    assert tried.left_out == {"h": "all its units are on the paths"}
+
+
+def test_a_model_without_hidden_units_is_not_validated() -> None:
+    proto = model(
+        [op("MatMul", ["x", "w"], ["y"])],
+        [typed("x", "n", 2)],
+        [typed("y", "n", 2)],
+        [tensor("w", np.eye(2))],
+    )
+    assert found(proto, data={"x": X}).not_validated == (
+        "no unit on the paths can be compared: there are none between the ends"
+    )
+
+
+def test_no_draw_is_no_comparison() -> None:
+    with pytest.raises(UsageError, match="repeats=0; draw at least 1"):
+        PathValidationPass(repeats=0).run(load(STRONG))
+
+
+def lines(graph: ModelGraph) -> list[str]:
+    page = Page(build_report(graph, [], ""), 80)
+    return [line.plain for line in validation(page, validation_of(graph))]
+
+
+def test_text_without_data_says_not_validated() -> None:
+    assert lines(run(STRONG)) == [
+        "",
+        "Validation of the paths",
+        "  not validated         there are no data: give --data",
+    ]
+
+
+def test_text_with_data_has_every_baseline_and_claims_what_was_counted() -> None:
+    shown = lines(run(STRONG, "path_validation,pathways{k=2}", {"x": X, "labels": LABELS}))
+    assert shown[1] == "Validation of the paths (20 samples; output y)"
+    assert shown[4].split() == ["whole", "model", "0", "100.0", "100.0"]
+    assert any(
+        line.split() == ["the", "units", "on", "the", "paths", "100.0", "50.0", "50.0"] for line in shown
+    )
+    assert "the 2 units on the paths in 1 layer changes the output" in " ".join(shown[-2:])
+
+
+def test_the_report_counts_the_draws_that_changed_less() -> None:
+    graph = run(STRONG, "path_validation{repeats=20},pathways{k=2}", {"x": X})
+    described, tried = validation_of(graph), graph[PATH_VALIDATION]
+    assert described is not None
+    assert tried.removed is not None
+    assert described.removed is not None
+    changes = [draw.change or 0 for draw in tried.removed.random]
+    assert described.removed.rank == sum(change < (tried.removed.paths.change or 0) for change in changes)
+    assert described.removed.random_low.change == min(changes)
+    assert described.removed.random_mean.change == pytest.approx(np.mean(changes))
+    assert described.removed.random_low.accuracy is None
