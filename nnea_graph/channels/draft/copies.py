@@ -16,8 +16,8 @@ def copies_of(places: Places, copies: Places | None) -> Places | None:
 
     ``copies`` are those of the source. -1 stays: what comes from nowhere is no copy.
 
-    >>> copies_of(np.array([0, 0, 1, -1, 1]), None)
-    array([ 0,  0,  2, -1,  2])
+    >>> copies_of(np.array([0, 0, 1, -1, 1]), None).tolist()
+    [0, 0, 2, -1, 2]
     """
     origin = places if copies is None else np.where(places >= 0, copies[places], -1)
     found, first, each = np.unique(origin, return_index=True, return_inverse=True)
