@@ -20,6 +20,9 @@ Numbers = NDArray[np.integer[Any]]
 ELEMENT_LIMIT = 1 << 25
 """Numbers that are moved at a time: 128 MB."""
 
+OPERANDS_LIMIT = 1 << 26
+"""Numbers of all operands together, as each is looked at by itself."""
+
 WIDE = 1 << 16
 """Channels above which positions that stay the same for long are not told apart."""
 
@@ -69,6 +72,8 @@ def read_off(
     if result.size > ELEMENT_LIMIT and 0 not in result.strides:
         raise UnknownFactError(f"{result.size} elements to follow, limit {ELEMENT_LIMIT}")
     slim = _slim(result, keep)
+    if len(tensors) * slim.size > OPERANDS_LIMIT:
+        raise UnknownFactError(f"{len(tensors)} operands of {slim.size} channels to tell apart")
     single = len(tensors) == 1 and bool((slim > 0).all())
     own = [slim] if single else [_own(slim, *pair) for pair in zip(firsts(tensors), tensors, strict=True)]
     varying = {axis for numbers in own for axis in range(slim.ndim) if _varies(numbers, axis)}
