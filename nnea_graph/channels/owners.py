@@ -19,9 +19,11 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 def weight_owners(node: OpNode, layout: Layout, shape: tuple[int, ...]) -> Numbers | None:
     """The output channel of each weight, in a shape that broadcasts against it; None where it has none.
 
-    A hidden unit of a recurrent operator owns a row of every gate.
+    A hidden unit of a recurrent operator owns a row of every gate, an entry of a table's rows its column.
     """
-    if layout.rows or layout.out_axis is None or not shape:
+    if layout.rows and len(shape) == 2:
+        return np.arange(shape[1])[None]
+    if layout.out_axis is None or not shape:
         return None
     if node.op_type in _GATES:
         return _hidden_units(shape[0], shape[1], shape[1] // _GATES[node.op_type])[:, :, None]

@@ -15,7 +15,7 @@ from typing import Any
 
 from nnea_graph.api import data_options, load, report_on
 from nnea_graph.engine import PassResult
-from nnea_graph.engine.manager import Listener, peak_bytes
+from nnea_graph.engine.manager import peak_bytes
 from nnea_graph.errors import UsageError
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.graph import ModelGraph
@@ -43,12 +43,12 @@ def run_model(model: Path, **options: Any) -> int:
         if options["output"]:
             stack.enter_context(output_folder(options["output"], force=options["force"]))
         graph = load(model, Limits.with_text(options["limits"]), options["allow_external"])
-        with _progress(shown=not (options["quiet"] or options["no_progress"])) as listener:
+        with _progress(shown=not (options["quiet"] or options["no_progress"])) as line:
             report, results = report_on(
                 graph,
                 options["passes"],
-                _pass_options(graph, options),
-                listener,
+                _pass_options(graph, options) | {"progress": line.detail if line else None},
+                line.tell if line else None,
                 may_run=not options["no_run"],
             )
         failed = any(finding.severity == "error" for finding in report.findings)
@@ -165,20 +165,35 @@ def _verdict(failed: bool) -> str:  # noqa: FBT001
 
 
 @contextmanager
-def _progress(*, shown: bool) -> Iterator[Listener | None]:
-    """One line on stderr that names the pass at work, only on a terminal."""
+def _progress(*, shown: bool) -> Iterator[_Line | None]:
+    """One line on stderr that names the pass at work and how far it is, only on a terminal."""
     if not shown or not sys.stderr.isatty():
         yield None
         return
-
-    def tell(name: str, place: int, count: int) -> None:
-        sys.stderr.write(f"\r\x1b[2K[{place + 1}/{count}] {name}")
-        sys.stderr.flush()
-
+    line = _Line()
     try:
-        yield tell
+        yield line
     finally:
-        sys.stderr.write("\r\x1b[2K")
+        line.write("")
+
+
+class _Line:
+    """The line that is written over again."""
+
+    def __init__(self) -> None:
+        self._pass = ""
+
+    def tell(self, name: str, place: int, count: int) -> None:
+        """A pass begins."""
+        self._pass = f"[{place + 1}/{count}] {name}"
+        self.write(self._pass)
+
+    def detail(self, text: str) -> None:
+        """The pass is so far."""
+        self.write(f"{self._pass} {text}")
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(f"\r\x1b[2K{text}")
         sys.stderr.flush()
 
 

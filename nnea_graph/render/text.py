@@ -12,10 +12,11 @@ from nnea_graph.render.text_cost import branches, sites
 from nnea_graph.render.text_findings import conventions, failures, findings
 from nnea_graph.render.text_layers import layers
 from nnea_graph.render.text_model import header
+from nnea_graph.render.text_sensitivity import sensitivity
 from nnea_graph.render.text_totals import cost, metrics
 from nnea_graph.report import Report
 
-_SECTIONS = (header, metrics, cost, branches, sites, layers, findings, conventions, failures)
+_SECTIONS = (header, metrics, cost, branches, sites, layers, sensitivity, findings, conventions, failures)
 _NARROWEST, _WIDEST = 72, 120
 _PLAIN: dict[int, str | int] = {
     **str.maketrans("×·…█▏▎▍▌▋▊▉→–", "x*~#|||||||>-"),

@@ -27,6 +27,8 @@ from nnea_graph.report.facts import count, fact, node_fact
 from nnea_graph.report.findings import findings_of
 from nnea_graph.report.formula import exact, note, short
 from nnea_graph.report.layers import layers_of
+from nnea_graph.report.sensitivity import model_sensitivity, with_sensitivity
+from nnea_graph.report.sensitivity_findings import sensitivity_findings
 from nnea_graph.report.statistics import NO_STATISTICS, statistic_totals
 
 _DEPENDENCIES = ("networkx", "numpy", "onnx")
@@ -35,9 +37,10 @@ _DEPENDENCIES = ("networkx", "numpy", "onnx")
 def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) -> schema.Report:
     """Describe everything that the passes have found."""
     dims = fact(graph, DIMS)
-    layers = layers_of(graph)
+    layers = with_sensitivity(graph, layers_of(graph))
     nodes = [_node(graph, node) for node in graph]
     totals = _totals(graph, layers)
+    sensitivity = model_sensitivity(graph, layers)
     return schema.Report(
         schema_version=schema.SCHEMA_VERSION,
         tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
@@ -49,9 +52,12 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         layers=layers,
         nodes=nodes,
         branches=_branches(graph, layers),
-        findings=findings_of(graph, totals, layers, nodes, results),
+        findings=findings_of(
+            graph, totals, layers, nodes, results, more=sensitivity_findings(sensitivity, layers)
+        ),
         passes=[schema.PassRun(each.name, each.status, each.reason) for each in results],
         data=_data(fact(graph, ACTIVATIONS)),
+        sensitivity=sensitivity,
     )
 
 

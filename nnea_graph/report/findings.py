@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nnea_graph.engine import PassResult
 from nnea_graph.graph import ModelGraph, OpNode
@@ -147,14 +147,16 @@ _SMALL_LAYER = 256
 _NOTES = {"unsorted-graph": UNSORTED, "renamed-node": RENAMED}
 
 
-def findings_of(
+def findings_of(  # noqa: PLR0913 - the parts of a report, and findings made elsewhere
     graph: ModelGraph,
     totals: Totals,
     layers: Sequence[Layer],
     nodes: Sequence[Node],
     results: Sequence[PassResult],
+    *,
+    more: Sequence[Finding] = (),
 ) -> list[Finding]:
-    """All findings, errors first, each kind in the order of the graph."""
+    """All findings, errors first, each kind in the order of the graph; ``more`` come after those of their severity."""
     found = [
         *_failures(results),
         *_structure(graph),
@@ -166,6 +168,7 @@ def findings_of(
         *_ties(layers),
         *_activity(graph, layers),
         *_batch_norms(graph),
+        *more,
     ]
     return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))
 
@@ -275,7 +278,8 @@ def _activity(graph: ModelGraph, layers: Sequence[Layer]) -> Iterator[Finding]:
     if activations is None:
         return
     if activations.not_run:
-        yield NOT_RUN.found(None, f"the model was not run: {activations.not_run}")
+        rule = NOT_RUN if activations.synthetic else replace(NOT_RUN, severity="error")
+        yield rule.found(None, f"the model was not run: {activations.not_run}")
     if activations.synthetic:
         return
     for layer in layers:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nnea_graph.report.doc import doc
+from nnea_graph.report.sensitivity_schema import LayerSensitivity, ModelSensitivity
+
 SCHEMA_VERSION = "1"
 
 Dim = int | str | None
-
-
-def doc(text: str) -> dict[str, str]:
-    """Metadata of a field: what it means, for ``nnea-graph schema``."""
-    return {"doc": text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +141,10 @@ class Layer:
     importance_per_mmac: float | None = field(metadata=doc("importance for each million MACs"))
     importance_per_kib: float | None = field(metadata=doc("importance for each KiB of stored weights"))
     channels: Channels | None = field(metadata=doc("what its channels showed; null where not observed"))
+    sensitivity: LayerSensitivity | None = field(
+        default=None,
+        metadata=doc("what the output loses without its weights; null where the pass did not run"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,3 +355,6 @@ class Report:
     findings: Sequence[Finding] = field(metadata=doc("errors, warnings, notes"))
     passes: Sequence[PassRun] = field(metadata=doc("what ran"))
     data: Data | None = field(metadata=doc("what the model was run on, null where no pass runs it"))
+    sensitivity: ModelSensitivity | None = field(
+        default=None, metadata=doc("measured with weights set to zero, null where the pass did not run")
+    )
