@@ -18,7 +18,10 @@ from nnea_graph.ops.evaluation import value_rules
 from nnea_graph.ops.shaping import shape_rules
 
 VALUE_LIMIT = 4096
-"""Elements above which a value is not followed: shape arithmetic is small."""
+"""Integers above which a value is not followed: shape arithmetic is small."""
+
+FLOATS_FOLLOWED = 64
+"""The same for floats: scales and ranges are smaller still, and what is larger is a weight."""
 
 _VALUES_LIMIT = 1 << 24
 """Elements of all values together: 128 MiB."""
@@ -193,7 +196,8 @@ class _Walker:
             if name in self.found.values or name not in self.graph.constants:
                 continue
             constant = self.graph.constants[name]
-            if constant.size <= VALUE_LIMIT and constant.dtype.kind != "string":
+            most = VALUE_LIMIT if constant.dtype.kind in {"int", "uint", "bool"} else FLOATS_FOLLOWED
+            if constant.size <= most and constant.dtype.kind != "string":
                 self._keep(name, constant.array())
 
     def _keep(self, name: str, value: NDArray[Any]) -> None:
@@ -306,7 +310,7 @@ class _Walker:
         except (UnknownFactError, BadCallError):
             return
         for name, value in zip(node.outputs, results, strict=False):
-            if name and value.size <= VALUE_LIMIT:
+            if name and value.size <= (VALUE_LIMIT if value.dtype.kind in "iub" else FLOATS_FOLLOWED):
                 self._keep(name, value)
                 info = self.found.types.get(name, _UNKNOWN)
                 self.found.types[name] = TensorInfo(info.dtype, tuple(value.shape))
