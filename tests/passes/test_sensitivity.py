@@ -1,0 +1,424 @@
+"""Sensitivity: the same numbers as an independent cut, run by onnxruntime; the budget; what is said of it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hostile.models import model, op, tensor
+from numpy.typing import NDArray
+from observing import ROOT, quiet_options
+from onnx import ModelProto, numpy_helper, parser
+
+from nnea_graph.api import analyze
+from nnea_graph.errors import UsageError
+from nnea_graph.render.json import render_json
+from nnea_graph.render.text import render_text
+from nnea_graph.report import Report
+from nnea_graph.report.sensitivity_schema import SensitivityPoint
+
+Array = NDArray[Any]
+MODELS = ROOT / "models"
+DATA = dict(np.load(MODELS / "digits.npz"))
+CLASSES = [Path(name).stem for name in ("digits_mlp.onnx", "digits_cnn.onnx", "digits_transformer.onnx")]
+FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+def report_of(name: str, text: str = "sensitivity", samples: int = 450) -> Report:
+    data = {key: values[:samples] for key, values in DATA.items()}
+    return analyze(MODELS / f"{name}.onnx", passes=f"{text},+importance,+weight_statistics", data=data)
+
+
+@pytest.fixture(scope="module")
+def mlp() -> Report:
+    return report_of("digits_mlp")
+
+
+@pytest.fixture(scope="module")
+def cnn() -> Report:
+    return report_of("digits_cnn", samples=150)
+
+
+def points_of(report: Report, layer: str = "") -> list[SensitivityPoint]:
+    found = report.sensitivity if not layer else next(x for x in report.layers if x.id == layer).sensitivity
+    assert found is not None
+    return list(found.points)
+
+
+# An independent cut: weights sorted in float64 and set in the file, onnxruntime runs it.
+
+
+def run(file: ModelProto, tensors: list[str], x: Array) -> list[Array]:
+    present = {value.name for value in file.graph.output}
+    file.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in present)
+    session = onnxruntime.InferenceSession(file.SerializeToString(), quiet_options())
+    outputs: list[Array] = session.run(tensors, {"x": x})
+    return outputs
+
+
+def cut_file(
+    name: str, unit: str, chosen: Mapping[str, Callable[[Array, Array], Array]], x: Array
+) -> ModelProto:
+    """The model without what the functions of weight and mean |a| choose; channels with their bias."""
+    file = onnx.load(MODELS / f"{name}.onnx")
+    stored = {each.name: each for each in file.graph.initializer}
+    nodes = [node for node in file.graph.node if node.name in chosen]
+    means = run(onnx.load(MODELS / f"{name}.onnx"), [node.input[0] for node in nodes], x)
+    for node, entering in zip(nodes, means, strict=True):
+        axis = 1 if node.op_type == "Conv" else -1
+        mean = np.abs(np.moveaxis(entering, axis, 0).reshape(entering.shape[axis], -1)).mean(
+            1, dtype=np.float64
+        )
+        weight = numpy_helper.to_array(stored[node.input[1]]).copy()
+        grouped = weight.shape[1] != mean.size
+        by_row = np.broadcast_to(mean[:, None] if grouped else mean, weight.shape[:2])
+        gone = chosen[node.name](weight, by_row.reshape(*weight.shape[:2], *(1,) * (weight.ndim - 2)))
+        weight[gone] = 0
+        stored[node.input[1]].CopyFrom(numpy_helper.from_array(weight, node.input[1]))
+        for name_of_bias in node.input[2:] if unit == "channels" else ():
+            bias = numpy_helper.to_array(stored[name_of_bias]).copy()
+            bias[gone.reshape(len(gone), -1).all(1)] = 0
+            stored[name_of_bias].CopyFrom(numpy_helper.from_array(bias, name_of_bias))
+    return file
+
+
+def least_weights(fraction: float, *, by_importance: bool) -> Callable[[Array, Array], Array]:
+    def gone(weight: Array, mean: Array) -> Array:
+        scores = np.abs(weight.astype(np.float64)) * (mean if by_importance else 1)
+        order = np.argsort(scores.reshape(-1), kind="stable")[: int(fraction * weight.size + 0.5)]
+        mask = np.zeros(weight.size, np.bool_)
+        mask[order] = True
+        return mask.reshape(weight.shape)
+
+    return gone
+
+
+def least_channels(fraction: float, *, by_importance: bool) -> Callable[[Array, Array], Array]:
+    def gone(weight: Array, mean: Array) -> Array:
+        scores = np.abs(weight.astype(np.float64)) * (mean if by_importance else 1)
+        sums = scores.reshape(len(weight), -1).sum(1)
+        mask = np.zeros(weight.shape, np.bool_)
+        mask[np.argsort(sums, kind="stable")[: int(fraction * len(weight) + 0.5)]] = True
+        return mask
+
+    return gone
+
+
+CUTS = {"weights": least_weights, "channels": least_channels}
+LAYERS = {
+    "digits_mlp": ["node_linear", "node_linear_1", "node_linear_2"],
+    "digits_cnn": [
+        "node_conv2d",
+        "node_Conv_74",
+        "node_Conv_75",
+        "node_Conv_77",
+        "node_Conv_79",
+        "node_linear",
+    ],
+}
+
+
+def assert_same(point: SensitivityPoint, name: str, file: ModelProto, samples: int) -> None:
+    x, labels = DATA["x"][:samples], DATA["labels"][:samples]
+    (before,) = run(onnx.load(MODELS / f"{name}.onnx"), ["logits"], x)
+    (after,) = run(file, ["logits"], x)
+    change = np.linalg.norm((after - before).astype(np.float64)) / np.linalg.norm(before.astype(np.float64))
+    assert point.relative_l2 == pytest.approx(change, rel=1e-3, abs=1e-6)
+    if point.relative_l2:
+        assert point.sqnr_db == pytest.approx(-20 * np.log10(change), abs=0.05)
+    # Two classes may be all but equal for a sample.
+    one = 1.01 / samples
+    assert point.agreement == pytest.approx((after.argmax(1) == before.argmax(1)).mean(), abs=one)
+    assert point.accuracy == pytest.approx((after.argmax(1) == labels).mean(), abs=one)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("unit", CUTS)
+def test_each_layers_numbers_are_those_of_an_independent_cut(
+    name: str, unit: str, request: pytest.FixtureRequest
+) -> None:
+    report: Report = request.getfixturevalue(name.removeprefix("digits_"))
+    samples = report.sensitivity.samples if report.sensitivity else 0
+    compared = 0
+    for layer in LAYERS[name]:
+        for point in points_of(report, layer):
+            if point.unit == unit and point.criterion != "random" and point.fraction in {0.3, 0.7}:
+                gone = CUTS[unit](point.fraction, by_importance=point.criterion == "importance")
+                file = cut_file(name, unit, {layer: gone}, DATA["x"][:samples])
+                assert_same(point, name, file, samples)
+                compared += 1
+    hidden = len(LAYERS[name]) - (unit == "channels")
+    assert compared == 4 * hidden
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_whole_model_is_every_layer_by_the_same_share(name: str, request: pytest.FixtureRequest) -> None:
+    report: Report = request.getfixturevalue(name.removeprefix("digits_"))
+    samples = report.sensitivity.samples if report.sensitivity else 0
+    points = [
+        each for each in points_of(report) if each.criterion != "random" and each.fraction in {0.1, 0.5}
+    ]
+    assert len(points) == 8
+    for point in points:
+        gone = CUTS[point.unit](point.fraction, by_importance=point.criterion == "importance")
+        layers = LAYERS[name] if point.unit == "weights" else LAYERS[name][:-1]
+        file = cut_file(name, point.unit, dict.fromkeys(layers, gone), DATA["x"][:samples])
+        assert_same(point, name, file, samples)
+
+
+# What it is for.
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_least_important_half_costs_clearly_less_than_a_random_half(name: str) -> None:
+    losses: dict[str, list[float]] = {"importance": [], "random": []}
+    for seed in range(3):
+        report = report_of(name, f"sensitivity{{seed={seed},units=weights,batch_size=100}}", samples=100)
+        for point in points_of(report):
+            if point.fraction == 0.5 and point.criterion in losses:
+                assert point.loss is not None
+                losses[point.criterion].append(point.loss)
+        for layer in report.layers:
+            if layer.sensitivity and layer.sensitivity.points:
+                half = {
+                    each.criterion: each.relative_l2 or 0
+                    for each in layer.sensitivity.points
+                    if each.fraction == 0.5
+                }
+                assert half["importance"] < 0.75 * half["random"], layer.id
+    assert len(losses["random"]) == 3
+    assert len(set(losses["importance"])) == 1, "the seed is of the random cut alone"
+    assert max(losses["importance"]) + 0.1 < min(losses["random"])
+
+
+def test_the_report_ranks_layers_and_says_what_may_go(mlp: Report) -> None:
+    found = mlp.sensitivity
+    assert found is not None
+    assert (found.samples, found.offered, found.synthetic, found.loss_of) == (450, 450, False, "accuracy")
+    assert found.accuracy == pytest.approx(0.9844, abs=1e-4)
+    assert found.repeat_change == 0
+    assert found.planned == found.measured == 105
+    by_layer = {layer.id: layer.sensitivity for layer in mlp.layers}
+    ranked = sorted(by_layer.values(), key=lambda each: each.half_change or 0 if each else 0, reverse=True)
+    assert [each.rank for each in ranked if each] == [1, 2, 3]
+    for each in by_layer.values():
+        assert each is not None
+        for unit, share in (("weights", each.removable_weights), ("channels", each.removable_channels)):
+            losses = {
+                point.fraction: point.loss or 0
+                for point in each.points
+                if (point.unit, point.criterion) == (unit, "importance")
+            }
+            below = [
+                fraction for fraction in losses if all(losses[f] < 0.01 for f in losses if f <= fraction)
+            ]
+            assert share == (max(below, default=0.0) if losses else None)
+    last = by_layer["node_linear_2"]
+    assert last is not None
+    assert last.no_channels == "its channels are outputs of the model"
+
+
+def test_a_recommendation_is_a_measured_one(mlp: Report) -> None:
+    for finding in (each for each in mlp.findings if each.rule == "NNEA210"):
+        layer = next(each for each in mlp.layers if each.id == finding.node)
+        assert layer.sensitivity is not None
+        assert finding.value == layer.sensitivity.removable_channels
+        point = next(
+            each
+            for each in layer.sensitivity.points
+            if (each.unit, each.criterion, each.fraction) == ("channels", "importance", finding.value)
+        )
+        assert point.loss is not None
+        assert f"{100 * point.loss:.1f} points of accuracy (98.4 %" in finding.message
+        assert finding.message.endswith("measured on 450 samples")
+    assert any(each.rule == "NNEA210" for each in mlp.findings)
+    assert any(each.rule == "NNEA211" for each in mlp.findings)
+
+
+def test_statistics_are_judged_by_what_was_measured_where_layers_are_enough(mlp: Report, cnn: Report) -> None:
+    assert mlp.sensitivity is not None
+    assert cnn.sensitivity is not None
+    assert {each.verdict for each in mlp.sensitivity.static} == {"too few layers"}
+    (found,) = [
+        each for each in cnn.sensitivity.static if (each.statistic, each.of) == ("redundancy", "importance")
+    ]
+    pairs = [
+        (layer.metrics.redundancy, layer.sensitivity.half_change)
+        for layer in cnn.layers
+        if layer.metrics and layer.sensitivity and layer.sensitivity.half_change is not None
+    ]
+    assert found.layers == len(pairs) == 6
+    one, two = (np.argsort(np.argsort(values)) for values in zip(*pairs, strict=True))
+    # No two are alike: 1 - 6 sum d² / (n (n² - 1)), of redundancy against how little changes.
+    assert found.correlation == pytest.approx(1 - 6 * ((one - (5 - two)) ** 2).sum() / (6 * 35))
+
+
+def test_made_up_data_are_marked_and_recommend_nothing() -> None:
+    report = analyze(MODELS / "digits_mlp.onnx", passes="sensitivity{units=weights}")
+    assert report.sensitivity is not None
+    assert report.sensitivity.synthetic
+    assert (report.sensitivity.loss_of, report.sensitivity.accuracy) == ("agreement", None)
+    assert not {each.rule for each in report.findings} & {"NNEA210", "NNEA211", "NNEA212", "NNEA213"}
+    assert "synthetic samples" in render_text(report)
+
+
+def test_too_few_samples_to_see_the_limit_recommend_nothing() -> None:
+    report = report_of("digits_mlp", samples=99)
+    assert not {each.rule for each in report.findings} & {"NNEA210", "NNEA211", "NNEA212", "NNEA213"}
+
+
+@pytest.mark.parametrize("batch_size", [7, 64])
+def test_the_batch_size_changes_nothing(mlp: Report, batch_size: int) -> None:
+    other = report_of("digits_mlp", f"sensitivity{{batch_size={batch_size},units=weights}}")
+    mine = [each for each in points_of(mlp) if each.unit == "weights"]
+    for one, two in zip(mine, points_of(other), strict=True):
+        assert one.relative_l2 == pytest.approx(two.relative_l2, rel=1e-4, abs=1e-6)
+        assert one.agreement == pytest.approx(two.agreement, abs=0.0045)
+
+
+def test_the_same_run_gives_the_same_bytes(mlp: Report) -> None:
+    assert render_json(report_of("digits_mlp")) == render_json(mlp)
+
+
+# Time.
+
+
+def test_the_budget_is_kept_and_what_was_left_out_is_said() -> None:
+    data = {key: np.concatenate([values] * 8) for key, values in DATA.items()}
+    started = time.monotonic()
+    report = analyze(MODELS / "digits_cnn.onnx", passes="sensitivity{seconds=4}", data=data)
+    whole = time.monotonic() - started
+    bare = time.monotonic()
+    analyze(MODELS / "digits_cnn.onnx", passes="activations", data=data)
+    assert whole - (time.monotonic() - bare) < 1.2 * 4
+    found = report.sensitivity
+    assert found is not None
+    assert 0 < found.measured < found.planned == 195
+    assert 0 < found.samples <= 3600
+    assert (
+        sum(len(points_of(report, layer.id)) for layer in report.layers) + len(found.points) == found.measured
+    )
+    assert ("weights", "importance", 0.5) in {
+        (each.unit, each.criterion, each.fraction) for each in found.points
+    }
+    assert f"{found.measured:,} of 195 points" in " ".join(render_text(report).split())
+
+
+def test_with_no_time_nothing_is_measured_and_that_is_said() -> None:
+    report = report_of("digits_mlp", "sensitivity{seconds=0.000001}")
+    assert report.sensitivity is not None
+    assert report.sensitivity.measured == 0
+    assert report.sensitivity.planned > 0
+    assert report.sensitivity.removable_weights is None
+    assert "0 of 105 points" in " ".join(render_text(report).split())
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
+def test_progress_is_shown_on_a_terminal_and_an_interruption_leaves_no_half_file(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "nnea_graph", "run", str(MODELS / "digits_mlp.onnx")]
+    data = [
+        "--data",
+        str(MODELS / "digits.npz"),
+        "--batch-size",
+        "1",
+        "-p",
+        "+sensitivity",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    process = subprocess.Popen([*command, *data], stdout=subprocess.PIPE, stderr=slave, cwd=tmp_path)
+    os.close(slave)
+    shown = b""
+    while b"sensitivity 2/105, 0:" not in shown:
+        shown += os.read(master, 4096)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert process.stdout is not None
+    assert process.stdout.read() == b""
+    process.stdout.close()
+    os.close(master)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+# What cannot be measured.
+
+
+def weighted(weight: Array, op_type: str = "MatMul", **attributes: Any) -> ModelProto:
+    return model([op(op_type, ["x", "w"], ["y"], name="only", **attributes)], weights=[tensor("w", weight)])
+
+
+def test_a_model_without_weights_says_so() -> None:
+    report = analyze(model([op("Relu", ["x"], ["y"])]), passes="sensitivity")
+    assert report.sensitivity is not None
+    assert report.sensitivity.not_run == "no layer's weights can be altered"
+    assert "not measured" in render_text(report)
+
+
+def test_an_output_that_is_always_zero_says_so() -> None:
+    report = analyze(weighted(np.zeros((4, 3))), passes="sensitivity")
+    assert report.sensitivity is not None
+    assert report.sensitivity.not_run == "the model has no output of real numbers other than zero"
+
+
+def test_weights_that_an_operator_unpacks_are_named() -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+        g (uint8[1,2] x) => (float[1,2] y) <uint8[2,2] w = {1, 2, 3, 4}, float[2,2] v = {1, 2, 3, 4}>
+        { [packed] i = MatMulInteger (x, w) f = Cast <to = 1> (i) [plain] y = MatMul (f, v) }"""
+    report = analyze(parser.parse_model(text), passes="sensitivity")
+    reasons = {layer.id: layer.sensitivity.reason for layer in report.layers if layer.sensitivity}
+    assert reasons["packed"] == "MatMulInteger unpacks its weights by itself; they cannot be altered here"
+    assert reasons["plain"] == ""
+
+
+def test_a_point_whose_outputs_are_no_longer_finite_is_not_a_number() -> None:
+    # y = (x w) / |x w| by rows: zero by zero once all of a row's weights are gone.
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[4,1] x) => (float[4,2] y) <float[1,2] w = {2, 1}, float[2,2] v = {0, 3, 4, 0}>
+        { [first] a = MatMul (x, w) n = ReduceL2 <axes = [1]> (a) b = Div (a, n) [second] y = MatMul (b, v) }"""
+    report = analyze(
+        parser.parse_model(text), passes="sensitivity{units=weights}", data={"x": np.ones((4, 1), np.float32)}
+    )
+    for layer in report.layers:
+        assert layer.sensitivity is not None
+        for point in layer.sensitivity.points:
+            assert (point.relative_l2 is None) == bool(point.reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            "units=rows",
+            "-p: option 'units' of pass 'sensitivity' is weights, channels or weights|channels, not 'rows'",
+            id="units",
+        ),
+        pytest.param(
+            "seconds=0", "-p: option 'seconds' of pass 'sensitivity' is above 0, not 0.0", id="seconds"
+        ),
+        pytest.param("loss=-1", "-p: option 'loss' of pass 'sensitivity' is above 0, not -1.0", id="loss"),
+        pytest.param("loss=nan", "-p: option 'loss' of pass 'sensitivity' is above 0, not nan", id="nan"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        report_of("digits_mlp", f"sensitivity{{{text}}}")
+    assert str(caught.value).endswith(message)
+
+
+def test_points_are_plain_data(mlp: Report) -> None:
+    point = points_of(mlp)[0]
+    assert list(asdict(point))[:4] == ["unit", "criterion", "fraction", "removed"]
+    assert sorted({each.fraction for each in points_of(mlp)}) == list(FRACTIONS)
