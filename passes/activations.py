@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.layers import Meeting, leaving, meetings
 from nnea_graph.engine import Pass
-from nnea_graph.errors import DataError, RunError
+from nnea_graph.errors import DataError, RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.inference.dims import Dims
 from nnea_graph.inference.walk import infer
 from nnea_graph.passes.constants import WEIGHTS
+from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.runtime.batch import Data
+from nnea_graph.runtime.doubts import doubt, too_many
 from nnea_graph.runtime.observe import ChannelStats, Collected, Kind, Observation
 
+if TYPE_CHECKING:
+    from nnea_graph.runtime.sessions import Apart
+
 SYNTHETIC_SAMPLES = 8
+
+_SYNTHETIC_WORK = 100_000_000_000
+"""Operations of all made-up samples together, above which there are fewer: what some seconds are enough for."""
+
+_SYNTHETIC_SECONDS = 10.0
+_SECONDS = 3600.0
+
+_GROWTH = 3
+"""How often a process may hold a weight: mapped, packed for speed, and folded into another one."""
 
 Place = tuple[str, int]
 """A tensor and its channel axis, counted from the front."""
@@ -32,7 +46,8 @@ class Activations:
     """What was seen of each place; of tables, how often each row was used; ``refused`` says why it was not.
 
     ``leaving`` names, by operator with weights, what leaves it after its activation function.
-    ``not_run`` is the reason where the model was not run at all, "" where it was.
+    ``not_run`` is the reason where the model was not run to the end, "" where it was; ``apart`` is why another
+    process ran it, "" where this one did.
     """
 
     source: str
@@ -43,6 +58,7 @@ class Activations:
     refused: Mapping[Place, str] = field(default_factory=dict)
     leaving: Mapping[str, Place] = field(default_factory=dict)
     not_run: str = ""
+    apart: str = ""
 
 
 ACTIVATIONS = Key[Activations]("activations")
@@ -52,57 +68,94 @@ ACTIVATIONS = Key[Activations]("activations")
 class ActivationsPass(Pass):
     """Sums |a|, a², max |a| and zeros inside the graph while it runs; only these leave it.
 
-    ``data`` is what to run on, seeded random inputs where None; what cannot be run on those is no error.
-    ``seconds`` and ``peak_bytes`` (of activations for one batch) bound the run.
+    ``data`` is what to run on, seeded random inputs where None. ``seconds`` bound the run, 10 on random inputs and
+    3600 on data where None; ``peak_bytes`` the activations of one batch. A model that cannot be run within them
+    leaves its reason in place of activations; one without known bounds is run in another process.
     """
 
     name = "activations"
-    requires = (DIMS, SHAPES, WEIGHTS, MEMORY)
+    requires = (DIMS, SHAPES, WEIGHTS, MEMORY, COST, MODEL_COST)
     provides = (ACTIVATIONS,)
     runs_model = True
 
     data: Data | None = None
     batch_size: int = 8
     seed: int = 0
-    seconds: float = 120.0
-    peak_bytes: int = 8 << 30
+    seconds: float | None = None
+    peak_bytes: int = 4 << 30
 
     def run(self, graph: ModelGraph) -> None:
         """Observe all that enters and leaves operators with weights."""
-        from nnea_graph.runtime.synthetic import synthetic_data  # noqa: PLC0415 - start-up
-
-        places = _places(graph)
-        if self.data is not None:
-            graph[ACTIVATIONS] = self._on(graph, self.data, places)
-            return
+        if self.seconds is not None and not self.seconds > 0:
+            raise UsageError(f"-p: option 'seconds' of pass 'activations' is above 0, not {self.seconds}")
+        made_up = f"synthetic (seed {self.seed})"
+        source = self.data.source if self.data else made_up
         try:
-            data = synthetic_data(
-                graph,
-                graph[DIMS].inputs,
-                samples=SYNTHETIC_SAMPLES,
-                seed=self.seed,
-                types=graph[SHAPES].types,
-            )
-            graph[ACTIVATIONS] = self._on(graph, data, places)
+            self._refuse(graph)
+            graph[ACTIVATIONS] = self._on(graph, self.data or self._made_up(graph), _places(graph))
         except (DataError, RunError) as error:
-            source = f"synthetic (seed {self.seed})"
-            graph[ACTIVATIONS] = Activations(source, synthetic=True, samples=0, not_run=str(error))
+            if self.data and isinstance(error, DataError):
+                raise  # the user can mend it; a model that cannot run still has its static facts
+            graph[ACTIVATIONS] = Activations(
+                source, synthetic=self.data is None, samples=0, not_run=str(error)
+            )
 
-    def _on(self, graph: ModelGraph, data: Data, places: _Places) -> Activations:
-        """Run the batches, unless the model is known to take more memory than it may."""
-        from nnea_graph.runtime.collect import collect  # noqa: PLC0415 - start-up
-
+    def _refuse(self, graph: ModelGraph) -> None:
+        """Refuse what is known to take too much, before anything is made for it."""
         memory = graph[MEMORY]
-        needed = memory.peak_bytes * (1 if memory.unknown else self.batch_size)
+        if reason := too_many(len(graph)):
+            raise RunError(reason)
         if memory.peak_bytes > self.peak_bytes:
             raise RunError(
                 f"one run takes {memory.peak_bytes:,} bytes of activations at '{memory.peak_node}',"
                 f" over {self.peak_bytes:,}; raise it: -p 'activations{{peak_bytes=N}}'"
             )
+
+    def _made_up(self, graph: ModelGraph) -> Data:
+        from nnea_graph.runtime.synthetic import synthetic_data  # noqa: PLC0415 - start-up
+
+        return synthetic_data(
+            graph,
+            graph[DIMS].inputs,
+            samples=synthetic_samples(graph),
+            seed=self.seed,
+            types=graph[SHAPES].types,
+        )
+
+    def _on(self, graph: ModelGraph, data: Data, places: _Places) -> Activations:
+        """Run the batches, here or in another process."""
+        from nnea_graph.runtime.collect import collect  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
+
+        memory = graph[MEMORY]
+        needed = memory.peak_bytes * self.batch_size
         size = self.batch_size if needed <= self.peak_bytes else 1
+        seconds = self.seconds or (_SYNTHETIC_SECONDS if data.synthetic else _SECONDS)
+        apart = doubt_of(graph, min(size, data.samples or size))
+        settings = Settings(apart=self._limits(graph, seconds) if apart else None)
         counted = _Counted(data, size)
-        found = collect(graph, places.observations, counted.feeds(), _types_at(graph), seconds=self.seconds)
-        return _activations(data, counted.samples, found, places.leaving)
+        found = collect(
+            graph, places.observations, counted.feeds(), _types_at(graph), settings=settings, seconds=seconds
+        )
+        return _activations(data, counted.samples, found, places.leaving, apart)
+
+    def _limits(self, graph: ModelGraph, seconds: float) -> Apart:
+        from nnea_graph.runtime.sessions import Apart  # noqa: PLC0415 - start-up
+
+        return Apart(self.peak_bytes + _GROWTH * graph[MEMORY].weight_bytes, seconds)
+
+
+def synthetic_samples(graph: ModelGraph) -> int:
+    """How many samples to make up: fewer of a model that takes long."""
+    totals = graph[MODEL_COST].totals
+    return max(1, min(SYNTHETIC_SAMPLES, _SYNTHETIC_WORK // max(totals.macs + totals.other_flops, 1)))
+
+
+def doubt_of(graph: ModelGraph, samples: int) -> str:
+    """Why batches of so many samples should be run in another process; "" if in this one."""
+    memory = graph[MEMORY]
+    works = [graph[node, COST].work for node in graph]
+    return doubt(graph, graph[SHAPES], works, memory.peak_bytes * samples, memory.unknown)
 
 
 @dataclass(slots=True)
@@ -156,7 +209,7 @@ def observation_of(meeting: Meeting) -> Observation:
 
 
 def _activations(
-    data: Data, samples: int, found: Collected, leaving_places: Mapping[str, Place]
+    data: Data, samples: int, found: Collected, leaving_places: Mapping[str, Place], apart: str
 ) -> Activations:
     return Activations(
         data.source,
@@ -166,4 +219,5 @@ def _activations(
         rows={each.tensor: uses for each, uses in found.rows.items()},
         refused={(each.tensor, each.axis or 0): reason for each, reason in found.refused.items()},
         leaving=leaving_places,
+        apart=apart,
     )

@@ -85,6 +85,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "int | None": int,
     "float": float,
+    "float | None": float,
     "str": str,
     "bool": lambda text: {"true": True, "false": False}[text.lower()],
     "tuple[str, ...]": lambda text: tuple(text.split("|")),

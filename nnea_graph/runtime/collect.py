@@ -39,13 +39,17 @@ def collect(  # noqa: PLR0913 - what, of what, on what, and three options
     total = Collected()
     observer: Observer | None = None
     inference = _Inference(graph, types_at)
-    for batch in feeds:
-        if observer is None:
-            observer = Observer(graph, observations, inference.types(batch), settings or Settings())
-        types = inference.types(batch) if observer.inferred else {}
-        total.merge(observer.run(batch, types, _remaining(deadline)))
-        if progress:
-            progress(total.batches)
+    try:
+        for batch in feeds:
+            if observer is None:
+                observer = Observer(graph, observations, inference.types(batch), settings or Settings())
+            types = inference.types(batch) if observer.inferred else {}
+            total.merge(observer.run(batch, types, _remaining(deadline)))
+            if progress:
+                progress(total.batches)
+    finally:
+        if observer:
+            observer.close()
     return total
 
 

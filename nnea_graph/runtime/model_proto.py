@@ -11,10 +11,8 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 from nnea_graph.errors import RunError
 from nnea_graph.graph import Body, Constant, ModelGraph, OpNode, TensorInfo
+from nnea_graph.runtime.doubts import NODE_LIMIT, too_many
 from nnea_graph.runtime.tensors import Mappings, inline, referred
-
-NODE_LIMIT = 100_000
-"""Operators above which onnxruntime is not asked: it hangs while it makes a session of 300,000."""
 
 _OLDEST_IR = 4  # before it, every initializer had to be an input as well
 
@@ -24,13 +22,14 @@ class Written:
     """A model for onnxruntime, and where its parts are for whoever adds to it.
 
     ``graphs`` by path of the body ("" is the main graph), ``nodes`` by id of the operator; ``arrays`` are the
-    values of the large constants, which the session is given apart.
+    values of the large constants, which the session is given apart, and ``stored`` says where they lie.
     """
 
     proto: ModelProto
     graphs: dict[str, GraphProto] = field(default_factory=dict)
     nodes: dict[str, NodeProto] = field(default_factory=dict)
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    stored: dict[str, Constant] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -51,10 +50,8 @@ def to_proto(graph: ModelGraph, outputs: Sequence[str] | None = None) -> Written
     Raises:
         RunError: more operators than ``NODE_LIMIT``, or an operator of two versions at once.
     """
-    if len(graph) > NODE_LIMIT:
-        raise RunError(
-            f"the model has {len(graph):,} operators; onnxruntime is not run on more than {NODE_LIMIT:,}"
-        )
+    if reason := too_many(len(graph), NODE_LIMIT):
+        raise RunError(reason)
     proto = ModelProto(ir_version=max(graph.info.ir_version or _OLDEST_IR, _OLDEST_IR))
     for domain, version in _opsets(graph).items():
         proto.opset_import.add(domain=domain, version=version)
@@ -188,6 +185,7 @@ class _Writer:
         # onnxruntime takes values from outside for initializers of the main graph only.
         self._made[""].add(constant.name)
         self.written.arrays[constant.name] = view
+        self.written.stored[constant.name] = constant
         self.written.proto.graph.initializer.append(referred(constant))
 
     def _input(self, name: str) -> ValueInfoProto:

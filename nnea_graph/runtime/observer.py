@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import RunError
 from nnea_graph.graph import ModelGraph, TensorInfo
+from nnea_graph.runtime.apart import ApartSession
 from nnea_graph.runtime.carrying import Export, carry_out
 from nnea_graph.runtime.emitter import Emitter
 from nnea_graph.runtime.model_proto import to_proto
 from nnea_graph.runtime.observe import ChannelStats, Collected, Kind, Observation, Types
 from nnea_graph.runtime.placing import observing_session
 from nnea_graph.runtime.reducers import Subject, add_reductions
-from nnea_graph.runtime.sessions import Settings
+from nnea_graph.runtime.sessions import Session, Settings
 from nnea_graph.runtime.subjects import subjects_of
 from nnea_graph.runtime.sums import Reduced, body_stats, main_stats, row_counts
 
@@ -59,7 +60,15 @@ class Observer:
         for name in self._outputs:
             if name not in present:
                 written.proto.graph.output.add(name=name)
-        self._session = observing_session(written, graph.outputs, settings)
+        self._session: Session | ApartSession
+        if settings.apart:
+            self._session = ApartSession(written, graph.outputs, settings.threads, settings.apart)
+        else:
+            self._session = observing_session(written, graph.outputs, settings)
+
+    def close(self) -> None:
+        """End the other process, if there is one."""
+        self._session.close()
 
     @property
     def inferred(self) -> bool:

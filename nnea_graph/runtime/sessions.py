@@ -22,9 +22,18 @@ _SILENT = 4  # only what ends the process
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``threads`` 0 leaves their number to onnxruntime."""
+    """``threads`` 0 leaves their number to onnxruntime; ``apart`` has the model run in another process."""
 
     threads: int = 0
+    apart: Apart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Limits of another process: ``memory_bytes`` it may take, and ``seconds`` to make the session."""
+
+    memory_bytes: int
+    seconds: float
 
 
 class Session:
@@ -50,6 +59,9 @@ class Session:
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         self.outputs = tuple(value.name for value in self._session.get_outputs())
         self.defaults = frozenset(value.name for value in self._session.get_overridable_initializers())
+
+    def close(self) -> None:
+        """Nothing to end: it lives in this process."""
 
     def run(
         self, feeds: Arrays, outputs: Sequence[str] | None = None, seconds: float | None = None

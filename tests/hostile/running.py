@@ -50,11 +50,14 @@ class Program:
         self._server = server
         self.folder = folder
 
-    def __call__(self, *arguments: str | Path, file_size: int | None = None) -> Outcome:
-        """Run it, static passes only; fails if it takes longer than any input may."""
+    def __call__(
+        self, *arguments: str | Path, file_size: int | None = None, may_run: bool = False
+    ) -> Outcome:
+        """Run it, static passes only unless it ``may_run``; fails if it takes longer than any input may."""
         out, err = self.folder / ".stdout", self.folder / ".stderr"
+        static = arguments[:1] == ("run",) and not may_run
         command = {
-            "arguments": [*map(str, arguments), *(["--no-run"] if arguments[:1] == ("run",) else [])],
+            "arguments": [*map(str, arguments), *(["--no-run"] if static else [])],
             "folder": str(self.folder),
             "seconds": _PATIENCE * SECONDS,
             "stdout": str(out),
