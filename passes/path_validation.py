@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from nnea_graph.channels.removal import Removal, read_strengths, removals
 from nnea_graph.engine import Pass
 from nnea_graph.errors import RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph
+from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.channels import CHANNELS
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.pathways import MARGINALS, PATHWAYS
@@ -20,6 +23,11 @@ from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.runtime.batch import Data
 from nnea_graph.stats.effects import Effect
 
+if TYPE_CHECKING:
+    from nnea_graph.runtime.sessions import Apart
+
+_GROWTH = 3
+"""How often a process may hold a weight: mapped, packed for speed, and folded into another one."""
 _RANDOM = "random"
 _WHOLE_LAYER = "all its units are on the paths"
 
@@ -72,11 +80,11 @@ class PathValidationPass(Pass):
     """Tells whether the units on the best paths matter more than others, by running the model; needs real data.
 
     ``repeats`` random choices are drawn for each layer. After ``seconds`` the samples so far are what counts;
-    ``peak_bytes`` bounds the activations of one batch.
+    ``peak_bytes`` bounds the activations of one batch. What had to be run in another process is so here as well.
     """
 
     name = "path_validation"
-    requires = (SHAPES, MEMORY, CHANNELS, PATHWAYS, MARGINALS)
+    requires = (SHAPES, MEMORY, ACTIVATIONS, CHANNELS, PATHWAYS, MARGINALS)
     provides = (PATH_VALIDATION,)
     runs_model = True
 
@@ -85,7 +93,7 @@ class PathValidationPass(Pass):
     seed: int = 0
     repeats: int = 5
     seconds: float = 60.0
-    peak_bytes: int = 8 << 30
+    peak_bytes: int = 4 << 30
 
     def run(self, graph: ModelGraph) -> None:
         """Say why not, or try."""
@@ -109,28 +117,33 @@ class PathValidationPass(Pass):
             return "the data are made up: give --data"
         if not graph[PATHWAYS].paths:
             return "there are no paths"
+        if graph[ACTIVATIONS].not_run:
+            return graph[ACTIVATIONS].not_run
         if graph[MEMORY].peak_bytes > self.peak_bytes:
             return f"one run takes {graph[MEMORY].peak_bytes:,} bytes of activations, more than peak_bytes"
         return ""
 
     def _tried(self, graph: ModelGraph, data: Data, found: _Layers) -> PathValidation:
         from nnea_graph.runtime.masked import Maskable, MaskedSession  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.trials import Setting, run_trials  # noqa: PLC0415 - start-up
 
         tensors = graph[CHANNELS].tensors
         places = [tensors[layer.place] for layer in found.tried]
         session = MaskedSession(
-            graph, [Maskable(each.name, each.axes, each.dims) for each in places], graph[SHAPES].types
+            graph,
+            [Maskable(each.name, each.axes, each.dims) for each in places],
+            graph[SHAPES].types,
+            Settings(apart=self._limits(graph)),
         )
-        found = found.without(session.refused)
-        if not found.tried:
-            reason = next(iter(found.left_out.values()), "there are none between the ends")
-            return PathValidation(f"no unit on the paths can be compared: {reason}", left_out=found.left_out)
-        output, axes = _output(graph)
-        trials = _trials(graph, found.tried, self._choices(graph, found.tried))
-        outcome = run_trials(
-            Setting(session, trials, output, axes), data.batches(self._batch_size(graph)), self.seconds
-        )
+        with closing(session):
+            found = found.without(session.refused)
+            if not found.tried:
+                return _nothing_tried(found.left_out)
+            output, axes = _output(graph)
+            trials = _trials(graph, found.tried, self._choices(graph, found.tried))
+            batches = data.batches(self._batch_size(graph))
+            outcome = run_trials(Setting(session, trials, output, axes), batches, self.seconds)
         return PathValidation(
             output=output,
             samples=outcome.samples,
@@ -142,9 +155,16 @@ class PathValidationPass(Pass):
             kept=_of_mode("kept", outcome.effects),
         )
 
+    def _limits(self, graph: ModelGraph) -> Apart | None:
+        """Those of another process, where the model had to be run in one before."""
+        from nnea_graph.runtime.sessions import Apart  # noqa: PLC0415 - start-up
+
+        if not graph[ACTIVATIONS].apart:
+            return None
+        return Apart(self.peak_bytes + _GROWTH * graph[MEMORY].weight_bytes, self.seconds)
+
     def _batch_size(self, graph: ModelGraph) -> int:
-        memory = graph[MEMORY]
-        needed = memory.peak_bytes * (1 if memory.unknown else self.batch_size)
+        needed = graph[MEMORY].peak_bytes * self.batch_size
         return self.batch_size if needed <= self.peak_bytes else 1
 
     def _choices(self, graph: ModelGraph, layers: Sequence[Removal]) -> dict[str, Chosen]:
@@ -174,6 +194,11 @@ class _Layers:
         return _Layers(
             tuple(layer for layer in self.tried if layer.tensor not in more), {**self.left_out, **more}
         )
+
+
+def _nothing_tried(left_out: Mapping[str, str]) -> PathValidation:
+    reason = next(iter(left_out.values()), "there are none between the ends")
+    return PathValidation(f"no unit on the paths can be compared: {reason}", left_out=left_out)
 
 
 def _layers(graph: ModelGraph) -> _Layers:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
 from nnea_graph.graph import ModelGraph, TensorInfo
+from nnea_graph.runtime.apart import ApartSession
 from nnea_graph.runtime.emitter import Emitter
-from nnea_graph.runtime.model_proto import to_proto
+from nnea_graph.runtime.model_proto import Written, to_proto
 from nnea_graph.runtime.sessions import Session, Settings, session_of
 
 _UNKNOWN = TensorInfo(None, None)
@@ -63,7 +64,11 @@ class MaskedSession:
         ]:  # inner bodies first: outer ones are written with what they hold
             if path in added:
                 _insert(written.graphs[path], added[path])
-        self._session: Session = session_of(written, settings)
+        self._session = _session(written, graph.outputs, settings or Settings())
+
+    def close(self) -> None:
+        """End the other process, if there is one."""
+        self._session.close()
 
     def _masked(
         self, graph: ModelGraph, each: Maskable, rank: int, code: int
@@ -104,6 +109,12 @@ class MaskedSession:
             for tensor, (mask, shape) in self._masks.items()
         }
         return self._session.run({**feeds, **masks}, list(outputs), seconds)
+
+
+def _session(written: Written, outputs: Sequence[str], settings: Settings) -> Session | ApartSession:
+    if settings.apart:
+        return ApartSession(written, outputs, settings.threads, settings.apart)
+    return session_of(written, settings)
 
 
 def _refusal(graph: ModelGraph, each: Maskable, info: TensorInfo, opset: int) -> str:

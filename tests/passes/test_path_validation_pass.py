@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hostile.models import model, op, tensor, typed
+from hostile.models import graph, model, op, tensor, typed
 from onnx import ModelProto, numpy_helper
 
 from nnea_graph.api import data_options, load
@@ -18,6 +18,7 @@ from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes import catalogue
+from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.path_validation import PATH_VALIDATION, PathValidation, PathValidationPass
 from nnea_graph.passes.pathways import PATHWAYS
 from nnea_graph.render.page import Page
@@ -127,9 +128,10 @@ def test_without_labels_accuracy_is_not_known() -> None:
     [
         ("", None, "there are no data: give --data"),
         ("{peak_bytes=1}", {"x": X}, r"one run takes \d+ bytes of activations, more than peak_bytes"),
+        (",activations{peak_bytes=1}", {"x": X}, r"one run takes \d+ bytes of activations at"),
         ("{seconds=0}", {"x": X}, "time"),
     ],
-    ids=["no-data", "memory", "time"],
+    ids=["no-data", "memory", "not-run-before", "time"],
 )
 def test_it_says_why_nothing_was_validated(options: str, data: Any, reason: str) -> None:
     graph = run(STRONG, f"path_validation{options},pathways{{k=2}}", data)
@@ -137,6 +139,28 @@ def test_it_says_why_nothing_was_validated(options: str, data: Any, reason: str)
     assert tried.removed is None
     assert tried.kept is None
     assert re.search(reason, tried.not_validated)
+
+
+def test_a_model_of_unknown_cost_is_run_in_another_process_to_the_same_end() -> None:
+    """A loop whose trips only the data tell stands beside the network."""
+    body = graph(
+        [op("Identity", ["c"], ["c2"]), op("Add", ["s", "s"], ["s2"])],
+        [typed("i", dtype=7), typed("c", dtype=9), typed("s", "n", 2)],
+        [typed("c2", dtype=9), typed("s2", "n", 2)],
+    )
+    doubtful = model(
+        [*STRONG.graph.node, op("Loop", ["n", "", "x"], ["z"], body=body)],
+        [*STRONG.graph.input, typed("n", dtype=7)],
+        [*STRONG.graph.output, typed("z", "n", 2)],
+        STRONG.graph.initializer,
+    )
+    made = run(doubtful, data={"x": X, "n": np.array(2), "labels": LABELS})
+    assert made[ACTIVATIONS].apart
+    here, there = found(STRONG, data={"x": X, "labels": LABELS}), made[PATH_VALIDATION]
+    assert there.not_validated == ""
+    assert there.removed is not None
+    assert here.removed is not None
+    assert there.removed.paths == here.removed.paths
 
 
 def test_layers_that_are_on_the_paths_as_a_whole_are_left_out() -> None:
