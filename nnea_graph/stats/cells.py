@@ -56,15 +56,15 @@ class Cells:
         """Add the sums of other cells."""
         if not other.table.size:
             return
+        if not self.table.size:
+            self.low, self.table = other.low, other.table.copy()
+            return
         self._cover(other.low, other.low + other.table.shape[1])
         start = other.low - self.low
         self.table[:, start : start + other.table.shape[1]] += other.table
 
     def _cover(self, low: int, high: int) -> None:
         size = self.table.shape[1]
-        if not size:
-            self.low, self.table = low, np.zeros((2, high - low), np.int64)
-            return
         before, after = max(self.low - low, 0), max(high - self.low - size, 0)
         if before or after:
             self.low, self.table = self.low - before, np.pad(self.table, ((0, 0), (before, after)))
@@ -145,9 +145,11 @@ class Counter:
         self._table[: NORMAL >> _REST] = 0
         if self._low < self._high:
             packed = self._table[self._low : self._high]
-            edge = (np.arange(self._low, self._high) << _REST) + (1 << _PACK)
-            count = packed // edge
-            distance = (packed - count * edge) << (UNIT - _REST)
-            self._drained.add(Cells(self._low + _BELOW, np.stack([count, distance])))
+            edges = np.arange(_ONE + (self._low << _REST), _ONE + (self._high << _REST), 1 << _REST)
+            table = np.empty((2, packed.size), np.int64)
+            count = np.floor_divide(packed, edges, out=table[0])
+            np.subtract(packed, np.multiply(edges, count, out=edges), out=table[1])
+            table[1] <<= UNIT - _REST
+            self._drained.add(Cells(self._low + _BELOW, table))
             packed[:] = 0
         self._low, self._high, self._pending = self._table.size, 0, 0

@@ -123,7 +123,7 @@ class _Levels:
 
 
 def _levels(acc: Accumulator) -> _Levels:
-    filled = np.flatnonzero(acc.cells.table[0])
+    filled = np.flatnonzero(acc.cells.table[0] > 0)
     count, distance = acc.cells.table.take(filled, 1)
     number = filled + acc.cells.low
     binade = number >> STEPS
@@ -139,8 +139,9 @@ def _levels(acc: Accumulator) -> _Levels:
     rise[0] = min(rise[0], mean[0] - math.ldexp(acc.min, -exponent))
     room[-1] = min(room[-1], math.ldexp(acc.max, -exponent) - mean[-1])
     # A number alone is its mean. Means of float64 are rounded and may lie a hair outside.
-    rise[(count == 1) | (rise < 0)] = 0
-    room[room < 0] = 0
+    np.maximum(rise, 0, out=rise)
+    np.maximum(room, 0, out=room)
+    rise *= count > 1
     product, width = rise * room, rise + room
     slack = np.divide(product, width, out=np.zeros_like(width), where=width > 0)
     log = np.log(mantissa) + (binade - top) * math.log(2)
