@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.layers import Meeting, leaving, meetings
+from nnea_graph.channels.layers import Meeting, meetings
 from nnea_graph.engine import Pass
 from nnea_graph.errors import DataError, RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph
@@ -43,7 +43,9 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """What was seen of each place; of tables, how often each row was used; ``refused`` says why it was not.
+    """What was seen of each place; ``refused`` says why something was not.
+
+    ``rows`` is how often each row of a table was used, by the tensor that chooses them and how many there are.
 
     ``leaving`` names, by operator with weights, what leaves it after its activation function.
     ``not_run`` is the reason where the model was not run to the end, "" where it was; ``apart`` is why another
@@ -54,8 +56,8 @@ class Activations:
     synthetic: bool
     samples: int
     seen: Mapping[Place, ChannelStats] = field(default_factory=dict)
-    rows: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
-    refused: Mapping[Place, str] = field(default_factory=dict)
+    rows: Mapping[tuple[str, int], NDArray[np.int64]] = field(default_factory=dict)
+    refused: Mapping[Observation, str] = field(default_factory=dict)
     leaving: Mapping[str, Place] = field(default_factory=dict)
     not_run: str = ""
     apart: str = ""
@@ -196,15 +198,15 @@ def _places(graph: ModelGraph) -> _Places:
                 if isinstance(meeting, str):
                     continue
                 observations[observation_of(meeting)] = None
-                if side == "output" and meeting.tensor == leaving(graph, node):
-                    outputs[node.id] = (meeting.tensor, meeting.axis)
+                if side == "output":
+                    outputs.setdefault(node.id, (meeting.tensor, meeting.axis))
     return _Places(list(observations), outputs)
 
 
 def observation_of(meeting: Meeting) -> Observation:
     """What to ask the runtime for."""
     if meeting.layout.rows:
-        return Observation(meeting.tensor, None, Kind.ROWS, meeting.constant.shape[0])
+        return Observation(meeting.tensor, None, Kind.ROWS, meeting.layout.channels(meeting.constant.shape))
     return Observation(meeting.tensor, meeting.axis, Kind.ALL)
 
 
@@ -216,8 +218,8 @@ def _activations(
         data.synthetic,
         samples,
         seen={(each.tensor, each.axis or 0): stats for each, stats in found.stats.items()},
-        rows={each.tensor: uses for each, uses in found.rows.items()},
-        refused={(each.tensor, each.axis or 0): reason for each, reason in found.refused.items()},
+        rows={(each.tensor, each.rows): uses for each, uses in found.rows.items()},
+        refused=found.refused,
         leaving=leaving_places,
         apart=apart,
     )

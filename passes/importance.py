@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from nnea_graph.engine import Pass
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.inference.constant_values import loaded
-from nnea_graph.passes.activations import ACTIVATIONS, Activations
-from nnea_graph.passes.constants import WEIGHTS
+from nnea_graph.passes.activations import ACTIVATIONS, Activations, observation_of
+from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.runtime.observe import ChannelStats
 from nnea_graph.stats.accumulator import Accumulator
@@ -23,8 +24,8 @@ from nnea_graph.stats.metrics import Metrics, metrics
 
 Floats = NDArray[np.float64]
 
-_SPREAD = 1e-6
-"""A channel whose standard deviation is below this share of its largest value is constant."""
+_SPREAD = 1e-5
+"""A channel whose mean is within this share of its largest value is constant: what rounding alone may make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +37,25 @@ class ChannelFacts:
     ``constant_outputs`` always the same. None is not known.
     """
 
-    inputs: Floats
+    inputs: Floats | None
     outputs: Floats | None
-    dead_inputs: int
-    stranded: float | None
-    dead_outputs: int | None
-    constant_outputs: int | None
-    output_channels: int | None
+    dead_inputs: int | None = None
+    stranded: float | None = None
+    dead_outputs: int | None = None
+    constant_outputs: int | None = None
+    output_channels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """Importance of an operator's weights; ``metrics`` are None where ``reason`` says why.
+    """Importance of an operator's weights; ``metrics`` are None where ``reason`` says why, ``total`` is sum(x).
 
     ``sums`` answer for the entropy at other activations without reading the weights again.
     """
 
     metrics: Metrics | None
     reason: str = ""
+    total: float | None = None
     channels: ChannelFacts | None = None
     sums: tuple[ChannelSums, ...] = ()
 
@@ -90,70 +92,115 @@ class ImportancePass(Pass):
         self, graph: ModelGraph, node: OpNode, activations: Activations, whole: Accumulator
     ) -> Importance:
         weights = graph[node, WEIGHTS]
-        if activations.not_run:
-            return Importance(None, activations.not_run)
         found = list(meetings(graph, graph[SHAPES], node, weights, self.side)) if weights else []
-        if not found:
-            return Importance(None, "no weights")
+        if activations.not_run or not found:
+            return Importance(None, activations.not_run or _without(weights))
+        means = [_means(meeting, activations) for meeting in found]
+        reason = next((each for each in means if isinstance(each, str)), "")
+        if reason:
+            return Importance(None, reason)
         tied = {weight.tensor for weight in weights if weight.tied_to}
-        parts: list[WeightImportance] = []
-        for meeting in found:
-            seen = meeting if isinstance(meeting, str) else mean_activations(meeting, activations)
-            if isinstance(meeting, str) or isinstance(seen, str):
-                return Importance(None, str(seen))
-            part = weigh(loaded(meeting.constant), meeting.layout, seen)
-            parts.append(part)
-            if meeting.constant.name not in tied:
-                whole.merge(part.distribution)
-        layer = Accumulator()
-        for part in parts:
+        layer, parts = Accumulator(), []
+        for met in means:
+            if isinstance(met, str):
+                continue
+            part = weigh(loaded(met.meeting.constant), met.meeting.layout, met.activations)
             layer.merge(part.distribution)
-        channels = _channels(parts[0], activations.leaving.get(node.id), activations)
-        return Importance(metrics(layer), "", channels, tuple(part.sums for part in parts))
+            if met.meeting.constant.name not in tied:
+                whole.merge(part.distribution)
+            parts.append((met, part))
+        stats = activations.seen.get(activations.leaving.get(node.id, ("", 0)))
+        channels = _with_leaving(_channels(*parts[0], self.side), stats)
+        total = sum(float(part.inputs.sum()) for _, part in parts)
+        return Importance(metrics(layer), "", total, channels, tuple(part.sums for _, part in parts))
+
+
+def _without(weights: Sequence[Weight]) -> str:
+    """Why there is nothing to weigh."""
+    return "a bias alone, which meets no channel" if weights else "no weights"
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A weight and the mean activations of the channels that it meets; NaN where they are not known."""
+
+    meeting: Meeting
+    activations: Floats
+
+
+def _means(meeting: Meeting | str, activations: Activations) -> _Met | str:
+    if isinstance(meeting, str):
+        return meeting
+    means = mean_activations(meeting, activations)
+    return means if isinstance(means, str) else _Met(meeting, means)
 
 
 def mean_activations(meeting: Meeting, activations: Activations) -> Floats | str:
-    """Mean |a| of each channel that a weight meets (of a table: the share of look-ups of each row), or why not."""
-    shape = meeting.constant.shape
-    if meeting.layout.rows:
-        uses = activations.rows.get(meeting.tensor)
-        if uses is None:
-            return f"the uses of rows by '{meeting.tensor}' were not observed"
-        return uses / max(int(uses.sum()), 1)
-    place = (meeting.tensor, meeting.axis)
-    stats = activations.seen.get(place)
+    """Mean |a| of each channel that a weight meets (of a table: the share of look-ups of each row), or why not.
+
+    NaN where a channel has shown nothing but NaN and infinities.
+    """
+    layout, needed = meeting.layout, meeting.layout.channels(meeting.constant.shape)
+    wanted = observation_of(meeting)
+    unseen = activations.refused.get(wanted, f"'{meeting.tensor}' was never computed with these data")
+    if layout.rows:
+        uses = activations.rows.get((meeting.tensor, needed))
+        return unseen if uses is None else uses / max(int(uses.sum()), 1)
+    stats = activations.seen.get((meeting.tensor, meeting.axis))
     if stats is None:
-        return activations.refused.get(place, f"'{meeting.tensor}' was never computed with these data")
-    needed = meeting.layout.channels(shape)
-    if len(stats.mean_abs) == needed:
-        return stats.mean_abs
+        return unseen
+    means: Floats = np.where(stats.count > 0, stats.mean_abs, np.nan)
+    spread = _spread(means, needed, meeting.layout.gates, stats)
+    if spread is None:
+        return f"'{meeting.tensor}' has {len(means)} channels and the weight meets {needed}"
+    return spread
+
+
+def _spread(means: Floats, needed: int, gates: int, stats: ChannelStats) -> Floats | None:
+    """One mean for each channel of the weight; None where they do not match."""
+    if len(means) == 1:  # broadcast: each weight meets the same channel
+        return np.full(needed, means[0])
     if needed == 1:
         return np.array([stats.sum_abs.sum() / max(int(stats.count.sum()), 1)])
-    return f"'{meeting.tensor}' has {len(stats.mean_abs)} channels and the weight meets {needed}"
+    if len(means) * gates == needed:
+        return np.tile(means, gates)
+    return means if len(means) == needed else None
 
 
-def _channels(
-    part: WeightImportance, place: tuple[str, int] | None, activations: Activations
-) -> ChannelFacts:
-    stats = activations.seen.get(place) if place else None
-    dead = part.inputs == 0
-    dead_inputs = int(np.count_nonzero(dead & (part.sums.s > 0)))
+def _channels(met: _Met, part: WeightImportance, side: str) -> ChannelFacts:
+    """From the weight's sums; which inputs are dead is only known where they were looked at."""
+    if side == "output":
+        return ChannelFacts(part.outputs, part.inputs)
+    dead = met.activations == 0
     total = float(part.sums.s.sum())
     return ChannelFacts(
         part.inputs,
         part.outputs,
-        dead_inputs,
-        float(part.sums.s[dead].sum()) / total if total else None,
-        None if stats is None else int(np.count_nonzero(stats.sum_abs == 0)),
-        None if stats is None else constant_channels(stats),
-        None if stats is None else len(stats.sum_abs),
+        dead_inputs=int(np.count_nonzero(dead & (part.sums.s > 0))),
+        stranded=float(part.sums.s[dead].sum()) / total if total else None,
+    )
+
+
+def _with_leaving(facts: ChannelFacts, stats: ChannelStats | None) -> ChannelFacts:
+    """And the channels of what leaves the layer; those that showed no number are neither dead nor constant."""
+    if stats is None:
+        return facts
+    return replace(
+        facts,
+        dead_outputs=int(np.count_nonzero((stats.sum_abs == 0) & (stats.count > 0))),
+        constant_outputs=constant_channels(stats),
+        output_channels=len(stats.sum_abs),
     )
 
 
 def constant_channels(stats: ChannelStats) -> int | None:
-    """Channels that carry one number other than 0, always; None where it was not observed."""
-    if stats.sum is None or stats.sum_sq is None or stats.max_abs is None:
+    """Channels that carry one number other than 0, always; None where it was not observed.
+
+    Then, and only then, mean |a| is max |a|, and |mean a| as well. Variance would tell less: the sums it is the
+    difference of have the rounding of float32.
+    """
+    if stats.sum is None or stats.max_abs is None:
         return None
-    count = np.maximum(stats.count, 1)
-    variance = stats.sum_sq / count - (stats.sum / count) ** 2
-    return int(np.count_nonzero((variance <= (_SPREAD * stats.max_abs) ** 2) & (stats.max_abs > 0)))
+    least = (1 - _SPREAD) * stats.max_abs * stats.count
+    same = (stats.sum_abs >= least) & (np.abs(stats.sum) >= least)
+    return int(np.count_nonzero(same & (stats.max_abs > 0) & (stats.count > 0)))

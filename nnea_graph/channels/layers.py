@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from nnea_graph.graph import Constant, ModelGraph, OpNode
@@ -52,44 +52,51 @@ def meetings(
     ``side`` is ``input``: what enters the operator; or ``output``: what leaves it after its activation function.
     """
     known = {layout.weight: layout for layout in layouts(call_of(node, found))}
+    places = _places(node, weights)
     for weight in weights:
+        place = next(places[weight.tensor])
         if weight.role not in MEASURED:
             continue
-        layout = known.get(node.inputs.index(weight.tensor))
+        layout = known.get(place)
         if layout is None:
             yield f"no rule says which channels the weights of {node.op_type} meet"
-            continue
-        if side == "output":
-            layout = _by_output(layout)
-        yield _meeting(graph, found, node, weight.constant, layout)
+        elif side == "output":
+            yield _by_output(graph, found, node, weight.constant, layout)
+        else:
+            yield _meeting(node, found, weight.constant, layout, _named(node, layout))
 
 
-def _by_output(layout: Layout) -> Layout:
-    """The same weight seen from the channels that it leads to."""
-    if layout.out_axis is None:
-        return layout
-    grouped = layout.groups if layout.out_axis == 1 else 1
-    return replace(
-        layout,
-        data=("output", 0),
-        data_axis=1 if layout.data_axis == 1 else -1,
-        in_axis=layout.out_axis,
-        out_axis=layout.in_axis,
-        groups=grouped,
-        rows=False,
-    )
+def _places(node: OpNode, weights: Sequence[WeightLike]) -> dict[str, Iterator[int]]:
+    """The inputs at which each weight stands: one tensor may be two weights."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(node.inputs):
+        places.setdefault(name, []).append(place)
+    return {weight.tensor: iter(places[weight.tensor]) for weight in weights}
+
+
+def _named(node: OpNode, layout: Layout) -> str:
+    """The tensor that the layout speaks of; "" where it is left out."""
+    side, place = layout.data
+    names = node.inputs if side == "input" else node.outputs
+    return names[place] if place < len(names) else ""
+
+
+def _by_output(
+    graph: ModelGraph, found: Inference, node: OpNode, constant: Constant, layout: Layout
+) -> Meeting | str:
+    turned = layout.seen_from_output(len(constant.shape))
+    if turned is None:
+        return f"the weights of {node.op_type} do not lead to one channel each"
+    own = _named(node, turned)
+    return _meeting(node, found, constant, turned, leaving(graph, own) if own else "")
 
 
 def _meeting(
-    graph: ModelGraph, found: Inference, node: OpNode, constant: Constant, layout: Layout
+    node: OpNode, found: Inference, constant: Constant, layout: Layout, tensor: str
 ) -> Meeting | str:
-    side, place = layout.data
-    names = node.inputs if side == "input" else node.outputs
-    tensor = names[place] if place < len(names) else ""
     if not tensor:
+        side, place = layout.data
         return f"{node.op_type} does not give its {side} {place}"
-    if side == "output" and place == 0 and layout.weight != 2:
-        tensor = leaving(graph, node)
     if tensor in found.constant:
         return f"what enters {node.op_type} is constant"
     info = found.types.get(tensor)
@@ -110,13 +117,13 @@ _BETWEEN = frozenset({"Add", "BatchNormalization", "Mul", "Dropout", "Cast", "Id
 _MOST_STEPS = 4
 
 
-def leaving(graph: ModelGraph, node: OpNode) -> str:
-    """The tensor that leaves an operator after its activation function; its own output where none follows.
+def leaving(graph: ModelGraph, own: str) -> str:
+    """What an operator's output ``own`` is after the activation function; itself where none follows.
 
     Steps over what stands between (bias, normalization), as long as nothing else reads the tensor; x sigmoid(x)
     written as two operators is an activation function too.
     """
-    tensor = own = node.outputs[0]
+    tensor = own
     for _ in range(_MOST_STEPS):
         readers = graph.consumers(tensor)
         gated = _gated(readers, tensor)

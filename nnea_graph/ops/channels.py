@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ class Layout:
     ``in_axis`` and ``out_axis`` are the weight's axes of input and output channels, None where it has none.
     With ``groups`` the weight's first axis runs over the groups as well (Conv: over ``out_axis``,
     ConvTranspose: over ``in_axis``). ``rows`` says that the data are row numbers of the weight, not numbers.
+    ``leads_to`` is the output, and its channel axis, whose channels those of ``out_axis`` are, one after the other
+    for each of ``gates``; None where the weight does not lead to channels of an output.
     """
 
     weight: int
@@ -32,6 +34,20 @@ class Layout:
     out_axis: int | None
     groups: int = 1
     rows: bool = False
+    leads_to: tuple[int, int] | None = (0, -1)
+    gates: int = 1
+
+    def seen_from_output(self, rank: int) -> Layout | None:
+        """The same weight, of so many dims, met by the channels that it leads to; None where it leads to none."""
+        if self.leads_to is None:
+            return None
+        in_axis, out_axis = (rank - 1, self.in_axis) if self.rows else (self.out_axis, self.in_axis)
+        if in_axis is None or (self.rows and (self.in_axis or 0) % rank == in_axis):
+            return None
+        place, axis = self.leads_to
+        return replace(
+            self, data=("output", place), data_axis=axis, in_axis=in_axis, out_axis=out_axis, rows=False
+        )
 
     def channels(self, shape: tuple[int, ...]) -> int:
         """How many input channels a weight of this shape meets."""
@@ -72,37 +88,91 @@ def _fixed(*found: Layout) -> LayoutRule:
 
 
 def _conv(weight: int) -> LayoutRule:
-    return lambda call: (Layout(weight, ("input", 0), 1, 1, 0, int(call.attr("group", 1))),)
+    return lambda call: (Layout(weight, ("input", 0), 1, 1, 0, int(call.attr("group", 1)), leads_to=(0, 1)),)
 
 
 def _conv_transpose(call: OpCall) -> tuple[Layout, ...]:
-    return (Layout(1, ("input", 0), 1, 0, 1, int(call.attr("group", 1))),)
+    return (Layout(1, ("input", 0), 1, 0, 1, int(call.attr("group", 1)), leads_to=(0, 1)),)
 
 
-def _gemm(call: OpCall) -> tuple[Layout, ...]:
+def _gemm(left: int, right: int) -> LayoutRule:
     """Either operand may be the weight: A holds its channels in columns, B in rows, unless transposed."""
-    a_channels, b_channels = (0 if call.attr("transA", 0) else 1), (1 if call.attr("transB", 0) else 0)
-    return (
-        Layout(1, ("input", 0), a_channels, b_channels, 1 - b_channels),
-        Layout(0, ("input", 1), b_channels, a_channels, 1 - a_channels),
-    )
+
+    def rule(call: OpCall) -> tuple[Layout, ...]:
+        a_channels = 0 if call.attr("transA", 0) else 1
+        b_channels = 1 if call.attr("transB", 0) else 0
+        return (
+            Layout(right, ("input", left), a_channels, b_channels, 1 - b_channels, leads_to=(0, 1)),
+            Layout(left, ("input", right), b_channels, a_channels, 1 - a_channels, leads_to=(0, 0)),
+        )
+
+    return rule
 
 
 def _matmul(left: int, right: int) -> LayoutRule:
-    return _fixed(
-        Layout(right, ("input", left), -1, -2, -1),
-        Layout(left, ("input", right), -2, -1, -2),
-    )
+    """Either operand may be the weight; one of a single dim is a row or column that leaves no dim behind."""
+
+    def rule(call: OpCall) -> tuple[Layout, ...]:
+        one_left, one_right = (_rank(call, place) == 1 for place in (left, right))
+        # The dims of the other operand that are left over come after those of the weight.
+        columns = None if one_right else (0, -1)
+        rows = None if one_left else (0, -1 if one_right else -2)
+        return (
+            Layout(
+                right,
+                ("input", left),
+                -1,
+                -1 if one_right else -2,
+                None if one_right else -1,
+                leads_to=columns,
+            ),
+            Layout(
+                left, ("input", right), -1 if one_right else -2, -1, None if one_left else -2, leads_to=rows
+            ),
+        )
+
+    return rule
 
 
-def _recurrent(call: OpCall) -> tuple[Layout, ...]:
-    """W meets the input, R the hidden state: all of them where the operator gives them, else the last."""
-    state = 0 if call.outputs and call.outputs[0] is not None else 1
-    return (Layout(1, ("input", 0), 2, 2, 1), Layout(2, ("output", state), -1, 2, 1))
+def _fused_matmul(call: OpCall) -> tuple[Layout, ...]:
+    """A product of matrices that may be transposed; with batch dims moved no rule says what meets what."""
+    if any(call.attr(f"trans{name}", 0) for name in ("A", "BatchA", "BatchB")):
+        return ()
+    if not call.attr("transB", 0):
+        return _matmul(0, 1)(call)
+    return (Layout(1, ("input", 0), -1, -1, -2),)
+
+
+def _rank(call: OpCall, place: int) -> int | None:
+    info = call.inputs[place] if place < len(call.inputs) else None
+    return None if info is None or info.shape is None else len(info.shape)
+
+
+def _recurrent(gates: int) -> LayoutRule:
+    """W meets the input, R the hidden state: all of them where the operator gives them, else the last.
+
+    The two directions of one layer share the means of both.
+    """
+
+    def rule(call: OpCall) -> tuple[Layout, ...]:
+        state = 0 if call.outputs and call.outputs[0] is not None else 1
+        return (
+            Layout(1, ("input", 0), 2, 2, 1, leads_to=(state, -1), gates=gates),
+            Layout(2, ("output", state), -1, 2, 1, leads_to=(state, -1), gates=gates),
+        )
+
+    return rule
 
 
 def _normalization(axis: int, scale: int = 1) -> LayoutRule:
-    return _fixed(Layout(scale, ("input", 0), axis, 0, 0))
+    """A scale along the channels; of one of several dims, along the last."""
+    return _fixed(Layout(scale, ("input", 0), axis, -1, -1, leads_to=(0, axis)))
+
+
+def _packed_qkv(call: OpCall) -> tuple[Layout, ...]:
+    """Query, key and value side by side: only the value leads to the output."""
+    del call
+    return (Layout(1, ("input", 0), -1, 0, 1, leads_to=None),)
 
 
 def _along(call: OpCall) -> tuple[Layout, ...]:
@@ -114,12 +184,15 @@ def _along(call: OpCall) -> tuple[Layout, ...]:
             continue
         axes = [axis for axis, dim in enumerate(info.static) if dim != 1]
         if len(axes) == 1:
-            axis = axes[0]
-            found.append(Layout(weight, ("input", data), axis - len(info.static), axis, axis))
+            axis, place = axes[0], axes[0] - len(info.static)
+            found.append(Layout(weight, ("input", data), place, axis, axis, leads_to=(0, place)))
     return tuple(found)
 
 
-_ROWS = _fixed(Layout(0, ("input", 1), 0, 0, None, rows=True))
+def _table(attribute: str) -> LayoutRule:
+    """Row numbers choose along an axis of the table."""
+    return lambda call: (Layout(0, ("input", 1), 0, int(call.attr(attribute, 0)), None, rows=True),)
+
 
 _RULES: dict[tuple[str, str], LayoutRule] = {
     ("", "BatchNormalization"): _normalization(1),
@@ -127,11 +200,12 @@ _RULES: dict[tuple[str, str], LayoutRule] = {
     ("", "ConvInteger"): _conv(1),
     ("", "ConvTranspose"): _conv_transpose,
     ("", "Div"): _along,
-    ("", "GRU"): _recurrent,
-    ("", "Gather"): _ROWS,
-    ("", "Gemm"): _gemm,
+    ("", "GRU"): _recurrent(3),
+    ("", "Gather"): _table("axis"),
+    ("", "Gemm"): _gemm(0, 1),
+    ("", "GroupNormalization"): _normalization(1),
     ("", "InstanceNormalization"): _normalization(1),
-    ("", "LSTM"): _recurrent,
+    ("", "LSTM"): _recurrent(4),
     ("", "LayerNormalization"): _normalization(-1),
     ("", "MatMul"): _matmul(0, 1),
     ("", "MatMulInteger"): _matmul(0, 1),
@@ -140,17 +214,20 @@ _RULES: dict[tuple[str, str], LayoutRule] = {
     ("", "QLinearConv"): _conv(3),
     ("", "QLinearMatMul"): _matmul(0, 3),
     ("", "RMSNormalization"): _normalization(-1),
-    ("", "RNN"): _recurrent,
+    ("", "RNN"): _recurrent(1),
     ("", "SimplifiedLayerNormalization"): _normalization(-1),
-    (MICROSOFT, "Attention"): _fixed(Layout(1, ("input", 0), -1, 0, 1)),
+    (MICROSOFT, "Attention"): _packed_qkv,
     (MICROSOFT, "DynamicQuantizeMatMul"): _matmul(0, 1),
     (MICROSOFT, "FusedConv"): _conv(1),
-    (MICROSOFT, "FusedGemm"): _gemm,
+    (MICROSOFT, "FusedGemm"): _gemm(0, 1),
+    (MICROSOFT, "FusedMatMul"): _fused_matmul,
+    (MICROSOFT, "GatherBlockQuantized"): _table("gather_axis"),
     (MICROSOFT, "GemmFastGelu"): _matmul(0, 1),
     (MICROSOFT, "MatMulBnb4"): _fixed(Layout(1, ("input", 0), -1, 0, 1)),
     (MICROSOFT, "MatMulIntegerToFloat"): _matmul(0, 1),
     (MICROSOFT, "MatMulNBits"): _fixed(Layout(1, ("input", 0), -1, 0, 1)),
-    (MICROSOFT, "QAttention"): _fixed(Layout(1, ("input", 0), -1, 0, 1)),
+    (MICROSOFT, "QAttention"): _packed_qkv,
+    (MICROSOFT, "QGemm"): _gemm(0, 3),
     (MICROSOFT, "SkipLayerNormalization"): _normalization(-1, 2),
     (MICROSOFT, "SkipSimplifiedLayerNormalization"): _normalization(-1, 2),
 }

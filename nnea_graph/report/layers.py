@@ -80,25 +80,24 @@ def _importance(graph: ModelGraph, node: OpNode, main: Weight) -> dict[str, Any]
             ("metrics", "importance", "importance_per_mmac", "importance_per_kib", "channels")
         )
         return {**empty, "metrics_reason": found.reason if found else "not computed (pass importance)"}
-    total = float(found.channels.inputs.sum())
+    total = found.total or 0.0
     macs = count(cost, "macs")
-    stored = main.constant.dtype.nbytes(main.constant.size)
+    stored = _stored_bytes(graph, main)
     return {
         "metrics": _metrics(found.metrics),
         "metrics_reason": "",
         "importance": total,
         "importance_per_mmac": total / (macs / 1e6) if macs else None,
         "importance_per_kib": total / (stored / 1024) if stored else None,
-        "channels": _channels(found.channels, main),
+        "channels": _channels(found.channels, stored),
     }
 
 
-def _channels(found: ChannelFacts, main: Weight) -> schema.Channels:
-    outputs = found.outputs
+def _channels(found: ChannelFacts, stored: int) -> schema.Channels:
     dead_bytes = None
     if found.dead_outputs is not None and found.output_channels:
         share = found.dead_outputs / found.output_channels
-        dead_bytes = round(share * main.constant.dtype.nbytes(main.constant.size))
+        dead_bytes = round(share * stored)
     return schema.Channels(
         dead_inputs=found.dead_inputs,
         stranded_weight=found.stranded,
@@ -106,8 +105,8 @@ def _channels(found: ChannelFacts, main: Weight) -> schema.Channels:
         dead_outputs=found.dead_outputs,
         constant_outputs=found.constant_outputs,
         dead_output_bytes=dead_bytes,
-        input_importance=found.inputs.tolist(),
-        output_importance=None if outputs is None else outputs.tolist(),
+        input_importance=None if found.inputs is None else found.inputs.tolist(),
+        output_importance=None if found.outputs is None else found.outputs.tolist(),
     )
 
 
@@ -119,6 +118,12 @@ def _sum(counts: Sequence[int | None]) -> int | None:
 def _stored_dtype(graph: ModelGraph, weight: Weight) -> str:
     stored = graph.constants.get(weight.source)
     return (stored or weight.constant).dtype.name
+
+
+def _stored_bytes(graph: ModelGraph, weight: Weight) -> int:
+    """What a weight takes in the file, however the operator sees it."""
+    stored = graph.constants.get(weight.source)
+    return stored.stored_bytes if stored else weight.constant.dtype.nbytes(weight.constant.size)
 
 
 def _metrics(found: Metrics | None) -> schema.Metrics | None:

@@ -105,13 +105,15 @@ class Metrics:
 class Channels:
     """What was seen of the channels that enter and leave a layer. Null is not observed."""
 
-    dead_inputs: int = field(metadata=doc("input channels that were 0 throughout and that weights wait for"))
+    dead_inputs: int | None = field(
+        metadata=doc("input channels that were 0 throughout and that weights wait for")
+    )
     stranded_weight: float | None = field(metadata=doc("share of sum |w| that meets dead input channels"))
     outputs: int | None = field(metadata=doc("channels after the activation function"))
     dead_outputs: int | None = field(metadata=doc("of these, 0 throughout"))
     constant_outputs: int | None = field(metadata=doc("of these, always the same other number"))
     dead_output_bytes: int | None = field(metadata=doc("stored weights that make dead output channels"))
-    input_importance: Sequence[float] = field(metadata=doc("sum of importance by input channel"))
+    input_importance: Sequence[float] | None = field(metadata=doc("sum of importance by input channel"))
     output_importance: Sequence[float] | None = field(metadata=doc("sum of importance by output channel"))
 
 

@@ -46,8 +46,9 @@ def weigh(constant: Constant, layout: Layout, activations: Floats) -> WeightImpo
     outputs = np.zeros(_out_channels(layout, shape)) if layout.out_axis is not None else None
     for first, block in _blocks(constant):
         rows = spread if spread.shape[0] == 1 else spread[first : first + len(block)]
-        x = np.abs(block) * rows
-        distribution.update(x.astype(np.float32))
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number, or too large, is counted
+            x = np.abs(block.astype(np.float64)) * rows
+            distribution.update(x.astype(np.float32))
         if not np.isfinite(x.sum()):  # counted in the distribution, and in no sum
             x = np.where(np.isfinite(x), x, 0)
         places = _Places(layout, shape, first, len(block))
