@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ from nnea_graph.errors import DataError, RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.inference.constant_values import UnpackedPayload
 from nnea_graph.ops.roles import Role
-from nnea_graph.passes.activations import ACTIVATIONS, SYNTHETIC_SAMPLES
+from nnea_graph.passes.activations import ACTIVATIONS, synthetic_samples
 from nnea_graph.passes.constants import WEIGHTS
+from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.importance import mean_activations
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
@@ -26,6 +28,7 @@ from nnea_graph.stats.change import Change
 if TYPE_CHECKING:
     from nnea_graph.runtime.altered import AlteredSession
     from nnea_graph.runtime.rerun import Rerun
+    from nnea_graph.runtime.sessions import Apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class SensitivityPass(Pass):
     """
 
     name = "sensitivity"
-    requires = (DIMS, SHAPES, WEIGHTS, MEMORY, ACTIVATIONS)
+    requires = (DIMS, SHAPES, WEIGHTS, MEMORY, MODEL_COST, ACTIVATIONS)
     provides = (SENSITIVITY, MODEL_SENSITIVITY)
     default = False
     runs_model = True
@@ -94,14 +97,14 @@ class SensitivityPass(Pass):
     seconds: float = 60.0
     loss: float = 0.01
     units: tuple[str, ...] = UNITS
-    peak_bytes: int = 8 << 30
+    peak_bytes: int = 4 << 30
     progress: Callable[[str], None] | None = None
 
     def run(self, graph: ModelGraph) -> None:
         """Measure, as far as the model and the time allow."""
         clock = _Clock(self.seconds)
         self._check()
-        found = {node.id: _removable(graph, node) for node in graph}
+        found = {node.id: removable_of(graph, node) for node in graph}
         layers = {node: each for node, each in found.items() if isinstance(each, Removable)}
         last = last_layers(graph, layers)
         layers = {node: _kept_outputs(each) if node in last else each for node, each in layers.items()}
@@ -133,6 +136,7 @@ class SensitivityPass(Pass):
         """The facts of the model but for its points, and points by layer."""
         from nnea_graph.runtime.altered import AlteredSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.rerun import Bounds, Rerun  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
 
         activations = graph[ACTIVATIONS]
         nothing = ModelSensitivity(activations.source, activations.synthetic, self.loss)
@@ -143,13 +147,22 @@ class SensitivityPass(Pass):
             weights = {
                 slot: constant for each in layers.values() for slot, constant in each.constants().items()
             }
-            session = AlteredSession(graph, weights)
-            rerun = Rerun(session, data, self._batch_size(graph), Bounds(self.seconds * _FIRST_SHARE))
-            return _Measuring(self, layers, session, rerun, clock).all(nothing)
+            with closing(AlteredSession(graph, weights, Settings(apart=self._limits(graph)))) as session:
+                bounds = Bounds(self.seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
+                rerun = Rerun(session, data, self._batch_size(graph), bounds)
+                return _Measuring(self, layers, session, rerun, clock).all(nothing)
         except (RunError, DataError) as error:
             if isinstance(error, DataError) and self.data is not None:
                 raise
             return replace(nothing, not_run=str(error)), {}
+
+    def _limits(self, graph: ModelGraph) -> Apart | None:
+        """Those of another process, where the model had to be run in one before."""
+        from nnea_graph.runtime.sessions import Apart  # noqa: PLC0415 - start-up
+
+        if not graph[ACTIVATIONS].apart:
+            return None
+        return Apart(self.peak_bytes + _GROWTH * graph[MEMORY].weight_bytes, self.seconds)
 
     def _data(self, graph: ModelGraph) -> Data:
         """What the activations were taken on."""
@@ -160,7 +173,7 @@ class SensitivityPass(Pass):
         return synthetic_data(
             graph,
             graph[DIMS].inputs,
-            samples=SYNTHETIC_SAMPLES,
+            samples=synthetic_samples(graph),
             seed=self.seed,
             types=graph[SHAPES].types,
         )
@@ -173,6 +186,8 @@ class SensitivityPass(Pass):
 
 _FIRST_SHARE = 0.05
 """Of the time, at most, for the first run of the samples."""
+_GROWTH = 4
+"""How often a process may hold a weight: mapped, packed, folded into another one, and replaced."""
 _SECONDS_PER_WEIGHT = 3e-8
 """What choosing and zeroing takes, until it has been measured."""
 
@@ -266,7 +281,8 @@ class _Measuring:
         try:
             change = self.rerun.change(altered, self.clock.stop)
         except RunError as error:
-            change = Change(None, None, None, None, str(error))
+            late = time.monotonic() >= self.clock.stop
+            change = None if late else Change(None, None, None, None, str(error))
         if change is None:
             return None
         self.clock.learn(chosen - started, time.monotonic() - chosen, weights)
@@ -294,7 +310,7 @@ def _kept_outputs(layer: Removable) -> Removable:
     return replace(layer, channels=0, no_channels="its channels are outputs of the model")
 
 
-def _removable(graph: ModelGraph, node: OpNode) -> Removable | str:
+def removable_of(graph: ModelGraph, node: OpNode) -> Removable | str:
     """What can go from an operator, or why nothing is measured of it."""
     from nnea_graph.runtime.altered import ALTERABLE  # noqa: PLC0415 - start-up
 

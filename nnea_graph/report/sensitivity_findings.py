@@ -36,7 +36,6 @@ CRITERION_FAILS = Rule(
 )
 
 SHARE_THRESHOLD = 0.3
-_HALF = 0.5
 _RUINED = 10
 """Limits: where even the best criterion loses more, nothing follows from which one loses less."""
 
@@ -92,26 +91,31 @@ def _statistics(found: ModelSensitivity) -> Iterator[Finding]:
 
 
 def _criteria(found: ModelSensitivity) -> Iterator[Finding]:
+    """The share at which another criterion was better by most."""
     for unit in ("weights", "channels"):
-        points = {
-            name: _point(found.points, unit, name, _HALF) for name in ("importance", "magnitude", "random")
-        }
-        losses = {name: point.loss for name, point in points.items() if point and point.loss is not None}
-        best = min(losses, key=lambda name: losses[name], default="importance")
-        mine = losses.get("importance")
-        if (
-            mine is None
-            or mine - losses[best] < found.loss_limit
-            or losses[best] > _RUINED * found.loss_limit
-        ):
-            continue
-        words = {"magnitude": "of smallest |w|", "random": "drawn at random"}[best]
-        message = (
-            f"half of all {unit} {words} cost less ({_loss(found, losses[best])}) than the least important"
-        )
-        yield CRITERION_FAILS.found(
-            None, f"{message} ({_loss(found, mine)})", mine - losses[best], found.loss_limit
-        )
+        shares = sorted({point.fraction for point in found.points if point.unit == unit})
+        gaps = [gap for share in shares if (gap := _gap(found, unit, share)) is not None]
+        if gaps:
+            widest, message = max(gaps)
+            yield CRITERION_FAILS.found(None, message, widest, found.loss_limit)
+
+
+def _gap(found: ModelSensitivity, unit: str, share: float) -> tuple[float, str] | None:
+    """By how much the best other criterion was better, in words; None where it was not, or all was lost."""
+    losses = {
+        each.criterion: each.loss for each in found.points if (each.unit, each.fraction) == (unit, share)
+    }
+    mine = losses.pop("importance", None)
+    others = {name: loss for name, loss in losses.items() if loss is not None}
+    if mine is None or not others:
+        return None
+    best = min(others, key=lambda name: others[name])
+    gap = mine - others[best]
+    if gap < found.loss_limit or others[best] > _RUINED * found.loss_limit:
+        return None
+    words = {"magnitude": "of smallest |w|", "random": "drawn at random"}[best]
+    message = f"{percent(share)} of all {unit} {words} cost less ({_loss(found, others[best])})"
+    return gap, f"{message} than the least important ones ({_loss(found, mine)})"
 
 
 def _loss(found: ModelSensitivity, loss: float) -> str:

@@ -12,6 +12,7 @@ from nnea_graph.graph import Constant, ModelGraph, TensorInfo
 from nnea_graph.graph.constants import ArrayPayload
 from nnea_graph.graph.dtypes import storage
 from nnea_graph.inference.constant_values import loaded
+from nnea_graph.runtime.apart import ApartSession
 from nnea_graph.runtime.emitter import Emitter
 from nnea_graph.runtime.model_proto import Written, to_proto, value_info
 from nnea_graph.runtime.sessions import Session, Settings, session_of
@@ -41,19 +42,28 @@ class AlteredSession:
         Raises:
             RunError: onnxruntime does not take the model.
         """
+        settings = settings or Settings()
         written = to_proto(graph)
         emitter, mappings = Emitter(graph, written), Mappings()
         self.originals: dict[Slot, NDArray[Any]] = {}
         self._names: dict[Slot, str] = {}
         for slot, constant in weights.items():
             name = emitter.fresh()
-            values = _values(constant, mappings)
-            _add(written, name, constant, values)
+            view = mappings.view(constant)
+            values = _computed(constant) if view is None else view
+            if view is not None:
+                written.stored[name] = constant
+            _add(written, name, constant, values, inside=view is None and settings.apart is not None)
             node, place = slot
             written.nodes[node].input[place] = name
             self.originals[slot], self._names[slot] = values, name
         _drop_unread(written)
-        self._session: Session = session_of(written, settings)
+        self._outputs = list(graph.outputs)
+        self._session = _session(written, self._outputs, settings)
+
+    def close(self) -> None:
+        """End the other process, if there is one."""
+        self._session.close()
 
     def run(
         self, feeds: Arrays, changed: Mapping[Slot, NDArray[Any]], seconds: float | None = None
@@ -64,23 +74,26 @@ class AlteredSession:
             RunError: the model cannot be run on the feeds, or the time is up.
         """
         replaced = {self._names[slot]: values for slot, values in changed.items()}
-        return self._session.run({**feeds, **replaced}, None, seconds)
+        return self._session.run({**feeds, **replaced}, self._outputs, seconds)
 
 
-def _values(constant: Constant, mappings: Mappings) -> NDArray[Any]:
-    """Where they lie if they can be mapped, else computed once and kept."""
-    view = mappings.view(constant)
-    if view is not None:
-        return view
+def _session(written: Written, outputs: list[str], settings: Settings) -> Session | ApartSession:
+    if settings.apart:
+        return ApartSession(written, outputs, settings.threads, settings.apart)
+    return session_of(written, settings)
+
+
+def _computed(constant: Constant) -> NDArray[Any]:
+    """Values that cannot be mapped, computed once and kept."""
     return np.ascontiguousarray(loaded(constant).array(), storage(constant.dtype))
 
 
-def _add(written: Written, name: str, constant: Constant, values: NDArray[Any]) -> None:
-    """An initializer that is an input as well is a default."""
+def _add(written: Written, name: str, constant: Constant, values: NDArray[Any], *, inside: bool) -> None:
+    """An initializer that is an input as well is a default; ``inside`` puts its values into the model."""
     graph = written.proto.graph
     graph.input.append(value_info(name, TensorInfo(constant.dtype, constant.shape)))
     kept = Constant(name, constant.dtype, constant.shape, ArrayPayload(values.reshape(-1)), values.nbytes)
-    if values.nbytes <= INLINE_BYTES:
+    if inside or values.nbytes <= INLINE_BYTES:
         graph.initializer.append(inline(kept))
         return
     written.arrays[name] = values
@@ -98,3 +111,4 @@ def _drop_unread(written: Written) -> None:
             del initializers[place]
     for name in unread:
         del written.arrays[name]
+        written.stored.pop(name, None)

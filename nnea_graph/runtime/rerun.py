@@ -24,10 +24,14 @@ OUTPUT_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """When enough samples are used, at the latest: seconds of the first run, bytes of its outputs."""
+    """When enough samples are used, at the latest: seconds of the first run, bytes of its outputs.
+
+    ``stop`` (of ``time.monotonic``) ends even a batch that is being run; None where all are known to end.
+    """
 
     seconds: float
     output_bytes: int = OUTPUT_BYTES
+    stop: float | None = None
 
 
 class Rerun:
@@ -41,6 +45,7 @@ class Rerun:
             RunError: the model cannot be run on them.
         """
         self._session, self._data, self._size = session, data, batch_size
+        self._stop = bounds.stop
         self.total = data.samples
         self.samples = 0
         self._before: list[list[Array]] = []
@@ -50,7 +55,7 @@ class Rerun:
     def _first_run(self, bounds: Bounds) -> None:
         stop, fed, given = time.monotonic() + bounds.seconds, 0, 0
         for batch in self._data.batches(self._size):
-            outputs = float_outputs(self._session.run(batch.feeds, {}))
+            outputs = self._outputs(batch, {})
             self._before.append(outputs)
             self.samples += batch.samples
             fed += sum(array.nbytes for array in batch.feeds.values())
@@ -62,6 +67,10 @@ class Rerun:
             if time.monotonic() > stop or given > bounds.output_bytes:
                 return
 
+    def _outputs(self, batch: Batch, altered: Mapping[Slot, Array]) -> list[Array]:
+        seconds = None if self._stop is None else max(self._stop - time.monotonic(), 0.0)
+        return float_outputs(self._session.run(batch.feeds, altered, seconds))
+
     def change(self, altered: Mapping[Slot, Array], stop: float | None = None) -> Change | None:
         """What the altered weights change; None if that was not known at ``stop`` (of ``time.monotonic``).
 
@@ -72,7 +81,7 @@ class Rerun:
         for batch, before in zip(self._batches(), self._before, strict=True):
             if stop is not None and time.monotonic() > stop:
                 return None
-            after = float_outputs(self._session.run(batch.feeds, altered))
+            after = self._outputs(batch, altered)
             comparison.add(before, after, batch.labels)
         return comparison.change()
 

@@ -28,6 +28,7 @@ from nnea_graph.render.json import render_json
 from nnea_graph.render.text import render_text
 from nnea_graph.report import Report
 from nnea_graph.report.sensitivity_schema import SensitivityPoint
+from nnea_graph.runtime.apart import ApartSession
 
 Array = NDArray[Any]
 MODELS = ROOT / "models"
@@ -381,6 +382,42 @@ def test_weights_that_an_operator_unpacks_are_named() -> None:
     reasons = {layer.id: layer.sensitivity.reason for layer in report.layers if layer.sensitivity}
     assert reasons["packed"] == "MatMulInteger unpacks its weights by itself; they cannot be altered here"
     assert reasons["plain"] == ""
+
+
+def turned(x: Array, weight: list[list[float]]) -> Array:
+    for _ in range(3):
+        x = np.tanh(x @ np.array(weight))
+    return x
+
+
+class Counted(ApartSession):
+    made = 0
+
+    def __init__(self, *arguments: Any) -> None:
+        Counted.made += 1
+        super().__init__(*arguments)
+
+
+def test_a_model_without_known_bounds_is_measured_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnea_graph.runtime.altered.ApartSession", Counted)
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+        g (int64 n, float[1,2] x) => (float[1,2] y) <bool yes = {1}, float[2,2] w = {0.5, -2, 3, 0.25}>
+        { [turns] y = Loop (n, yes, x) <body = b (int64 i, bool c, float[1,2] s) => (bool d, float[1,2] t)
+            { d = Identity (c) [inner] m = MatMul (s, w) t = Tanh (m) }> }"""
+    x = np.array([[0.3, -0.7]], np.float32)
+    report = analyze(
+        parser.parse_model(text), passes="sensitivity{units=weights}", data={"n": np.int64(3), "x": x}
+    )
+    assert Counted.made == 1
+    (layer,) = report.layers
+    assert layer.sensitivity is not None
+    before, after = turned(x, [[0.5, -2], [3, 0.25]]), turned(x, [[0, -2], [3, 0]])
+    (half,) = [
+        each for each in layer.sensitivity.points if (each.criterion, each.fraction) == ("magnitude", 0.5)
+    ]
+    assert half.removed == 2
+    change = np.linalg.norm(after - before) / np.linalg.norm(before)
+    assert half.relative_l2 == pytest.approx(change, rel=1e-5)
 
 
 def test_a_point_whose_outputs_are_no_longer_finite_is_not_a_number() -> None:

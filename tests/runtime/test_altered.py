@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from nnea_graph.passes import catalogue
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.runtime.altered import AlteredSession, Slot
 from nnea_graph.runtime.model_proto import to_proto
-from nnea_graph.runtime.sessions import session_of
+from nnea_graph.runtime.sessions import Apart, Settings, session_of
 
 MODELS = ROOT / "models"
 NAMES = ("digits_mlp", "digits_cnn", "digits_transformer")
@@ -92,6 +93,17 @@ def test_large_weights_stay_where_they_lie_in_the_file() -> None:
     large = [values for values in session.originals.values() if values.nbytes > 4096]
     assert len(large) == 3
     assert not any(values.flags.owndata for values in large)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_another_process_it_gives_the_same(name: str) -> None:
+    graph, rng = prepared(MODELS / f"{name}.onnx"), np.random.default_rng(0)
+    here = AlteredSession(graph, weights(graph))
+    with closing(AlteredSession(graph, weights(graph), Settings(apart=Apart(1 << 30, 30)))) as there:
+        for slot in (None, *list(weights(graph))[:3]):
+            changed = {slot: rng.normal(size=here.originals[slot].shape).astype(np.float32)} if slot else {}
+            expected = here.run({"x": X}, changed)[0]
+            np.testing.assert_allclose(there.run({"x": X}, changed)[0], expected, rtol=1e-3, atol=1e-4)
 
 
 def test_an_unaltered_session_of_the_same_model_is_not_touched() -> None:
