@@ -119,7 +119,7 @@ def cli() -> None:
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for report.json and run.json.",
+    help="Folder for report.json, run.json and the pictures.",
 )
 @click.option("--force", is_flag=True, help="Replace a report that is in the output folder.")
 @click.option(

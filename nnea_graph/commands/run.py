@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,14 @@ from nnea_graph.errors import UsageError
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.shape_text import parse_input_shape
-from nnea_graph.render.files import REPORT, output_folder, standard_output, write_folder, write_whole
+from nnea_graph.render.files import (
+    PICTURES,
+    REPORT,
+    output_folder,
+    standard_output,
+    write_folder,
+    write_whole,
+)
 from nnea_graph.render.json import json_pieces
 from nnea_graph.report.schema import Report
 
@@ -55,11 +62,24 @@ def run_model(model: Path, **options: Any) -> int:
         run_facts = _run_facts(model, started, time.perf_counter() - clock, results)
         if options["output"]:
             files = {REPORT: json_pieces(report), "run.json": [json.dumps(run_facts, indent=1), "\n"]}
-            write_folder(options["output"], files)
+            write_folder(
+                options["output"], files | _pictures(graph, report, quiet=options["quiet"]), PICTURES
+            )
         _write(report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
     return 0 if not failed or options["exit_zero"] else 1
+
+
+def _pictures(graph: ModelGraph, report: Report, *, quiet: bool) -> dict[str, Iterable[str]]:
+    """The pictures by file name; what cannot be drawn is said on stderr."""
+    from nnea_graph.render.pictures import picture_files  # noqa: PLC0415 - only runs with -o draw
+    from nnea_graph.report.drawing import diagrams_of  # noqa: PLC0415
+
+    files, missing = picture_files(diagrams_of(graph, report))
+    if missing and not quiet:
+        sys.stderr.write(f"nnea-graph: {missing}\n")
+    return {name: [text] for name, text in files.items()}
 
 
 def _pass_options(graph: ModelGraph, options: dict[str, Any]) -> dict[str, Any]:

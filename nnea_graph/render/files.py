@@ -13,6 +13,7 @@ from typing import TextIO
 from nnea_graph.errors import OutputError
 
 REPORT = "report.json"
+PICTURES = tuple(f"{name}.{form}" for name in ("pathways", "flow", "graph") for form in ("dot", "svg"))
 _LOCK = ".nnea-graph.lock"
 
 
@@ -108,7 +109,14 @@ def output_folder(folder: Path, *, force: bool) -> Iterator[None]:
         os.close(lock)
 
 
-def write_folder(folder: Path, files: Mapping[str, Iterable[str]]) -> None:
-    """Write several files; the report comes last, so that a folder with a report is complete."""
+def write_folder(folder: Path, files: Mapping[str, Iterable[str]], ours: Iterable[str] = ()) -> None:
+    """Write several files; the report comes last, so that a folder with a report is complete.
+
+    Files named in ``ours`` that are not written anew belong to the report that is replaced, and go with it.
+    """
+    for name in ours:
+        if name not in files:
+            with suppress(OSError):
+                (folder / name).unlink()
     for name, pieces in sorted(files.items(), key=lambda item: item[0] == REPORT):
         write_whole(folder / name, pieces)
