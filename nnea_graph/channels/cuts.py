@@ -17,16 +17,17 @@ WHOLE = ""
 def ordered_cuts(layers: Sequence[Removable], units: Sequence[str]) -> list[tuple[str, Cut]]:
     """Cuts of the whole model and of each layer (by its node), those that leave all or nothing left out.
 
-    First the whole model by importance, and half of it by the other criteria; then half of each layer by
-    importance, by magnitude, at random; then the other shares in the same order.
+    Half of the whole model by each criterion, half of each layer by importance; the other shares of the whole by
+    importance; half of each layer by magnitude and at random; then what is left, by importance first.
     """
     names = [layer.node for layer in layers]
     first, *others = CRITERIA
     half, *shares = FRACTIONS
     stages: Iterable[tuple[list[str], Sequence[str], Sequence[float]]] = (
-        ([WHOLE], (first,), FRACTIONS),
-        ([WHOLE], others, (half,)),
-        (names, CRITERIA, (half,)),
+        ([WHOLE], CRITERIA, (half,)),
+        (names, (first,), (half,)),
+        ([WHOLE], (first,), shares),
+        (names, others, (half,)),
         (names, (first,), shares),
         ([WHOLE], others, shares),
         (names, others, shares),

@@ -19,7 +19,9 @@ def least(scores: NDArray[Any], count: int) -> Bools:
     """
     if count <= 0:
         return np.zeros(scores.shape, np.bool_)
-    flat = np.nan_to_num(scores.reshape(-1), nan=np.inf, posinf=np.inf)
+    flat = scores.reshape(-1)
+    if np.isnan(flat.min()):
+        flat = np.nan_to_num(flat, nan=np.inf, posinf=np.inf)
     limit = np.partition(flat, count - 1)[count - 1]
     chosen = flat < limit
     equal = np.flatnonzero(flat == limit)
