@@ -8,25 +8,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hostile.models import model, op, tensor, typed
 from numpy.typing import NDArray
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 from reference.weighed_nets import CASES
-from reference.weighing import Case, expected_metrics, stored_activations
+from reference.weighing import Case, along, expected_metrics, mean_abs, stored_activations
 
 from nnea_graph.api import data_options, load
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
+from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes import catalogue
-from nnea_graph.passes.importance import IMPORTANCE, MODEL_IMPORTANCE, Importance
+from nnea_graph.passes.importance import IMPORTANCE, MODEL_IMPORTANCE, ChannelFacts, Importance
 
 Array = NDArray[Any]
 
 
 def analysed(
-    model: ModelProto, feeds: Mapping[str, Array], side: str = "input", batch_size: int = 7
+    made: ModelProto, feeds: Mapping[str, Array], side: str = "input", batch_size: int = 7
 ) -> ModelGraph:
-    graph = load(model)
+    graph = load(made)
     options: dict[str, Any] = {"dims": {}, "input_shapes": {}, "batch_size": batch_size}
     options |= data_options(graph, feeds, options)
     results = run_passes(graph, complete(parse(f"importance{{side={side}}}"), catalogue(), options))
@@ -111,3 +113,270 @@ def test_the_size_of_batches_makes_no_difference(name: str, side: str) -> None:
             for field in ("entropy", "gini", "mean", "max", "hill_2", "std"):
                 value = getattr(found.metrics, field)
                 assert getattr(other.metrics, field) == pytest.approx(value, rel=1e-5), (node, field)
+
+
+# What channels show
+
+
+def layer(found: ModelGraph, name: str) -> Importance:
+    return found[found.node(name), IMPORTANCE]
+
+
+def facts(found: ModelGraph, name: str) -> ChannelFacts:
+    channels = layer(found, name).channels
+    assert channels is not None
+    return channels
+
+
+@sides
+@nets
+def test_the_sums_of_channels_are_those_of_brute_force(name: str, side: str) -> None:
+    """By input and output channel of the first weight; an output by the gates, where it has some."""
+    found = importance(name, side)
+    for node, (x, *_) in expected(name, side).items():
+        channels = found[node].channels
+        assert channels is not None
+        for sums in (channels.inputs, channels.outputs):
+            if sums is not None:
+                assert sums.sum() == pytest.approx(x.sum(), rel=1e-4), node
+
+
+def test_sums_of_channels_of_grouped_convolutions() -> None:
+    """Two groups of two inputs and one output each; seen from either side, the same channels."""
+    weight = np.array([[[1.0], [2.0]], [[3.0], [4.0]]], np.float32)
+    made = model(
+        [op("Conv", ["x", "w"], ["y"], name="conv", group=2)],
+        [typed("x", "batch", 4, 1)],
+        weights=[tensor("w", weight)],
+    )
+    x = np.array([[[1.0], [10.0], [100.0], [1000.0]]], np.float32)
+    found = facts(analysed(made, {"x": x}), "conv")
+    assert found.inputs == pytest.approx([1, 20, 300, 4000])
+    assert found.outputs == pytest.approx([21, 4300])
+    turned = facts(analysed(made, {"x": x}, "output"), "conv")
+    assert turned.inputs == pytest.approx([21, 42, 3 * 4300, 4 * 4300])
+    assert turned.outputs == pytest.approx([3 * 21, 7 * 4300])
+
+
+def dense(x: Array, weight: Array, bias: Array, activation: str = "Relu") -> ModelGraph:
+    made = model(
+        [op("Gemm", ["x", "w", "b"], ["h"], name="dense"), op(activation, ["h"], ["y"])],
+        [typed("x", "batch", x.shape[1])],
+        weights=[tensor("w", weight), tensor("b", bias)],
+    )
+    return analysed(made, {"x": x.astype(np.float32)})
+
+
+def test_dead_inputs_are_those_that_weights_wait_for_in_vain() -> None:
+    x = np.random.default_rng(0).standard_normal((10, 4))
+    x[:, [1, 2]] = 0
+    weight = np.array([[1, 1], [2, 3], [0, 0], [4, 5]])  # nothing waits for channel 2
+    found = facts(dense(x, weight, np.zeros(2)), "dense")
+    assert found.dead_inputs == 1
+    assert found.stranded == pytest.approx(5 / 16)
+
+
+def test_dead_and_constant_outputs_are_counted_after_the_activation_function() -> None:
+    """Of four: one always below 0, one always 0.3 (no number of float32), one that varies, one always -1 before it."""
+    x = np.random.default_rng(0).standard_normal((50, 2))
+    weight = np.array([[0, 0, 1, 0], [0, 0, 1, 0]])
+    found = facts(dense(x, weight, np.array([-5, 0.3, 0, -1])), "dense")
+    assert (found.output_channels, found.dead_outputs, found.constant_outputs) == (4, 2, 1)
+    bent = facts(dense(x, weight, np.array([-5, 0.3, 0, -1]), "LeakyRelu"), "dense")
+    assert (bent.dead_outputs, bent.constant_outputs) == (0, 3)
+
+
+@pytest.mark.parametrize("size", [1, 8, 64, 256, 300])
+@pytest.mark.parametrize("value", [0.3, -0.7, 1e-4, 12345.678])
+def test_a_constant_map_of_any_size_is_constant_and_one_that_varies_is_not(size: int, value: float) -> None:
+    weight = np.zeros((3, 1, 1, 1), np.float32)
+    weight[2] = 0.01
+    made = model(
+        [op("Conv", ["x", "w", "b"], ["y"], name="conv")],
+        [typed("x", "batch", 1, size, size)],
+        weights=[tensor("w", weight), tensor("b", [value, 0, value])],
+    )
+    x = np.random.default_rng(0).standard_normal((3, 1, size, size)).astype(np.float32) * np.float32(
+        abs(value)
+    )
+    found = facts(analysed(made, {"x": x}), "conv")
+    assert (found.dead_outputs, found.constant_outputs) == (1, 1)
+
+
+def test_a_channel_of_both_signs_of_one_number_is_not_constant() -> None:
+    x = np.array([[1], [-1], [1], [-1]])
+    found = facts(dense(x, np.ones((1, 1)), np.zeros(1), "Identity"), "dense")
+    assert found.constant_outputs == 0
+
+
+def test_tied_layers_are_both_weighed_and_once_in_the_model() -> None:
+    """One table looks words up and, turned round, gives their scores."""
+    table = np.random.default_rng(1).standard_normal((6, 4)).astype(np.float32)
+    made = model(
+        [
+            op("Gather", ["table", "ids"], ["words"], name="words"),
+            op("Transpose", ["table"], ["turned"], perm=[1, 0]),
+            op("MatMul", ["words", "turned"], ["y"], name="scores"),
+        ],
+        [typed("ids", "batch", 3, dtype=TensorProto.INT64)],
+        weights=[tensor("table", table)],
+    )
+    ids = np.array([[0, 1, 2], [2, 2, 5]])
+    found = analysed(made, {"ids": ids})
+    used = np.array([1, 1, 3, 0, 0, 1]) / 6
+    entering = np.abs(table[ids].astype(np.float64)).mean((0, 1))
+    first, second = np.abs(table) * used[:, None], np.abs(table.T) * entering[:, None]
+    for name, x in (("words", first), ("scores", second)):
+        metrics = layer(found, name).metrics
+        assert metrics is not None
+        assert metrics.entropy == pytest.approx(expected_metrics(x.reshape(-1))["entropy"], abs=1e-6)
+    whole = found[MODEL_IMPORTANCE].metrics
+    assert whole is not None
+    assert whole.count == table.size
+    assert whole.max == pytest.approx(first.max(), rel=1e-5)
+
+
+def test_one_tensor_may_be_two_weights_of_an_operator() -> None:
+    weight = np.random.default_rng(2).standard_normal((1, 3, 3)).astype(np.float32)
+    made = model(
+        [op("RNN", ["x", "w", "w"], ["states"], name="rnn", hidden_size=3)],
+        [typed("x", 4, "batch", 3)],
+        [typed("states")],
+        [tensor("w", weight)],
+    )
+    x = np.random.default_rng(3).standard_normal((4, 5, 3)).astype(np.float32)
+    states = stored_activations(made, {"x": x})["states"]
+    both = [along(weight, 2, mean_abs(x, 2)), along(weight, 2, mean_abs(states, 3))]
+    metrics = layer(analysed(made, {"x": x}), "rnn").metrics
+    assert metrics is not None
+    x_all = np.concatenate([each.reshape(-1) for each in both])
+    assert metrics.entropy == pytest.approx(expected_metrics(x_all)["entropy"], abs=1e-6)
+
+
+def test_two_tables_may_be_read_by_the_same_numbers() -> None:
+    tables = [np.full((5, 2), 1.0), np.full((9, 2), 1.0)]
+    made = model(
+        [
+            op("Gather", ["t0", "ids"], ["a"], name="short"),
+            op("Gather", ["t1", "ids"], ["b"], name="long"),
+            op("Add", ["a", "b"], ["y"]),
+        ],
+        [typed("ids", "batch", 1, dtype=TensorProto.INT64)],
+        weights=[tensor("t0", tables[0]), tensor("t1", tables[1])],
+    )
+    found = analysed(made, {"ids": np.array([[0], [4], [4], [1]])})
+    assert facts(found, "short").inputs == pytest.approx([0.5, 0.5, 0, 0, 1])
+    assert facts(found, "long").inputs == pytest.approx([0.5, 0.5, 0, 0, 1, 0, 0, 0, 0])
+
+
+# What is no number
+
+
+def test_weights_that_are_no_numbers_are_counted_and_left_out() -> None:
+    weight = np.array([[1, np.nan], [np.inf, 2], [3, 4]], np.float32)
+    found = dense(np.ones((4, 3)), weight, np.zeros(2), "Identity")
+    importance_of = layer(found, "dense")
+    metrics = importance_of.metrics
+    assert metrics is not None
+    assert (metrics.count, metrics.nan, metrics.inf) == (4, 1, 1)
+    assert metrics.entropy == pytest.approx(expected_metrics(np.array([1.0, 2, 3, 4]))["entropy"], abs=1e-6)
+    assert importance_of.total == pytest.approx(10)
+    assert facts(found, "dense").inputs == pytest.approx([1, 2, 7])
+
+
+def test_activations_that_are_no_numbers_leave_their_channels_unknown() -> None:
+    """0/0 in channel 0 always, in channel 1 for one of two samples: what is left of that one counts."""
+    made = model(
+        [
+            op("Div", ["x", "x"], ["q"]),
+            op("Add", ["q", "one"], ["h"]),
+            op("MatMul", ["h", "w"], ["y"], name="dense"),
+        ],
+        [typed("x", "batch", 3)],
+        weights=[tensor("one", [1.0]), tensor("w", [[1.0], [2.0], [4.0]])],
+    )
+    found = analysed(made, {"x": np.array([[0, 0, 3], [0, 5, 3]], np.float32)}, batch_size=1)
+    metrics = layer(found, "dense").metrics
+    assert metrics is not None
+    assert (metrics.count, metrics.nan, metrics.max) == (2, 1, 8)
+    channels = facts(found, "dense")
+    assert channels.dead_inputs == 0  # not known to be dead
+    assert channels.inputs == pytest.approx([0, 4, 8])
+    assert (channels.dead_outputs, channels.constant_outputs) == (0, 0)
+
+
+def test_nothing_but_zeros_has_no_shares() -> None:
+    metrics = layer(dense(np.zeros((3, 2)), np.ones((2, 2)), np.zeros(2)), "dense").metrics
+    assert metrics is not None
+    assert (metrics.count, metrics.zeros, metrics.entropy, metrics.gini) == (4, 4, None, None)
+
+
+def test_sums_answer_for_other_activations_without_the_weights() -> None:
+    weight = np.random.default_rng(4).standard_normal((5, 3))
+    (sums,) = layer(dense(np.ones((2, 5)), weight, np.zeros(3)), "dense").sums
+    other = np.array([0.5, 0, 2, 7, 1])
+    x = np.abs(weight.astype(np.float32).astype(np.float64)) * other[:, None]
+    assert sums.entropy(other) == pytest.approx(expected_metrics(x.reshape(-1))["entropy"], abs=1e-9)
+
+
+# Reasons
+
+
+def reason(nodes: list[Any], inputs: list[Any], weights: list[Any], side: str = "input") -> str:
+    made = model(nodes, inputs, weights=weights, domains=["com.microsoft"])
+    found = layer(analysed(made, {"x": np.ones((2, 4, 4), np.float32)}, side), "layer")
+    assert found.metrics is None
+    return found.reason
+
+
+CUBE = [typed("x", "batch", 4, 4)]
+
+
+def test_a_bias_says_that_it_is_one() -> None:
+    found = reason([op("Add", ["x", "b"], ["y"], name="layer")], CUBE, [tensor("b", np.ones(4))])
+    assert found == "a bias alone, which meets no channel"
+
+
+def test_a_weight_that_no_rule_covers_names_its_operator() -> None:
+    found = reason([op("Add", ["x", "p"], ["y"], name="layer")], CUBE, [tensor("p", np.ones((4, 4)))])
+    assert found == "no rule says which channels the weights of Add meet"
+
+
+def test_projections_side_by_side_lead_to_no_output_channel() -> None:
+    nodes = [
+        op(
+            "Attention",
+            ["x", "w", "b"],
+            ["y"],
+            name="layer",
+            domain="com.microsoft",
+            num_heads=2,
+        )
+    ]
+    weights = [tensor("w", np.ones((4, 12))), tensor("b", np.zeros(12))]
+    assert (
+        reason(nodes, CUBE, weights, "output") == "the weights of Attention do not lead to one channel each"
+    )
+
+
+def test_attention_projections_meet_what_enters_them() -> None:
+    rng = np.random.default_rng(5)
+    weight, x = (
+        rng.standard_normal((4, 12)).astype(np.float32),
+        rng.standard_normal((9, 3, 4)).astype(np.float32),
+    )
+    made = model(
+        [op("Attention", ["x", "w", "b"], ["y"], name="layer", domain="com.microsoft", num_heads=2)],
+        [typed("x", "batch", 3, 4)],
+        weights=[tensor("w", weight), tensor("b", np.zeros(12))],
+        domains=["com.microsoft"],
+    )
+    metrics = layer(analysed(made, {"x": x}), "layer").metrics
+    assert metrics is not None
+    x_all = along(weight, 0, mean_abs(x, 2)).reshape(-1)
+    assert metrics.entropy == pytest.approx(expected_metrics(x_all)["entropy"], abs=1e-6)
+
+
+def test_a_side_that_there_is_not_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="is input or output, not 'both'"):
+        analysed(CASES["mlp"].model, CASES["mlp"].feeds, "both")
