@@ -121,6 +121,7 @@ def cli() -> None:
     metavar="DIR",
     help="Folder for report.json, run.json and the pictures.",
 )
+@click.option("--path-colours", is_flag=True, help="A colour for each of the best paths in pathways.svg.")
 @click.option("--force", is_flag=True, help="Replace a report that is in the output folder.")
 @click.option(
     "--training",

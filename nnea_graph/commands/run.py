@@ -62,22 +62,20 @@ def run_model(model: Path, **options: Any) -> int:
         run_facts = _run_facts(model, started, time.perf_counter() - clock, results)
         if options["output"]:
             files = {REPORT: json_pieces(report), "run.json": [json.dumps(run_facts, indent=1), "\n"]}
-            write_folder(
-                options["output"], files | _pictures(graph, report, quiet=options["quiet"]), PICTURES
-            )
+            write_folder(options["output"], files | _pictures(graph, report, options), PICTURES)
         _write(report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
     return 0 if not failed or options["exit_zero"] else 1
 
 
-def _pictures(graph: ModelGraph, report: Report, *, quiet: bool) -> dict[str, Iterable[str]]:
+def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dict[str, Iterable[str]]:
     """The pictures by file name; what cannot be drawn is said on stderr."""
     from nnea_graph.render.pictures import picture_files  # noqa: PLC0415 - only runs with -o draw
     from nnea_graph.report.drawing import diagrams_of  # noqa: PLC0415
 
-    files, missing = picture_files(diagrams_of(graph, report))
-    if missing and not quiet:
+    files, missing = picture_files(diagrams_of(graph, report), accents=options["path_colours"])
+    if missing and not options["quiet"]:
         sys.stderr.write(f"nnea-graph: {missing}\n")
     return {name: [text] for name, text in files.items()}
 

@@ -124,7 +124,7 @@ class _Layout:
         self._through = [self._shares(column.tensor) for column in columns]
         self._units = [self._chosen(shares) for shares in self._through]
         self._between = self._steps_together()
-        self._top = max((self._part(numbers) for numbers in self._between.values()), default=1.0)
+        self._top = self._strongest()
 
     def _shares(self, tensor: str) -> dict[int, float]:
         """By channel, the part of the drawn flow through it."""
@@ -188,6 +188,15 @@ class _Layout:
     def _part(self, numbers: Sequence[int]) -> float:
         """What these paths carry of the drawn flow."""
         return sum(self._parts[number] for number in numbers)
+
+    def _strongest(self) -> float:
+        """The largest part of a step between drawn channels: to and from rests there may be far more."""
+        parts = [
+            self._part(numbers)
+            for ((_, first), (_, last)), numbers in self._between.items()
+            if first is not None and last is not None
+        ]
+        return max(parts, default=1.0)
 
     def _level(self, part: float) -> int:
         """Against the strongest step: a layer of one channel has everything and would leave all others faint."""

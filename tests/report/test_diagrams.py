@@ -110,6 +110,17 @@ def test_of_many_channels_the_strongest_are_drawn() -> None:
     assert (first.rest.count, first.rest.on_paths) == (88, 38)
 
 
+def test_what_runs_between_rests_does_not_make_the_drawn_channels_faint() -> None:
+    """20 channels go straight on, alike: 12 are drawn, and the other 8 together are eight times as strong."""
+    names = ["x", "a", "b", "y"]
+    found = drawn(
+        graph_of(dict.fromkeys(names, 20), [dense(a, b, np.eye(20)) for a, b in pairwise(names)], ("y",)), 20
+    )
+    levels = {step.source[1] is None: step.step for step in found.steps if step.source[0] == 1}
+    assert levels == {False: STEPS - 1, True: STEPS - 1}
+    assert [step.part for step in found.steps if step.source == (1, None)] == [pytest.approx(0.4)]
+
+
 def test_paths_below_every_float_are_drawn_by_their_proportions() -> None:
     names = [f"t{place}" for place in range(9)]
     links = [dense(a, b, [[1, 0], [0, 1]], [1e-60, 5e-61]) for a, b in pairwise(names)]
