@@ -36,6 +36,8 @@ DOORS = {
     "torch": {"frontends", "rewrite"},
     "tensorflow": {"frontends"},
     "matplotlib": {"render"},
+    "graphviz": {"render"},
+    "pygraphviz": {"render"},
     "rich": {"render"},
     "click": {"cli"},
     "google": {"frontends", "runtime", "rewrite"},
