@@ -136,6 +136,20 @@ def cli() -> None:
 @click.option(
     "--top", type=click.IntRange(1), default=10, show_default=True, help="Rows of the longest tables."
 )
+@click.option("--top-k", "k", type=click.IntRange(1), metavar="N", help="Paths to find; 10 unless told.")
+@click.option(
+    "--class",
+    "sink_channel",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Paths into this class only: channel N of the output, or of --sink.",
+)
+@click.option("--sink", metavar="NAME", help="Paths into this output, tensor or operator only.")
+@click.option(
+    "--score",
+    type=click.Choice(["flow", "importance"]),
+    help="What makes a path good: its flow (default), or its importance.",
+)
 @click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see below.")
 @click.option(
     "--allow-external",

@@ -252,3 +252,27 @@ def test_types_of_inputs_are_told_apart(program: Program) -> None:
     made = model([op("Relu", ["x"], ["y"])], [typed("x", 1, dtype=TensorProto.FLOAT16)])
     outcome: Outcome = program.reports(made, "--input-shape", "x:f16:1")
     assert outcome.report["model"]["inputs"][0]["dtype"] == "float16"
+
+
+def test_paths_are_counted_scored_and_led_by_options(program: Program) -> None:
+    arguments = ["--top-k", "3", "--class", "7", "--score", "importance", "--no-run", "--format", "json"]
+    found = json.loads(program("run", str(DIGITS), *arguments).stdout)["pathways"]
+    assert (found["k"], found["score"], len(found["paths"])) == (3, "importance", 3)
+    assert found["sinks"] == [{"tensor": "logits", "channels": 1, "channel": 7}]
+    assert {path["units"][-1]["channel"] for path in found["paths"]} == {7}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--class", "10"], "'logits' has channels 0 to 9, not 10"),
+        (["--sink", "logit"], "did you mean 'logits'?"),
+        (["--top-k", "0"], "0 is not in the range"),
+        (["--score", "flows"], "'flows' is not one of"),
+    ],
+    ids=["class", "sink", "top-k", "score"],
+)
+def test_paths_that_cannot_be_are_exit_2(program: Program, arguments: list[str], said: str) -> None:
+    outcome = program("run", str(DIGITS), "--no-run", *arguments)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert said in outcome.stderr

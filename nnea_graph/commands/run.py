@@ -32,6 +32,8 @@ from nnea_graph.render.json import json_pieces
 from nnea_graph.report.schema import Report
 
 FORMATS = ("text", "json")
+_PATH_OPTIONS = ("k", "score", "sink", "sink_channel")
+"""Options of the pathways pass that have one of the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def _pass_options(graph: ModelGraph, options: dict[str, Any]) -> dict[str, Any]:
         "batch_size": options["batch_size"],
         "seed": options["seed"],
     }
+    chosen |= {name: options[name] for name in _PATH_OPTIONS if options[name] is not None}
     if options["data"]:
         chosen |= data_options(
             graph, options["data"], chosen, samples=options["samples"], preprocess=options["preprocess"]

@@ -8,15 +8,34 @@ from rich.console import Console
 from rich.text import Text
 
 from nnea_graph.render.page import Page
+from nnea_graph.render.text_activity import activity
+from nnea_graph.render.text_channels import channels
 from nnea_graph.render.text_cost import branches, sites
 from nnea_graph.render.text_findings import conventions, failures, findings
 from nnea_graph.render.text_layers import layers
 from nnea_graph.render.text_model import header
+from nnea_graph.render.text_pathways import pathways
 from nnea_graph.render.text_sensitivity import sensitivity
 from nnea_graph.render.text_totals import cost, metrics
+from nnea_graph.render.text_validation import validation
 from nnea_graph.report import Report
 
-_SECTIONS = (header, metrics, cost, branches, sites, layers, sensitivity, findings, conventions, failures)
+_SECTIONS = (
+    header,
+    metrics,
+    cost,
+    branches,
+    sites,
+    layers,
+    activity,
+    sensitivity,
+    pathways,
+    validation,
+    channels,
+    findings,
+    conventions,
+    failures,
+)
 _NARROWEST, _WIDEST = 72, 120
 _PLAIN: dict[int, str | int] = {
     **str.maketrans("×·…█▏▎▍▌▋▊▉→–", "x*~#|||||||>-"),

@@ -19,7 +19,11 @@ _NAME = 44
 _MESSAGE = 400
 _QUOTED = re.compile(r"'([^']+)'")
 _INDENT = 11
-_USES = {"cost": ("macs", "flops", "training"), "weight_statistics": ("statistics",)}
+_USES = {
+    "cost": ("macs", "flops", "training"),
+    "weight_statistics": ("statistics",),
+    "pathways": ("paths",),
+}
 
 
 def findings(page: Page) -> list[Text]:
@@ -70,6 +74,8 @@ def conventions(page: Page) -> list[Text]:
     """How the numbers above are counted."""
     words = page.report.conventions
     used = [key for name, keys in _USES.items() if page.ran(name) for key in keys if key in words]
+    if page.report.totals.statistics_of == "importance":
+        used.append("importance")
     if not used:
         return []
     lines = title("Conventions")

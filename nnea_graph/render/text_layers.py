@@ -11,11 +11,18 @@ from nnea_graph.render.escape import inert, shorten, shorten_all, without_shared
 from nnea_graph.render.page import Page, dims, per_cent
 from nnea_graph.render.tables import INDENT, Column, Row, first_width, fitting, hanging, table, title
 from nnea_graph.report.digest import dearest_layers, left_out, share
+from nnea_graph.report.digest_activity import has_real_data
 from nnea_graph.report.schema import Layer
 from nnea_graph.report.units import si
 
 _NARROWEST, _WIDEST = 24, 44
-_LEGEND = {"util.": "effective / all weights", "red.": "redundancy 1 - H / ln n", "<1e-3": "sparsity"}
+_LEGEND = {
+    "util.": "effective / all weights",
+    "red.": "redundancy 1 - H / ln n",
+    "<1e-3": "sparsity",
+    "dead": "output channels never active",
+}
+_OF_IMPORTANCE = "util., red. and Gini of importance"
 
 _COLUMNS = (
     Column(("layer", ""), right=False, widest=_WIDEST),
@@ -25,9 +32,11 @@ _COLUMNS = (
     Column(("MACs", ""), rank=5, tight=True),
     Column(("MACs", "%"), tight=True),
     Column(("util.", "%"), tight=True),
+    Column(("util.", "|w| %"), tight=True),
     Column(("red.", "%"), rank=3, tight=True),
     Column(("Gini", ""), tight=True),
-    Column(("<1e-3", "%"), rank=1, tight=True),
+    Column(("<1e-3", "%"), rank=4, tight=True),
+    Column(("dead", ""), tight=True),
 )
 
 
@@ -64,7 +73,10 @@ def _table(page: Page, shown: Sequence[Layer]) -> list[Text]:
 
 def _legend(page: Page, columns: Sequence[Column]) -> list[Text]:
     """What the short titles mean."""
-    words = [f"{head} {_LEGEND[head]}" for head, _ in (column.title for column in columns) if head in _LEGEND]
+    heads = dict.fromkeys(column.title[0] for column in columns)
+    words = [f"{head} {_LEGEND[head]}" for head in heads if head in _LEGEND]
+    if page.report.totals.statistics_of == "importance":
+        words.append(_OF_IMPORTANCE)
     return hanging(Text(" " * INDENT), Text("; ".join(words), "dim"), page.width) if words else []
 
 
@@ -107,7 +119,9 @@ def _rest(left: int) -> Iterator[Text]:
 
 
 def _cells(page: Page, layer: Layer, *, in_total: bool) -> list[str]:
-    metrics = layer.weight_metrics
+    weights = layer.weight_metrics
+    of_importance = page.report.totals.statistics_of == "importance"
+    metrics = layer.metrics if of_importance else weights
     part = share(layer.macs, page.report.totals.macs) if in_total else None
     return [
         page.row_name(layer),
@@ -117,10 +131,17 @@ def _cells(page: Page, layer: Layer, *, in_total: bool) -> list[str]:
         _macs(layer),
         per_cent(part),
         per_cent(metrics.utilization if metrics else None),
+        per_cent(weights.utilization if weights and of_importance else None),
         per_cent(metrics.redundancy if metrics else None),
         "–" if metrics is None or metrics.gini is None else f"{metrics.gini:.2f}",
-        per_cent(metrics.sparsity["1e-3"] if metrics and metrics.sparsity else None),
+        per_cent(weights.sparsity["1e-3"] if weights and weights.sparsity else None),
+        _dead(layer) if has_real_data(page.report) else "–",
     ]
+
+
+def _dead(layer: Layer) -> str:
+    channels = layer.channels
+    return f"{channels.dead_outputs:,}" if channels and channels.dead_outputs else "–"
 
 
 def _macs(layer: Layer) -> str:

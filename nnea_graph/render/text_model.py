@@ -16,6 +16,7 @@ from nnea_graph.report.units import binary
 _MOST_TENSORS = 6
 _MOST_DIMS = 8
 _NAME = 40
+_SOURCE = 60
 
 
 def header(page: Page) -> list[Text]:
@@ -36,6 +37,7 @@ def header(page: Page) -> list[Text]:
         *_tensors("inputs", model.inputs, page),
         *_tensors("outputs", model.outputs, page),
         *_dims(page),
+        *_data(page),
     ]
 
 
@@ -73,6 +75,21 @@ def _dims(page: Page) -> list[Text]:
         words.append(f"; set with {_options(assumed)}", "dim")
         lines += sentence("dims assumed", words, width=page.width, start=HEADER)
     return lines
+
+
+def _data(page: Page) -> list[Text]:
+    """What the model ran on, so that nobody takes numbers of made-up data for his own."""
+    data = page.report.data
+    if data is None:
+        return []
+    if data.not_run:
+        return sentence(
+            "data", Text(f"not run: {inert(data.not_run)}", "yellow"), width=page.width, start=HEADER
+        )
+    words = Text(f"{shorten(inert(data.source), _SOURCE)}, {many(data.samples, 'sample')}")
+    if data.synthetic:
+        words.append(": numbers of activity (JSON, -v) are of made-up data; --data FILE takes yours", "dim")
+    return sentence("data", words, width=page.width, start=HEADER)
 
 
 def _values(page: Page, names: Sequence[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.text import Text
 
 from nnea_graph.render.escape import inert, shorten
@@ -12,11 +14,26 @@ from nnea_graph.report.units import binary, percent, si
 
 _NAME = 40
 _COST_TITLE = len("Computational cost ()")
+_FOLLOWS = frozenset({"compression_potential"})
+"""What the line above it says in other words."""
+_ROWS = (
+    ("utilization", "global_utilization", "effective / all weights"),
+    ("compression potential", "compression_potential", "1 - utilization: a hint, not a promise"),
+    ("avg. layer redundancy", "avg_layer_redundancy", "1 - H / ln n, mean of the layers"),
+    ("redundancy score", "redundancy_score", "weighted by the layers' weights"),
+)
 
 
 def metrics(page: Page) -> list[Text]:
     """How much weight there is, and how evenly it is used."""
-    return [*title("Global metrics"), *_weights(page), *_statistics(page)]
+    return [*title("Global metrics", _measure(page), width=page.width), *_weights(page), *_statistics(page)]
+
+
+def _measure(page: Page) -> str:
+    """What the statistics are of."""
+    if page.report.totals.statistics_of == "importance":
+        return "of importance |w| · mean |a|; in brackets of |w| alone"
+    return ""
 
 
 def _weights(page: Page) -> list[Text]:
@@ -35,30 +52,47 @@ def _weights(page: Page) -> list[Text]:
 
 def _statistics(page: Page) -> list[Text]:
     totals, width = page.report.totals, page.width
-    if not page.ran("weight_statistics"):
+    if not (page.ran("weight_statistics") or totals.statistics_of):
         return sentence("weight statistics", Text(page.why_not("weight_statistics"), "dim"), width=width)
     if totals.analyzed_weights is None or totals.effective_parameters is None:
         return sentence("weight statistics", Text("none: the model has no weights", "dim"), width=width)
-    rows = (
-        ("utilization", totals.global_utilization, "effective / all weights"),
-        ("compression potential", totals.compression_potential, "1 - utilization: a hint, not a promise"),
-        ("avg. layer redundancy", totals.avg_layer_redundancy, "1 - H / ln n, mean over the layers"),
-        ("redundancy score", totals.redundancy_score, "the same, weighted by the layers' weights"),
-    )
+    of_weights = "" if totals.statistics_of == "importance" else " of |w|"
     lines = named(
         "effective weights",
         si(totals.effective_parameters),
-        f"of {si(totals.analyzed_weights)}: exp(entropy) of |w|, per layer",
+        f"{_beside(totals, 'effective_parameters', si)}of {si(totals.analyzed_weights)}:"
+        f" exp(entropy){of_weights}, per layer",
         width=width,
     )
-    for label, share, gloss in rows:
+    for label, field, gloss in _ROWS:
+        share = getattr(totals, field)
         if share is not None:
-            lines += named(label, percent(share), gloss, width=width)
+            beside = "" if field in _FOLLOWS else _beside(totals, field, percent)
+            lines += named(label, percent(share), f"{beside}{gloss}", width=width)
+        if label == "utilization":
+            lines += _made_up(totals, width)
     return lines + _sparsity(totals, width)
 
 
+def _beside(totals: Totals, field: str, written: Callable[[float], str]) -> str:
+    """The same number of |w| alone in brackets, where the first is of importance."""
+    beside = totals.weight_totals if totals.statistics_of == "importance" else None
+    number = getattr(beside, field) if beside else None
+    return "" if number is None else f"({written(number)}) "
+
+
+def _made_up(totals: Totals, width: int) -> list[Text]:
+    """Importance on made-up data, beside |w|."""
+    found = totals.importance_totals if totals.statistics_of == "weights" else None
+    if found is None or found.global_utilization is None:
+        return []
+    share = percent(found.global_utilization)
+    return named("  of importance", share, "on made-up data: a hint at most", width=width)
+
+
 def _sparsity(totals: Totals, width: int) -> list[Text]:
-    found = totals.global_sparsity
+    """Of plain |w| always: what importance lies below depends on the scale of the data."""
+    found = totals.weight_totals.global_sparsity if totals.weight_totals else None
     if found is None:
         return []
     zeros = f"; {percent(found['0'])} exactly 0" if found["0"] else ""

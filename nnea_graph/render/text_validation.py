@@ -9,7 +9,7 @@ from rich.text import Text
 from nnea_graph.render.escape import inert, shorten
 from nnea_graph.render.page import Page, many, per_cent
 from nnea_graph.render.tables import INDENT, Column, Row, hanging, sentence, table, title
-from nnea_graph.report.schema import Comparison, Effect, PathValidation
+from nnea_graph.report.schema_validation import Comparison, Effect, PathValidation
 
 _COLUMNS = (
     Column(("", ""), right=False, widest=34),
@@ -20,12 +20,12 @@ _COLUMNS = (
 _NAME = 30
 
 
-def validation(page: Page, found: PathValidation | None) -> list[Text]:
-    """What is left without the units on the paths and with them alone, beside others; or "not validated"."""
-    head = title("Validation of the paths", _aside(found), width=page.width)
+def validation(page: Page) -> list[Text]:
+    """What is left without the units on the paths and with them alone, beside others; the paths say where not."""
+    found = page.report.pathways.validation if page.report.pathways else None
     if found is None or found.removed is None or found.kept is None:
-        reason = found.not_validated if found else page.why_not("path_validation")
-        return [*head, *sentence("not validated", Text(inert(reason), "dim"), width=page.width)]
+        return []
+    head = title("Validation of the paths", _aside(found), width=page.width)
     rows: list[Row] = [
         ("whole model", "0", per_cent(1), per_cent(found.accuracy)),
         Text(f"{' ' * INDENT}without", "italic"),

@@ -27,6 +27,7 @@ from nnea_graph.report.facts import count, fact, node_fact
 from nnea_graph.report.findings import findings_of
 from nnea_graph.report.formula import exact, note, short
 from nnea_graph.report.layers import layers_of
+from nnea_graph.report.pathways import channel_coverage, pathways_of
 from nnea_graph.report.sensitivity import model_sensitivity, with_sensitivity
 from nnea_graph.report.sensitivity_findings import sensitivity_findings
 from nnea_graph.report.statistics import NO_STATISTICS, statistic_totals
@@ -39,19 +40,23 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
     dims = fact(graph, DIMS)
     layers = with_sensitivity(graph, layers_of(graph))
     nodes = [_node(graph, node) for node in graph]
-    totals = _totals(graph, layers)
+    totals, paths = _totals(graph, layers), pathways_of(graph)
     sensitivity = model_sensitivity(graph, layers)
     return schema.Report(
         schema_version=schema.SCHEMA_VERSION,
         tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
         model=_model(graph, dims, sha256),
-        conventions=conventions(fact(graph, MODEL_COST)),
+        conventions=conventions(
+            fact(graph, MODEL_COST), totals.statistics_of, paths.score if paths else None
+        ),
         dims=dict(dims.values) if dims else {},
         assumed_dims=list(dims.assumed) if dims else [],
         totals=totals,
         layers=layers,
         nodes=nodes,
         branches=_branches(graph, layers),
+        channels=channel_coverage(graph),
+        pathways=paths,
         findings=findings_of(
             graph, totals, layers, nodes, results, more=sensitivity_findings(sensitivity, layers)
         ),
@@ -190,6 +195,7 @@ def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
         statistics_of=None if chosen is None else "weights" if chosen is weights else "importance",
         **asdict(chosen or NO_STATISTICS),
         weight_totals=weights,
+        importance_totals=importance,
         peak_activation_bytes=memory.peak_bytes if memory else None,
         peak_node=memory.peak_node if memory else None,
         unsized_tensors=memory.unknown if memory else None,

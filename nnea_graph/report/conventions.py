@@ -9,8 +9,21 @@ _TRAINING = {
     "exact": "forward, plus 2 x MACs for each operand that a gradient reaches (frozen weights need none)",
 }
 
+_STATISTICS = {
+    "weights": "of |w| on the weights alone, biases left out; entropies in nats",
+    "importance": "of importance on the data that ran, biases left out; entropies in nats",
+}
+_PATHS = {
+    "flow": "share of a path: product of the shares that each channel gets from the one before, over the number of"
+    " outputs; shares of all paths add to 1; biases are on no path",
+    "importance": "share of a path: product of the shares that each edge has of its layer, over the number of"
+    " outputs; biases are on no path",
+}
 
-def conventions(cost: ModelCost | None) -> dict[str, str]:
+
+def conventions(
+    cost: ModelCost | None, statistics_of: str | None = None, score: str | None = None
+) -> dict[str, str]:
     """One sentence for each kind of number."""
     return {
         "macs": "multiply-accumulates of convolutions, matrix products, attention and recurrent cells",
@@ -20,6 +33,7 @@ def conventions(cost: ModelCost | None) -> dict[str, str]:
         "parameters": "weights, scales and biases; single numbers in element-wise operators are settings,"
         " BatchNorm's running statistics are buffers; a tied tensor counts once",
         "importance": "of a weight: |w| times the mean |activation| of the channel that it meets",
-        "statistics": "of |w| on the weights alone, biases left out; entropies in nats",
+        "statistics": _STATISTICS[statistics_of or "weights"],
+        "paths": _PATHS[score or "flow"],
         "branches": "of two alternative branches the totals take the costlier one",
     }

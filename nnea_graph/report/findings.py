@@ -3,144 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nnea_graph.engine import PassResult
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.report.facts import fact
+from nnea_graph.report.finding_rules import (
+    CONSTANT_CHANNELS,
+    DEAD_CHANNELS,
+    DEARER_LAYERS,
+    FAILED_PASS,
+    LARGER_LAYERS,
+    LOW_UTILIZATION,
+    LOW_WEIGHT_UTILIZATION,
+    NOT_FINITE,
+    NOT_RUN,
+    RENAMED,
+    SPARSE,
+    STRANDED_WEIGHTS,
+    TIED,
+    UNFIT_DIMS,
+    UNFOLDED_BATCHNORM,
+    UNKNOWN_COST,
+    UNKNOWN_LOOP,
+    UNSORTED,
+)
 from nnea_graph.report.schema import Finding, Layer, Node, Totals
 from nnea_graph.report.units import binary, percent, si
 
 _SEVERITIES = ("error", "warning", "note")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A kind of finding. The id never changes its meaning."""
-
-    id: str
-    severity: str
-    hazard: str
-    mitigation: str
-
-    def found(
-        self, node: str | None, message: str, value: float | None = None, threshold: float | None = None
-    ) -> Finding:
-        """A finding of this kind."""
-        return Finding(self.id, self.severity, node, message, self.hazard, self.mitigation, value, threshold)
-
-
-UNSORTED = Rule(
-    "NNEA101",
-    "note",
-    "onnx.checker and other tools refuse such a file, though onnxruntime runs it",
-    "sort it when exporting: onnx-graphsurgeon's toposort() does",
-)
-RENAMED = Rule(
-    "NNEA102",
-    "note",
-    "a name that two operators share is ambiguous in every tool",
-    "give operators names of their own; here the later ones end in _2, _3 …",
-)
-UNKNOWN_COST = Rule(
-    "NNEA103",
-    "warning",
-    "the totals are without these operators",
-    "read the reason at each node in the JSON report",
-)
-UNFIT_DIMS = Rule(
-    "NNEA104",
-    "warning",
-    "shapes, and what depends on them, are unknown where the operators contradict the assumed dims",
-    "give the real dims: --dim name=number or --input-shape input:1,3,224,224",
-)
-FAILED_PASS = Rule(
-    "NNEA105",
-    "error",
-    "its facts are missing from this report, and those of passes that need it",
-    "report it to whoever wrote the pass, with this line",
-)
-NOT_FINITE = Rule(
-    "NNEA106",
-    "error",
-    "NaN and infinite weights make the model's outputs useless; statistics leave them out",
-    "find where training diverged, or where a conversion overflowed",
-)
-UNKNOWN_LOOP = Rule(
-    "NNEA107",
-    "warning",
-    "the totals are without the body of this loop",
-    "multiply 'macs_per_trip' of its branch in the JSON report by the trips that you expect",
-)
-NOT_RUN = Rule(
-    "NNEA108",
-    "warning",
-    "activations, importance and what rests on them are not known",
-    "give data that the model takes: --data, or real dims: --dim, --input-shape; or --no-run to leave it out",
-)
-DEARER_LAYERS = Rule(
-    "NNEA201",
-    "note",
-    "this is where time goes: work elsewhere is nearly free",
-    "try fewer channels here first, or a factorized form (depthwise and pointwise, low rank)",
-)
-LARGER_LAYERS = Rule(
-    "NNEA202",
-    "note",
-    "this is where the size is: work elsewhere hardly makes the file smaller",
-    "try fewer units here first, a low-rank factorization, or weights of fewer bits",
-)
-LOW_UTILIZATION = Rule(
-    "NNEA203",
-    "warning",
-    "few weights carry most of the magnitude, which hints at an oversized layer; it does not prove it",
-    "prune it and measure the loss: the statistic is of weights alone",
-)
-SPARSE = Rule(
-    "NNEA204",
-    "warning",
-    "weights that do (nearly) nothing are stored and multiplied all the same",
-    "remove whole channels, or train the layer smaller: runtimes gain nothing from scattered zeros",
-)
-TIED = Rule(
-    "NNEA205",
-    "note",
-    "its parameters are counted once, at the layer named",
-    "nothing; a change to one layer changes the other",
-)
-UNFOLDED_BATCHNORM = Rule(
-    "NNEA206",
-    "note",
-    "a normalization that could be part of the convolution before it costs a pass over the activations",
-    "fold it when exporting, if your runtime does not (onnxruntime does while loading)",
-)
-
-DEAD_CHANNELS = Rule(
-    "NNEA207",
-    "warning",
-    "units that are never active on the data take memory and time for nothing",
-    "remove these channels with all that belongs to them; check on data that show every class first",
-)
-CONSTANT_CHANNELS = Rule(
-    "NNEA208",
-    "note",
-    "units that always give the same number could be part of the next bias",
-    "fold them into the next layer's bias and remove them",
-)
-STRANDED_WEIGHTS = Rule(
-    "NNEA209",
-    "note",
-    "weights that meet inputs which are always 0 have no effect on the data",
-    "they go with the dead channels before them, or with inputs that never carry anything",
-)
-
 UTILIZATION_THRESHOLD = 0.5
 STRANDED_THRESHOLD = 0.05
 SPARSITY_THRESHOLD = 0.5
-_SHARE = 0.1
-_MOST_NAMED = 3
+_SHARE = 0.25
+_FEWEST_LAYERS = 3
+"""Below, the table of layers says it all."""
 _SMALL_LAYER = 256
 """Weights below which a layer's statistics say little."""
 
@@ -164,7 +65,7 @@ def findings_of(  # noqa: PLR0913 - the parts of a report, and findings made els
         *_unknown(graph, nodes),
         *_not_finite(layers),
         *_shares(totals, layers, nodes),
-        *_statistics(layers),
+        *_statistics(graph, layers),
         *_ties(layers),
         *_activity(graph, layers),
         *_batch_norms(graph),
@@ -223,53 +124,57 @@ def _not_finite(layers: Sequence[Layer]) -> Iterator[Finding]:
 
 
 def _shares(totals: Totals, layers: Sequence[Layer], nodes: Sequence[Node]) -> Iterator[Finding]:
-    """The few layers that hold most of the MACs, and most of the parameters."""
+    """The few layers that hold most of the MACs, and those that hold most of the parameters and are not among them."""
+    if len(layers) < _FEWEST_LAYERS:
+        return
     outside = {node.id for node in nodes if not node.in_total}
-    macs = [(0 if layer.id in outside else layer.macs or 0, layer.id) for layer in layers]
-    for rule, total, word, counts in (
-        (DEARER_LAYERS, totals.macs, "MACs", macs),
-        (LARGER_LAYERS, totals.parameters, "parameters", [(layer.parameters, layer.id) for layer in layers]),
-    ):
-        if not total or len(layers) < 2:
-            continue
-        top = sorted(counts, key=lambda pair: (-pair[0], pair[1]))[:_MOST_NAMED]
-        top = [pair for pair in top if pair[0] >= _SHARE * total]
-        for count, layer_id in top:
-            share = count / total
-            yield rule.found(
-                layer_id,
-                f"layer '{layer_id}' has {percent(share)} of the {word} ({si(count)})",
-                share,
-                _SHARE,
-            )
+    macs = _parts(
+        [(0 if layer.id in outside else layer.macs or 0, layer.id) for layer in layers], totals.macs
+    )
+    sizes = _parts([(layer.parameters, layer.id) for layer in layers], totals.parameters)
+    for layer_id, (count, share) in macs.items():
+        message = f"layer '{layer_id}' has {percent(share)} of the MACs ({si(count)})"
+        if layer_id in sizes:
+            message += f" and {percent(sizes[layer_id][1])} of the parameters ({si(sizes[layer_id][0])})"
+        yield DEARER_LAYERS.found(layer_id, message, share, _SHARE)
+    for layer_id, (count, share) in sizes.items():
+        if layer_id not in macs:
+            message = f"layer '{layer_id}' has {percent(share)} of the parameters ({si(count)})"
+            yield LARGER_LAYERS.found(layer_id, message, share, _SHARE)
 
 
-def _statistics(layers: Sequence[Layer]) -> Iterator[Finding]:
+def _parts(counts: Sequence[tuple[int, str]], total: int | None) -> dict[str, tuple[int, float]]:
+    """Layers with at least a quarter of the total, largest first: their count and share."""
+    order = sorted(counts, key=lambda pair: (-pair[0], pair[1]))
+    return {name: (count, count / total) for count, name in order if total and count >= _SHARE * total}
+
+
+def _statistics(graph: ModelGraph, layers: Sequence[Layer]) -> Iterator[Finding]:
+    """Of importance where real data ran, else of plain |w|; a tied tensor is looked at once."""
+    activations = fact(graph, ACTIVATIONS)
+    real = activations is not None and not activations.synthetic
     for layer in layers:
-        metrics = layer.weight_metrics
-        if metrics is None or metrics.count < _SMALL_LAYER:
+        weights, measured = layer.weight_metrics, layer.metrics if real else None
+        if layer.tied_to or weights is None or weights.count < _SMALL_LAYER:
             continue
-        if metrics.utilization is not None and metrics.utilization < UTILIZATION_THRESHOLD:
-            yield LOW_UTILIZATION.found(
-                layer.id,
-                f"layer '{layer.id}' uses {percent(metrics.utilization)} of its weights by entropy",
-                metrics.utilization,
-                UTILIZATION_THRESHOLD,
-            )
-        share = metrics.sparsity["1e-3"] if metrics.sparsity else 0.0
+        utilization = (measured or weights).utilization
+        if utilization is not None and utilization < UTILIZATION_THRESHOLD:
+            rule, of = (LOW_UTILIZATION, "importance") if measured else (LOW_WEIGHT_UTILIZATION, "|w|")
+            message = f"layer '{layer.id}' uses {percent(utilization)} of its weights by entropy of {of}"
+            yield rule.found(layer.id, message, utilization, UTILIZATION_THRESHOLD)
+        share = weights.sparsity["1e-3"] if weights.sparsity else 0.0
         if share > SPARSITY_THRESHOLD:
-            yield SPARSE.found(
-                layer.id,
-                f"layer '{layer.id}': {percent(share)} of the weights are below 0.001",
-                share,
-                SPARSITY_THRESHOLD,
-            )
+            message = f"layer '{layer.id}': {percent(share)} of the weights are below 0.001"
+            yield SPARSE.found(layer.id, message, share, SPARSITY_THRESHOLD)
 
 
 def _ties(layers: Sequence[Layer]) -> Iterator[Finding]:
-    for layer in layers:
-        if layer.tied_to:
-            yield TIED.found(layer.id, f"layer '{layer.id}' shares its weights with '{layer.tied_to}'")
+    tied = [layer for layer in layers if layer.tied_to]
+    if tied:
+        message = f"layer '{tied[0].id}' shares its weights with '{tied[0].tied_to}'"
+        if len(tied) > 1:
+            message += f"; {len(tied) - 1:,} more like it"
+        yield TIED.found(tied[0].id, message, len(tied))
 
 
 def _activity(graph: ModelGraph, layers: Sequence[Layer]) -> Iterator[Finding]:

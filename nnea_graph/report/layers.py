@@ -11,12 +11,17 @@ from nnea_graph.inference.biases import biased_operator
 from nnea_graph.ops.roles import PARAMETER_ROLES, Role
 from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.passes.cost import COST
-from nnea_graph.passes.importance import IMPORTANCE, ChannelFacts
+from nnea_graph.passes.importance import IMPORTANCE, ChannelFacts, Importance
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.passes.weight_statistics import WEIGHT_STATISTICS
 from nnea_graph.report import schema
 from nnea_graph.report.facts import count, fact, node_fact
+from nnea_graph.report.pathways import layer_flow
 from nnea_graph.stats.metrics import Metrics
+from nnea_graph.stats.selection import rank_correlation
+
+_FEWEST_RANKED = 3
+"""Channels below which an order says nothing."""
 
 
 def layers_of(graph: ModelGraph) -> list[schema.Layer]:
@@ -68,6 +73,7 @@ def _layer(graph: ModelGraph, members: Sequence[OpNode]) -> schema.Layer:
         reason=cost.work.reason if cost and cost.work.status != "exact" else "",
         weight_metrics=_metrics(statistics.metrics) if statistics else None,
         **_importance(graph, node, main),
+        **layer_flow(graph, node),
     )
 
 
@@ -89,25 +95,40 @@ def _importance(graph: ModelGraph, node: OpNode, main: Weight) -> dict[str, Any]
         "importance": total,
         "importance_per_mmac": total / (macs / 1e6) if macs else None,
         "importance_per_kib": total / (stored / 1024) if stored else None,
-        "channels": _channels(found.channels, stored),
+        "channels": _channels(found, found.channels, stored),
     }
 
 
-def _channels(found: ChannelFacts, stored: int) -> schema.Channels:
-    dead_bytes = None
-    if found.dead_outputs is not None and found.output_channels:
-        share = found.dead_outputs / found.output_channels
-        dead_bytes = round(share * stored)
+def _channels(importance: Importance, found: ChannelFacts, stored: int) -> schema.Channels:
     return schema.Channels(
         dead_inputs=found.dead_inputs,
         stranded_weight=found.stranded,
         outputs=found.output_channels,
         dead_outputs=found.dead_outputs,
         constant_outputs=found.constant_outputs,
-        dead_output_bytes=dead_bytes,
+        dead_output_bytes=_part(found.dead_outputs, found.output_channels, stored),
+        constant_output_bytes=_part(found.constant_outputs, found.output_channels, stored),
+        rank_agreement=_agreement(importance, found),
         input_importance=None if found.inputs is None else found.inputs.tolist(),
         output_importance=None if found.outputs is None else found.outputs.tolist(),
     )
+
+
+def _agreement(importance: Importance, found: ChannelFacts) -> float | None:
+    """Whether input channels rank alike by sum |w| and by importance."""
+    if found.inputs is None or not importance.sums:
+        return None
+    weights = importance.sums[0].s
+    if len(weights) != len(found.inputs) or len(weights) < _FEWEST_RANKED:
+        return None
+    return rank_correlation(weights.tolist(), found.inputs.tolist())
+
+
+def _part(channels: int | None, of: int | None, stored: int) -> int | None:
+    """Bytes of a weight that belong to so many of its output channels."""
+    if channels is None or not of:
+        return None
+    return round(channels / of * stored)
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

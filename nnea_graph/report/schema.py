@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnea_graph.report.doc import doc
+from nnea_graph.report.schema_paths import ChannelCoverage, ChannelFlow, Pathways
 from nnea_graph.report.sensitivity_schema import LayerSensitivity, ModelSensitivity
 
 SCHEMA_VERSION = "1"
@@ -113,6 +114,10 @@ class Channels:
     dead_outputs: int | None = field(metadata=doc("of these, 0 throughout"))
     constant_outputs: int | None = field(metadata=doc("of these, always the same other number"))
     dead_output_bytes: int | None = field(metadata=doc("stored weights that make dead output channels"))
+    constant_output_bytes: int | None = field(metadata=doc("stored weights that make constant ones"))
+    rank_agreement: float | None = field(
+        metadata=doc("rank correlation of sum |w| and sum of importance over input channels, from -1 to 1")
+    )
     input_importance: Sequence[float] | None = field(metadata=doc("sum of importance by input channel"))
     output_importance: Sequence[float] | None = field(metadata=doc("sum of importance by output channel"))
 
@@ -143,6 +148,13 @@ class Layer:
     importance_per_mmac: float | None = field(metadata=doc("importance for each million MACs"))
     importance_per_kib: float | None = field(metadata=doc("importance for each KiB of stored weights"))
     channels: Channels | None = field(metadata=doc("what its channels showed; null where not observed"))
+    flow: float | None = field(
+        metadata=doc("share of all path mass that runs through its output; null where it is not followed")
+    )
+    flow_channels: int | None = field(metadata=doc("channels of its output on the channel graph"))
+    top_channels: Sequence[ChannelFlow] | None = field(
+        metadata=doc("the ten channels of its output that carry most of it")
+    )
     sensitivity: LayerSensitivity | None = field(
         default=None,
         metadata=doc("what the output loses without its weights; null where the pass did not run"),
@@ -245,6 +257,11 @@ class Totals:
         metadata=doc("share of all weights below 1e-3, 1e-2, 1e-1, and zeros")
     )
     weight_totals: StatisticTotals | None = field(metadata=doc("the same seven of plain |w|, always"))
+    importance_totals: StatisticTotals | None = field(
+        metadata=doc(
+            "the same seven of importance, also where the data were made up; null where it is not known"
+        )
+    )
     peak_activation_bytes: int | None = field(metadata=doc("most that activations take at once, by liveness"))
     peak_node: str | None = field(metadata=doc("operator at the peak"))
     unsized_tensors: int | None = field(metadata=doc("tensors of unknown size, not in the peak"))
@@ -263,60 +280,6 @@ class Finding:
     mitigation: str = field(metadata=doc("what to do"))
     value: float | None = field(metadata=doc("the number that the rule looked at"))
     threshold: float | None = field(metadata=doc("the number that it was compared with"))
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a change inside the model does to its output. Null is not known."""
-
-    change: float | None = field(metadata=doc("|y' - y| / |y| over all samples, L2"))
-    agreement: float | None = field(metadata=doc("share of answers (largest class) that stay the same"))
-    accuracy: float | None = field(metadata=doc("share of answers that are right, where there are labels"))
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The units on the best paths, and as many units of the same layers chosen otherwise."""
-
-    paths: Effect = field(metadata=doc("of the units on the paths"))
-    importance: Effect = field(metadata=doc("of the units that weights of the most importance read"))
-    marginal: Effect = field(metadata=doc("of the units that the largest part of all path mass runs through"))
-    random: Sequence[Effect] = field(metadata=doc("of random units, one a draw"))
-    random_mean: Effect = field(metadata=doc("mean of the draws"))
-    random_low: Effect = field(metadata=doc("the smallest number of the draws, each for itself"))
-    random_high: Effect = field(metadata=doc("the largest number of the draws, each for itself"))
-    rank: int | None = field(
-        metadata=doc("draws whose output changes less than with the units on the paths; null is not known")
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class TriedLayer:
-    """A layer on the paths whose units were set to 0."""
-
-    tensor: str = field(metadata=doc("the units are channels of this"))
-    place: str = field(metadata=doc("tensor in which they are set to 0: after normalization and activation"))
-    units: int = field(metadata=doc("of them on the paths, and as many chosen by each other way"))
-    channels: int = field(metadata=doc("all units of the layer"))
-
-
-@dataclass(frozen=True, slots=True)
-class PathValidation:
-    """Whether the units on the best paths matter more than others, by running the model."""
-
-    not_validated: str = field(metadata=doc("why there are no numbers, empty where there are"))
-    source: str = field(metadata=doc("data that were run"))
-    output: str = field(metadata=doc("the output that is compared"))
-    samples: int = field(metadata=doc("how many were run"))
-    complete: bool = field(metadata=doc("false where the time was up before all data had been run"))
-    units: int = field(metadata=doc("units on the paths that were set to 0, over all layers"))
-    layers: Sequence[TriedLayer] = field(metadata=doc("layers whose units were set to 0"))
-    left_out: Mapping[str, str] = field(
-        metadata=doc("tensors on the paths left as they are, with the reason")
-    )
-    accuracy: float | None = field(metadata=doc("of the whole model, null without labels"))
-    removed: Comparison | None = field(metadata=doc("without the chosen units"))
-    kept: Comparison | None = field(metadata=doc("with nothing but the chosen units in these layers"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +317,10 @@ class Report:
     layers: Sequence[Layer] = field(metadata=doc("operators with weights, in execution order"))
     nodes: Sequence[Node] = field(metadata=doc("all operators, in execution order"))
     branches: Sequence[Branch] = field(metadata=doc("bodies of If, Loop, Scan"))
+    channels: ChannelCoverage | None = field(
+        metadata=doc("the channel graph that paths run on; null where the pass did not run")
+    )
+    pathways: Pathways | None = field(metadata=doc("the best paths; null where the pass did not run"))
     findings: Sequence[Finding] = field(metadata=doc("errors, warnings, notes"))
     passes: Sequence[PassRun] = field(metadata=doc("what ran"))
     data: Data | None = field(metadata=doc("what the model was run on, null where no pass runs it"))

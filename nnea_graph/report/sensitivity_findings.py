@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nnea_graph.report.findings import Rule
+from nnea_graph.report.finding_rules import Rule
 from nnea_graph.report.schema import Finding, Layer
 from nnea_graph.report.sensitivity import HOLDS
 from nnea_graph.report.sensitivity_schema import ModelSensitivity, SensitivityPoint

@@ -45,3 +45,35 @@ def percent(share: float) -> str:
     ('83.7 %', '0.05 %')
     """
     return f"{100 * share:.1f} %" if share >= 0.01 or share == 0 else f"{100 * share:.2f} %"
+
+
+def small_percent(share: float) -> str:
+    """A share as per cent with two digits, however small.
+
+    >>> small_percent(0.03), small_percent(0.000096), small_percent(7.9e-19)
+    ('3.0 %', '0.0096 %', '7.9e-17 %')
+    """
+    if share >= 0.1 or share == 0:
+        return f"{100 * share:.3g} %"
+    if share >= 1e-5:
+        return f"{100 * share:#.2g} %"
+    return f"{power(100 * share)} %"
+
+
+def power(number: float) -> str:
+    """Two digits and a power of ten.
+
+    >>> power(6.753e72), power(7.9e-9)
+    ('6.8e72', '7.9e-9')
+    """
+    digits, _, exponent = f"{number:.1e}".partition("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def amount(number: float) -> str:
+    """As ``si``, as a power of ten from 1e15 on.
+
+    >>> amount(4.69e6), amount(6.753e72)
+    ('4.69 M', '6.8e72')
+    """
+    return si(number) if number < 1e15 else power(number)

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.path_validation import PATH_VALIDATION, Trials
-from nnea_graph.report import schema
+from nnea_graph.report import schema_validation as schema
 from nnea_graph.report.facts import fact
 from nnea_graph.stats.effects import Effect
 

@@ -62,6 +62,14 @@ def test_report_of_own_models_reads_as_reviewed(name: str, golden: Callable[[str
     golden(f"{name}.txt", render_text(report, width=80, verdict="PASSED"))
 
 
+def test_report_on_real_data_reads_as_reviewed(
+    golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(MODELS.parent)  # the report names the data as the user did
+    report = analyze("models/digits_mlp.onnx", data="models/digits.npz")
+    golden("digits_mlp_on_data.txt", render_text(report, width=80, verdict="PASSED"))
+
+
 @pytest.mark.parametrize("width", [72, 80, 120])
 @pytest.mark.parametrize("verbose", [False, True], ids=["brief", "verbose"])
 @pytest.mark.parametrize("passes", [None, "cost", "weight_statistics"])
