@@ -71,7 +71,8 @@ class ActivationsPass(Pass):
     """Sums |a|, a², max |a| and zeros inside the graph while it runs; only these leave it.
 
     ``data`` is what to run on, seeded random inputs where None. ``seconds`` bound the run, 10 on random inputs and
-    3600 on data where None; ``peak_bytes`` the activations of one batch. A model that cannot be run within them
+    3600 on data where None; ``peak_bytes`` the activations of one batch; ``samples`` are made up, 8 or, of models
+    that take long, fewer where None. A model that cannot be run within them
     leaves its reason in place of activations; one without known bounds is run in another process.
     """
 
@@ -83,6 +84,7 @@ class ActivationsPass(Pass):
     data: Data | None = None
     batch_size: int = 8
     seed: int = 0
+    samples: int | None = None
     seconds: float | None = None
     peak_bytes: int = 4 << 30
 
@@ -119,7 +121,7 @@ class ActivationsPass(Pass):
         return synthetic_data(
             graph,
             graph[DIMS].inputs,
-            samples=synthetic_samples(graph),
+            samples=self.samples or synthetic_samples(graph),
             seed=self.seed,
             types=graph[SHAPES].types,
         )
@@ -157,7 +159,8 @@ def doubt_of(graph: ModelGraph, samples: int) -> str:
     """Why batches of so many samples should be run in another process; "" if in this one."""
     memory = graph[MEMORY]
     works = [graph[node, COST].work for node in graph]
-    return doubt(graph, graph[SHAPES], works, memory.peak_bytes * samples, memory.unknown)
+    peak, unknown = memory.peak_bytes, memory.unknown
+    return doubt(graph, graph[SHAPES], works, peak=peak, unknown=unknown, samples=samples)
 
 
 @dataclass(slots=True)

@@ -89,9 +89,12 @@ def _pass_options(graph: ModelGraph, options: dict[str, Any]) -> dict[str, Any]:
         "training": options["training"],
         "frozen": tuple(options["frozen"]),
         "batch_size": options["batch_size"],
+        "samples": options["samples"],
         "seed": options["seed"],
     }
     chosen |= {name: options[name] for name in _PATH_OPTIONS if options[name] is not None}
+    if options["preprocess"] and not options["data"]:
+        raise UsageError("--preprocess says how the images of --data become inputs; there is no --data")
     if options["data"]:
         chosen |= data_options(
             graph, options["data"], chosen, samples=options["samples"], preprocess=options["preprocess"]

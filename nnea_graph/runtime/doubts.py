@@ -28,15 +28,24 @@ def too_many(nodes: int, limit: int = NODE_LIMIT) -> str:
     return f"the model has {nodes:,} operators; onnxruntime is not run on more than {limit:,}"
 
 
-def doubt(graph: ModelGraph, found: Inference, works: Sequence[NodeWork], peak: int, unknown: int) -> str:
-    """Why the model should be run in another process; "" if nothing speaks against this one.
+def doubt(  # noqa: PLR0913 - the facts that say what a run takes
+    graph: ModelGraph,
+    found: Inference,
+    works: Sequence[NodeWork],
+    *,
+    peak: int,
+    unknown: int,
+    samples: int,
+) -> str:
+    """Why batches of so many samples should be run in another process; "" if nothing speaks against this one.
 
-    ``peak`` is the most bytes of activations at once, ``unknown`` how many tensors have no known size. Only
-    what is known to be small is trusted: onnxruntime stops between operators, never in one, and takes memory
-    until there is none.
+    ``peak`` is the most bytes of activations at once for one sample, ``unknown`` how many tensors have no known
+    size; ``works`` are of one sample. Only what is known to be small is trusted: onnxruntime stops between
+    operators, never in one, and takes memory until there is none.
     """
     counts = [(work.count("macs"), work.count("other_flops")) for work in works if work.runs != 0]
-    spent = sum((macs or 0) + (other or 0) for macs, other in counts)
+    spent = sum((macs or 0) + (other or 0) for macs, other in counts) * samples
+    peak *= samples
     endless = [work for work in works if work.runs is None or work.runs > MOST_TRIPS]
     reasons = (
         (unknown, f"{unknown:,} tensors have no known size"),
