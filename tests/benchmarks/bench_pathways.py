@@ -2,7 +2,7 @@
 
 Strengths are summed from weights of real size at every reading, so reading them counts.
 
-Run by hand: python tests/benchmarks/bench_pathways.py [ROUNDS]
+Run by hand: PYTHONPATH=tests python tests/benchmarks/bench_pathways.py [ROUNDS [FOLDER]]; growth is plotted into the folder.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+from benchmarks.growth_plot import Curve, write_plot
 
 from nnea_graph.channels.ends import choose_ends
 from nnea_graph.channels.forward import forward
@@ -126,7 +128,8 @@ def print_whole(graph: ChannelGraph, rounds: int) -> None:
         print(f"whole pass, K = {k:5}: {seconds:6.2f} s, peak {peak:4.0f} MiB beyond the graph's {held:.0f}")
 
 
-def print_growth_with_k(graph: ChannelGraph, score: Score, rounds: int) -> None:
+def print_growth_with_k(graph: ChannelGraph, score: Score, rounds: int) -> Curve:
+    curve = []
     every, one = choose_ends(graph), choose_ends(graph, sink_channel=3)
     reached = forward(graph, score, every.sources)
     for k in (10, 30, 100, 300, 1000, 3000, 10_000):
@@ -134,25 +137,35 @@ def print_growth_with_k(graph: ChannelGraph, score: Score, rounds: int) -> None:
             best_of(rounds, partial(best_paths, graph, reached, ends, score, k)) for ends in (every, one)
         )
         print(f"search, {score:10}, K = {k:6}: all classes {some:6.3f} s, one class {single:6.3f} s")
+        curve.append((k, some))
+    return curve
 
 
-def print_growth_with_edges(width: float, rounds: int) -> None:
+def print_growth_with_edges(width: float, rounds: int) -> tuple[int, float, float]:
     graph = Builder(width).graph()
     ends = choose_ends(graph)
     reached = forward(graph, "flow", ends.sources)
     sweep = best_of(rounds, partial(forward, graph, "flow", ends.sources))
     search = best_of(rounds, partial(best_paths, graph, reached, ends, "flow", 100))
-    print(f"width x {width:4}: {strengths(graph):11,} edges: forward {sweep:6.3f} s, search {search:6.3f} s")
+    edges = strengths(graph)
+    print(f"width x {width:4}: {edges:11,} edges: forward {sweep:6.3f} s, search {search:6.3f} s")
+    return edges, sweep, search
 
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     graph = Builder(1.0).graph()
     print_whole(graph, rounds)
-    print_growth_with_k(graph, "flow", rounds)
-    print_growth_with_k(graph, "importance", rounds)
-    for width in (0.25, 0.5, 1.0, 2.0):
-        print_growth_with_edges(width, rounds)
+    by_k = {score: print_growth_with_k(graph, score, rounds) for score in get_args(Score)}
+    by_edges = [print_growth_with_edges(width, rounds) for width in (0.25, 0.5, 1.0, 2.0)]
+    if len(sys.argv) > 2:
+        folder = Path(sys.argv[2])
+        write_plot(folder / "growth_with_k.svg", "Search of the K best paths, ResNet-50", "K", by_k)
+        curves = {
+            "forward sweep": [(edges, sweep) for edges, sweep, _ in by_edges],
+            "search, K = 100": [(edges, search) for edges, _, search in by_edges],
+        }
+        write_plot(folder / "growth_with_edges.svg", "Growth with the network", "edges", curves)
 
 
 if __name__ == "__main__":
