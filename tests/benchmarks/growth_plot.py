@@ -33,11 +33,10 @@ def write_plot(path: Path, title: str, across: str, curves: Mapping[str, Curve])
         start, y = place(10.0**left, 10.0**power)
         lines.append(f'<path d="M{start:.1f} {y:.1f}H{_WIDTH - _MARGIN}" stroke="#ddd"/>')
         lines.append(f'<text x="{start - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">1e{power} s</text>')
-    for (name, curve), colour in zip(curves.items(), _COLOURS, strict=False):
+    for row, ((name, curve), colour) in enumerate(zip(curves.items(), _COLOURS, strict=False)):
         points = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in curve)
-        x, y = place(*curve[-1])
         lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        lines.append(f'<text x="{x:.1f}" y="{y - 8:.1f}" text-anchor="end" fill="{colour}">{name}</text>')
+        lines.append(f'<text x="{_MARGIN + 8}" y="{_MARGIN + 16 * (row + 1)}" fill="{colour}">{name}</text>')
     lines.append(f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 12}" text-anchor="middle">{across}</text>')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif"'
     path.write_text("\n".join([f'{head} font-size="11">', *lines, "</svg>\n"]), encoding="utf-8")
