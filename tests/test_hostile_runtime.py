@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hostile.models import graph, ints, model, op, tensor, typed
+from hostile.models import chain, graph, ints, model, op, tensor, typed
 from hostile.running import MEMORY, Outcome, Program, check
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from test_hostile_tensors import BOMBS
 
 HUGE = 1 << 62
 BOOL, INT64 = TensorProto.BOOL, TensorProto.INT64
@@ -220,3 +222,48 @@ def test_a_run_that_must_not_be_is_stopped_or_refused_and_the_report_says_why(
     assert not_run(outcome)
     assert said in not_run(outcome)
     assert outcome.report["model"]["operators"] >= len(made.graph.node)
+
+
+@pytest.mark.parametrize(("nodes", "weights"), BOMBS.values(), ids=BOMBS)
+def test_a_tensor_that_no_machine_can_hold_does_not_take_down_the_default_run(
+    program: Program, nodes: list[NodeProto], weights: list[TensorProto]
+) -> None:
+    path = program.save(model(nodes, weights=weights))
+    outcome = program("run", path, "--format", "json", "-p", LIMITS, may_run=True)
+    check(outcome, path)
+    if outcome.code != 2:
+        not_run(outcome)
+
+
+def test_more_operators_than_onnxruntime_copes_with_are_not_run(program: Program) -> None:
+    made = model([*chain(100_001)[:-1], op("Relu", ["t99999"], ["h"]), MATMUL], weights=[SQUARE])
+    path = program.save(made)
+    outcome = program("run", path, "--format", "json", "-p", "cost,importance", may_run=True)
+    assert outcome.code == 0
+    assert not_run(outcome).startswith("the model has 100,002 operators; onnxruntime is not run on more than")
+
+
+@pytest.mark.parametrize("seconds", [1, 3])
+def test_the_time_of_a_run_is_kept(program: Program, seconds: int) -> None:
+    made, _ = STOPPED["endless-loop"]
+    path = program.save(made)
+    pipeline = f"activations{{seconds={seconds}}}"
+    start = time.monotonic()
+    outcome = program("run", path, "--format", "json", "-p", pipeline, may_run=True)
+    assert TIME_UP in not_run(outcome)
+    assert (
+        seconds <= time.monotonic() - start < seconds + 8
+    )  # a process starts in 0.5 to 4 s, as busy as it is
+
+
+def test_an_endless_run_on_real_data_is_an_error_in_the_report(program: Program) -> None:
+    made, _ = STOPPED["endless-loop"]
+    np.savez(program.folder / "d.npz", x=np.ones((1, 4), np.float32))
+    path = program.save(made)
+    outcome = program(
+        "run", path, "--data", "d.npz", "--format", "json", "-p", "+activations{seconds=2}", may_run=True
+    )
+    check(outcome, path)
+    assert outcome.code == 1
+    assert TIME_UP in not_run(outcome)
+    assert outcome.report["layers"][0]["weight_metrics"] is not None

@@ -58,6 +58,11 @@ class ApartSession:
             send(self._requests, written.proto.SerializeToString())
             self._answer()
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def run(
         self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str], seconds: float | None = None
     ) -> list[Any]:
