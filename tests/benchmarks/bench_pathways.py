@@ -2,7 +2,8 @@
 
 Strengths are summed from weights of real size at every reading, so reading them counts.
 
-Run by hand: PYTHONPATH=tests python tests/benchmarks/bench_pathways.py [ROUNDS [FOLDER]]; growth is plotted into the folder.
+Run by hand: PYTHONPATH=tests python tests/benchmarks/bench_pathways.py [ROUNDS [FOLDER]].
+Growth is plotted into the folder.
 """
 
 from __future__ import annotations
