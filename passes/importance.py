@@ -24,8 +24,8 @@ from nnea_graph.stats.metrics import Metrics, metrics
 
 Floats = NDArray[np.float64]
 
-_SPREAD = 1e-5
-"""A channel whose mean is within this share of its largest value is constant: what rounding alone may make."""
+_SPREAD = 1e-4
+"""A channel whose mean is within this share of its largest value is constant: rounding alone makes 6e-5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +199,8 @@ def constant_channels(stats: ChannelStats) -> int | None:
     Then, and only then, mean |a| is max |a|, and |mean a| as well. Variance would tell less: the sums it is the
     difference of have the rounding of float32.
     """
-    if stats.sum is None or stats.max_abs is None:
+    if stats.sum is None or stats.max_abs is None or stats.zeros is None:
         return None
     least = (1 - _SPREAD) * stats.max_abs * stats.count
     same = (stats.sum_abs >= least) & (np.abs(stats.sum) >= least)
-    return int(np.count_nonzero(same & (stats.max_abs > 0) & (stats.count > 0)))
+    return int(np.count_nonzero(same & (stats.max_abs > 0) & (stats.zeros == 0)))

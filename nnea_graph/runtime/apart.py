@@ -100,6 +100,7 @@ class ApartSession:
         finally:
             if timer:
                 timer.cancel()
+                timer.join()  # as long as it runs, it keeps the session, and so the process
 
     def _expire(self) -> None:
         self._late = True

@@ -186,7 +186,7 @@ def test_dead_and_constant_outputs_are_counted_after_the_activation_function() -
     assert (bent.dead_outputs, bent.constant_outputs) == (0, 3)
 
 
-@pytest.mark.parametrize("size", [1, 8, 64, 256, 300])
+@pytest.mark.parametrize("size", [1, 8, 64, 128, 129, 224, 300])
 @pytest.mark.parametrize("value", [0.3, -0.7, 1e-4, 12345.678])
 def test_a_constant_map_of_any_size_is_constant_and_one_that_varies_is_not(size: int, value: float) -> None:
     weight = np.zeros((3, 1, 1, 1), np.float32)
