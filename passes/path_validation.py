@@ -21,7 +21,7 @@ from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.pathways import MARGINALS, PATHWAYS
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.runtime.batch import Data
-from nnea_graph.stats.effects import Effect
+from nnea_graph.stats.change import Change
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.sessions import Apart
@@ -36,10 +36,10 @@ _WHOLE_LAYER = "all its units are on the paths"
 class Trials:
     """What happened with the units on the paths and with as many others of each layer: ``random`` is one a draw."""
 
-    paths: Effect
-    importance: Effect
-    marginal: Effect
-    random: tuple[Effect, ...]
+    paths: Change
+    importance: Change
+    marginal: Change
+    random: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,8 @@ class PathValidationPass(Pass):
             layers=tuple(_described(graph, layer) for layer in found.tried),
             left_out=found.left_out,
             accuracy=outcome.whole.accuracy,
-            removed=_of_mode("removed", outcome.effects),
-            kept=_of_mode("kept", outcome.effects),
+            removed=_of_mode("removed", outcome.changes),
+            kept=_of_mode("kept", outcome.changes),
         )
 
     def _limits(self, graph: ModelGraph) -> Apart | None:
@@ -241,6 +241,6 @@ def _marked(count: int, units: NDArray[np.int64]) -> NDArray[np.bool_]:
     return marks
 
 
-def _of_mode(mode: str, effects: Mapping[tuple[str, str], Effect]) -> Trials:
-    random = tuple(effect for (of, way), effect in effects.items() if of == mode and way.startswith(_RANDOM))
-    return Trials(effects[mode, "paths"], effects[mode, "importance"], effects[mode, "marginal"], random)
+def _of_mode(mode: str, changes: Mapping[tuple[str, str], Change]) -> Trials:
+    random = tuple(change for (of, way), change in changes.items() if of == mode and way.startswith(_RANDOM))
+    return Trials(changes[mode, "paths"], changes[mode, "importance"], changes[mode, "marginal"], random)

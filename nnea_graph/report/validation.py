@@ -9,7 +9,7 @@ from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.path_validation import PATH_VALIDATION, Trials
 from nnea_graph.report import schema_validation as schema
 from nnea_graph.report.facts import fact
-from nnea_graph.stats.effects import Effect
+from nnea_graph.stats.change import Change
 
 
 def validation_of(graph: ModelGraph) -> schema.PathValidation | None:
@@ -50,23 +50,23 @@ def _comparison(trials: Trials | None) -> schema.Comparison | None:
     )
 
 
-def _effect(found: Effect) -> schema.Effect:
-    return schema.Effect(found.change, found.agreement, found.accuracy)
+def _effect(found: Change) -> schema.Effect:
+    return schema.Effect(found.relative_l2, found.agreement, found.accuracy)
 
 
-def _over(draws: Sequence[Effect], join: Callable[[Iterable[float]], float]) -> schema.Effect:
+def _over(draws: Sequence[Change], join: Callable[[Iterable[float]], float]) -> schema.Effect:
     """One number of several, for each field; None where any of them is not known."""
 
     def joined(field: str) -> float | None:
         values = [value for value in (getattr(draw, field) for draw in draws) if value is not None]
         return join(values) if values and len(values) == len(draws) else None
 
-    return schema.Effect(joined("change"), joined("agreement"), joined("accuracy"))
+    return schema.Effect(joined("relative_l2"), joined("agreement"), joined("accuracy"))
 
 
 def _rank(trials: Trials) -> int | None:
     """How many draws change the output less than the units on the paths."""
-    changes = [draw.change for draw in trials.random if draw.change is not None]
-    if trials.paths.change is None or len(changes) < len(trials.random):
+    changes = [draw.relative_l2 for draw in trials.random if draw.relative_l2 is not None]
+    if trials.paths.relative_l2 is None or len(changes) < len(trials.random):
         return None
-    return sum(change < trials.paths.change for change in changes)
+    return sum(change < trials.paths.relative_l2 for change in changes)

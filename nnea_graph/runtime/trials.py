@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nnea_graph.errors import RunError
 from nnea_graph.runtime.batch import Batch
 from nnea_graph.runtime.masked import MaskedSession
-from nnea_graph.stats.effects import Effect, Tally
+from nnea_graph.stats.change import Change, Comparison
 
 Name = TypeVar("Name", bound=Hashable)
 Kept = Mapping[str, NDArray[np.bool_]]
@@ -21,10 +21,10 @@ Kept = Mapping[str, NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Name]):
-    """Effects by trial over ``samples``; ``whole`` is the model as it is; ``complete`` unless the time was up."""
+    """Changes by trial over ``samples``; ``whole`` is the model as it is; ``complete`` unless the time was up."""
 
-    effects: Mapping[Name, Effect]
-    whole: Effect
+    changes: Mapping[Name, Change]
+    whole: Change
     samples: int
     complete: bool
 
@@ -38,7 +38,7 @@ class Setting(Generic[Name]):
     output: str
     axes: tuple[int, ...]
 
-    def run(self, batch: Batch, deadline: float) -> tuple[Tally, dict[Name, Tally]]:
+    def run(self, batch: Batch, deadline: float) -> tuple[Comparison, dict[Name, Comparison]]:
         """The whole model, and each trial, on one batch.
 
         Raises:
@@ -48,10 +48,10 @@ class Setting(Generic[Name]):
         def outcome(kept: Kept) -> NDArray[Any]:
             return self.session.run(batch.feeds, kept, [self.output], deadline - time.monotonic())[0]
 
-        def compared(after: NDArray[Any]) -> Tally:
-            tally = Tally(self.axes)
-            tally.add(original, after, batch.labels)
-            return tally
+        def compared(after: NDArray[Any]) -> Comparison:
+            comparison = Comparison(self.axes)
+            comparison.add([original], [after], batch.labels)
+            return comparison
 
         original = outcome({})
         return compared(original), {name: compared(outcome(kept)) for name, kept in self.trials.items()}
@@ -64,8 +64,8 @@ def run_trials(setting: Setting[Name], batches: Iterable[Batch], seconds: float)
         RunError: the model cannot be run, or the time is up before one batch has been.
     """
     deadline = time.monotonic() + seconds
-    whole, samples, complete = Tally(setting.axes), 0, True
-    tallies = {name: Tally(setting.axes) for name in setting.trials}
+    whole, samples, complete = Comparison(setting.axes), 0, True
+    comparisons = {name: Comparison(setting.axes) for name in setting.trials}
     for batch in batches:
         try:
             first, found = setting.run(batch, deadline)
@@ -75,8 +75,8 @@ def run_trials(setting: Setting[Name], batches: Iterable[Batch], seconds: float)
             complete = False
             break
         whole.merge(first)
-        for name, tally in found.items():
-            tallies[name].merge(tally)
+        for name, comparison in found.items():
+            comparisons[name].merge(comparison)
         samples += batch.samples
-    effects = {name: tally.effect() for name, tally in tallies.items()}
-    return Outcome(effects, whole.effect(), samples, complete)
+    changes = {name: comparison.change() for name, comparison in comparisons.items()}
+    return Outcome(changes, whole.change(), samples, complete)

@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Axes = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Of all float outputs together, against the unaltered model's; None where it cannot be said.
+    """Of all outputs together, against the unaltered model's; None where it cannot be said.
 
     ``relative_l2`` is |y' - y| / |y|, ``sqnr_db`` the same in decibels (None where nothing changed).
-    ``agreement`` is the share of places where the largest entry along the last axis is the same one, of the
-    first float output with such an axis; ``accuracy`` the share of labels that it hits. ``reason`` says what is wrong.
+    ``agreement`` is the share of answers (the largest of the classes) that stay, ``accuracy`` that of answers
+    that are the label. ``reason`` says what is wrong.
     """
 
     relative_l2: float | None
@@ -29,50 +30,63 @@ class Change:
     reason: str = ""
 
 
+@dataclass(slots=True)
 class Comparison:
-    """Adds up batches."""
+    """Adds up batches; ``axes`` of the first output are its classes, None takes the first output that has some."""
 
-    def __init__(self) -> None:
-        self._noise = self._signal = 0.0
-        self._places = self._alike = self._labels = self._hits = 0
-        self._reason, self._reshaped = "", False
+    axes: Axes | None = None
+    noise: float = 0.0
+    signal: float = 0.0
+    answers: int = 0
+    alike: int = 0
+    labels: int = 0
+    hits: int = 0
+    reason: str = ""
+    reshaped: bool = False
 
     def add(self, before: Sequence[Array], after: Sequence[Array], labels: Array | None) -> None:
-        """Compare the float outputs of one batch."""
+        """Compare the outputs of one batch."""
         if [each.shape for each in before] != [each.shape for each in after]:
-            self._reason, self._reshaped = "the shapes of the outputs change", True
+            self.reason, self.reshaped = "the shapes of the outputs change", True
             return
         for one, other in zip(before, after, strict=True):
             self._add_distance(one, other)
-        place = class_output(before)
-        if place is None:
+        place, axes = _classes_of(before) if self.axes is None else (0, self.axes)
+        expected, found = (answers(each[place], axes) if each else None for each in (before, after))
+        if expected is None or found is None:
             return
-        classes = chosen(after[place])
-        self._places += classes.size
-        self._alike += int(np.count_nonzero(classes == chosen(before[place])))
-        if labels is not None and labels.size == classes.size:
-            self._labels += labels.size
-            self._hits += int(np.count_nonzero(classes.reshape(-1) == labels.reshape(-1)))
+        self.answers += found.size
+        self.alike += int(np.count_nonzero(found == expected))
+        if labels is not None and labels.size == found.size:
+            self.labels += labels.size
+            self.hits += int(np.count_nonzero(found == labels.reshape(-1)))
 
     def _add_distance(self, before: Array, after: Array) -> None:
         known = np.isfinite(before)
         one, other = before[known].astype(np.float64), after[known].astype(np.float64)
         if not np.isfinite(other).all():
-            self._reason = "outputs are no longer finite"
+            self.reason = "outputs are no longer finite"
             return
-        self._signal += float(np.vdot(one, one))
-        self._noise += float(np.vdot(other - one, other - one))
+        self.signal += float(np.vdot(one, one))
+        self.noise += float(np.vdot(other - one, other - one))
+
+    def merge(self, other: Comparison) -> None:
+        """Add what another has seen."""
+        for name in ("noise", "signal", "answers", "alike", "labels", "hits"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.reason = other.reason or self.reason
+        self.reshaped = self.reshaped or other.reshaped
 
     def change(self) -> Change:
         """Over all batches so far."""
-        known = not self._reason and self._signal > 0
-        relative = math.sqrt(self._noise / self._signal) if known else None
+        known = not self.reason and 0 < self.signal < math.inf and self.noise < math.inf
+        relative = math.sqrt(self.noise / self.signal) if known else None
         return Change(
             relative,
             -20 * math.log10(relative) if relative else None,
-            self._alike / self._places if self._places and not self._reshaped else None,
-            self._hits / self._labels if self._labels and not self._reshaped else None,
-            self._reason,
+            self.alike / self.answers if self.answers and not self.reshaped else None,
+            self.hits / self.labels if self.labels and not self.reshaped else None,
+            self.reason,
         )
 
 
@@ -81,13 +95,24 @@ def float_outputs(outputs: Sequence[Any]) -> list[Array]:
     return [each for each in outputs if isinstance(each, np.ndarray) and each.dtype.kind == "f"]
 
 
-def class_output(outputs: Sequence[Array]) -> int | None:
-    """The first output of rank 2 or more with more than one entry along its last axis."""
+def _classes_of(outputs: Sequence[Array]) -> tuple[int, Axes]:
+    """The last axis of the first output of rank 2 or more with more than one entry along it."""
     fit = (place for place, each in enumerate(outputs) if each.ndim >= 2 and each.shape[-1] > 1)
-    return next(fit, None)
+    place = next(fit, None)
+    return (0, ()) if place is None else (place, (outputs[place].ndim - 1,))
 
 
-def chosen(scores: Array) -> NDArray[np.int64]:
-    """The entry of the largest score along the last axis; -1 where a NaN hides it."""
-    best = scores.argmax(-1)
-    return np.where(np.isnan(scores).any(-1), -1, best)
+def answers(output: Array, axes: Axes) -> NDArray[np.int64] | None:
+    """The number of the largest class at each place, flat; -1 where a NaN hides it; None without two classes.
+
+    >>> answers(np.array([[0.1, 0.9], [3.0, 2.0], [np.nan, 0.0]]), (1,)).tolist()
+    [1, 0, -1]
+    """
+    if not axes or max(axes) >= output.ndim:
+        return None
+    moved = np.moveaxis(output, axes, range(-len(axes), 0))
+    count = math.prod(output.shape[axis] for axis in axes)
+    if count < 2:
+        return None
+    classes = moved.reshape(-1, count)
+    return np.where(np.isnan(classes).any(1), -1, classes.argmax(1))

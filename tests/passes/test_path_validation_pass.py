@@ -26,7 +26,6 @@ from nnea_graph.render.text_pathways import pathways
 from nnea_graph.render.text_validation import validation
 from nnea_graph.report.build import build_report
 from nnea_graph.report.validation import validation_of
-from nnea_graph.stats.effects import Effect
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -67,10 +66,12 @@ def test_units_that_carry_everything_are_told_from_those_that_carry_nothing() ->
     assert (layer.tensor, layer.place, layer.units, layer.channels) == ("h", "a", 2, 4)
     assert tried.removed is not None
     assert tried.kept is not None
-    assert tried.removed.paths.change == pytest.approx(1, abs=1e-4)
-    assert tried.kept.paths == Effect(pytest.approx(0, abs=1e-4), 1, 1)  # type: ignore[arg-type]
+    assert tried.removed.paths.relative_l2 == pytest.approx(1, abs=1e-4)
+    kept = tried.kept.paths
+    assert kept.relative_l2 == pytest.approx(0, abs=1e-4)
+    assert (kept.agreement, kept.accuracy) == (1, 1)
     assert tried.removed.importance == tried.removed.marginal == tried.removed.paths
-    changes = [draw.change for draw in tried.removed.random]
+    changes = [draw.relative_l2 for draw in tried.removed.random]
     assert len(changes) == 20
     assert min(changes) == pytest.approx(0, abs=1e-4)  # type: ignore[type-var]
 
@@ -100,7 +101,7 @@ def test_the_numbers_are_those_of_a_model_without_these_weights() -> None:
     before, after = logits({}), logits({size: sorted(each) for size, each in units.items()})
     tried = graph[PATH_VALIDATION]
     assert tried.removed is not None
-    assert tried.removed.paths.change == pytest.approx(
+    assert tried.removed.paths.relative_l2 == pytest.approx(
         np.linalg.norm(after - before) / np.linalg.norm(before), rel=1e-4
     )
     assert tried.removed.paths.accuracy == (after.argmax(1) == held["labels"]).mean()
@@ -112,7 +113,7 @@ def test_batches_do_not_matter() -> None:
     one, all_ = (found(STRONG, data={"x": X, "labels": LABELS}, batch_size=size) for size in (1, 20))
     assert one.removed is not None
     assert all_.removed is not None
-    assert one.removed.paths.change == pytest.approx(all_.removed.paths.change)
+    assert one.removed.paths.relative_l2 == pytest.approx(all_.removed.paths.relative_l2)
     assert one.removed.paths.accuracy == all_.removed.paths.accuracy
 
 
@@ -214,8 +215,10 @@ def test_the_report_counts_the_draws_that_changed_less() -> None:
     assert described is not None
     assert tried.removed is not None
     assert described.removed is not None
-    changes = [draw.change or 0 for draw in tried.removed.random]
-    assert described.removed.rank == sum(change < (tried.removed.paths.change or 0) for change in changes)
+    changes = [draw.relative_l2 or 0 for draw in tried.removed.random]
+    assert described.removed.rank == sum(
+        change < (tried.removed.paths.relative_l2 or 0) for change in changes
+    )
     assert described.removed.random_low.change == min(changes)
     assert described.removed.random_mean.change == pytest.approx(np.mean(changes))
     assert described.removed.random_low.accuracy is None
