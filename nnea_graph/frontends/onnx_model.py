@@ -13,6 +13,7 @@ from nnea_graph.frontends.functions import check_expansion, functions_of, opsets
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.frontends.oracle import OnnxOracle
 from nnea_graph.frontends.read_onnx import OnnxFile, read_onnx, text
+from nnea_graph.frontends.source_facts import facts_of
 from nnea_graph.graph import Body, ModelGraph, ModelInfo, OpNode
 from nnea_graph.graph.model import Note
 from nnea_graph.graph.ordering import in_order, ordered
@@ -63,6 +64,7 @@ def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
         oracle=OnnxOracle(flat.attribute_bytes, opsets, proto.ir_version),
         file=file,
         encoded=flat.attribute_bytes,
+        source=facts_of(proto),
     )
 
 

@@ -5,6 +5,7 @@ from nnea_graph.graph.dtypes import DTYPES, DType
 from nnea_graph.graph.keys import Key
 from nnea_graph.graph.model import ModelGraph, ModelInfo, TypeOracle
 from nnea_graph.graph.nodes import Body, Dim, OpNode, TensorInfo
+from nnea_graph.graph.source import SourceFacts, SourceModule, SourceParameter
 
 __all__ = [
     "DTYPES",
@@ -18,6 +19,9 @@ __all__ = [
     "OpNode",
     "Payload",
     "Region",
+    "SourceFacts",
+    "SourceModule",
+    "SourceParameter",
     "Stored",
     "TensorInfo",
     "TypeOracle",

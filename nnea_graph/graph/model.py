@@ -14,6 +14,7 @@ from nnea_graph.errors import PassError
 from nnea_graph.graph.constants import Constant
 from nnea_graph.graph.keys import Key
 from nnea_graph.graph.nodes import Body, OpNode, TensorInfo
+from nnea_graph.graph.source import SourceFacts
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -85,7 +86,8 @@ class ModelGraph:
     as it joins their outputs. ``graph[node, KEY]`` is a fact of an operator, ``graph[KEY]`` one of the model;
     both are networkx attributes of ``graph.nx`` as well. The structure is frozen; only facts are written.
     ``bodies`` lists outer bodies before inner ones. ``encoded`` holds the attributes of operators (but for graphs)
-    as the source format encodes them, for whoever writes the model again.
+    as the source format encodes them, for whoever writes the model again. ``source`` is what the live model that
+    was exported said of itself, None where nobody wrote it down.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a model are what they are
@@ -101,6 +103,7 @@ class ModelGraph:
         oracle: TypeOracle,
         file: ModelFile,
         encoded: Mapping[str, bytes],
+        source: SourceFacts | None = None,
     ) -> None:
         self.info = info
         self.inputs = inputs
@@ -111,6 +114,7 @@ class ModelGraph:
         self.oracle = oracle
         self.file = file
         self.encoded = encoded
+        self.source = source
         self._order = tuple(nodes)
         self._writable: frozenset[str] | None = None
         self._producers = {name: node for node in nodes for name in node.outputs if name}

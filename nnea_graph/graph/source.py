@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import prod
 
 
@@ -36,9 +37,13 @@ class SourceModule:
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """``framework`` is ``pytorch`` or ``tensorflow``; buffers are parameters in nobody's gradient (running means)."""
+    """``framework`` is ``pytorch`` or ``tensorflow``; buffers are parameters in nobody's gradient (running means).
+
+    ``origins`` name the parameters and buffers that each stored tensor of the exported graph is made of.
+    """
 
     framework: str
     parameters: tuple[SourceParameter, ...]
     modules: tuple[SourceModule, ...]
     buffers: tuple[SourceParameter, ...] = ()
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

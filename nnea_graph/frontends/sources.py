@@ -1,0 +1,133 @@
+"""Any source as a ModelGraph: ONNX files, live models, and the user's code that makes them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from onnx import ModelProto
+
+from nnea_graph.errors import UsageError, naming
+from nnea_graph.frontends.callables import called, names_a_callable
+from nnea_graph.frontends.converted import Converted, Example, Frontend, InputSpec
+from nnea_graph.frontends.limits import Limits
+from nnea_graph.frontends.onnx_model import graph_of, load_onnx
+from nnea_graph.frontends.read_onnx import OnnxFile
+from nnea_graph.frontends.source_facts import put_facts
+from nnea_graph.graph import ModelGraph
+
+Shapes = Mapping[str, Sequence[int] | InputSpec]
+"""Shapes by input; "" names the only one."""
+
+_FRONTENDS = (("pytorch", "nnea_graph.frontends.torch_model"),)
+"""Framework and module with its ``FRONTEND``, asked in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the user's words mean: an object or a path, the frontend that takes it, and what to call it.
+
+    ``frontend`` is None for ONNX; ``framework`` is ``pytorch``, ``tensorflow`` or ``onnx``.
+    """
+
+    value: Any
+    name: str
+    framework: str
+    frontend: Frontend | None
+
+
+def resolve(source: object, framework: str = "auto") -> Source:
+    """Find out what a source is: its frontend imports its framework only when it converts.
+
+    Raises:
+        UsageError: an unknown framework, or something that no frontend takes.
+        ModelError: the user's code fails.
+    """
+    name = "<memory>"
+    if isinstance(source, str | Path):
+        name = str(source)
+        source = called(name) if names_a_callable(name) else Path(source)
+    chosen = [each for each in _FRONTENDS if framework in {"auto", each[0]}]
+    if not chosen and framework != "onnx":
+        raise UsageError(f"framework '{framework}': there is auto, onnx, {', '.join(dict(_FRONTENDS))}")
+    for label, module in chosen:
+        frontend: Frontend = importlib.import_module(module).FRONTEND
+        if frontend.takes(source):
+            return Source(source, name, label, frontend)
+    if isinstance(source, Path | ModelProto):
+        return Source(source, name, "onnx", None)
+    raise UsageError(
+        f"{name}: {type(source).__module__}.{type(source).__qualname__} is no model; give a torch module, an "
+        "ExportedProgram, a Keras model, an onnx.ModelProto, a path, or module:callable that makes one"
+    )
+
+
+def load_source(  # noqa: PLR0913 - what a caller may want to say of a model
+    source: object,
+    example: Example | None = None,
+    *,
+    framework: str = "auto",
+    input_shapes: Shapes | None = None,
+    limits: Limits | None = None,
+    allow_external: Path | None = None,
+) -> ModelGraph:
+    """The graph of a model, without any facts yet.
+
+    Args:
+        source: path, ``package.module:callable``, ``file.py:callable``, ModelProto or live model.
+        example: inputs to export a live model with; made up of ``input_shapes`` where it is not given.
+        framework: ``auto``, ``onnx``, or one of the frontends.
+        input_shapes: by input, "" for the only one.
+        limits: how large a model may be.
+        allow_external: folder that links to external data may lead to.
+
+    Raises:
+        NneaError: one line that says what is wrong and what to do.
+    """
+    found = resolve(source, framework)
+    if found.frontend is None:
+        return load_found(found, limits, allow_external)
+    return graph_of_converted(convert(found, example, input_shapes), found, limits)
+
+
+def load_found(found: Source, limits: Limits | None, allow_external: Path | None) -> ModelGraph:
+    """The graph of an ONNX source."""
+    if isinstance(found.value, Path):
+        return load_onnx(found.value, limits, allow_external)
+    return graph_of(
+        OnnxFile.from_proto(found.value, limits, allow_external=allow_external), limits or Limits()
+    )
+
+
+def convert(found: Source, example: Example | None, input_shapes: Shapes | None = None) -> Converted:
+    """Export a live model, with its facts in the metadata of the ONNX model."""
+    if found.frontend is None:
+        raise UsageError(f"{found.name} is an ONNX model already")
+    if example is None and input_shapes:
+        example = _made_up(input_shapes)
+    with naming(found.name):
+        converted = found.frontend.convert(found.value, example)
+    if converted.facts is not None:
+        put_facts(converted.proto, converted.facts)
+    return converted
+
+
+def _made_up(shapes: Shapes) -> Example:
+    specs = {
+        name: shape if isinstance(shape, InputSpec) else InputSpec(tuple(shape))
+        for name, shape in shapes.items()
+    }
+    return specs[""] if set(specs) == {""} else specs
+
+
+def graph_of_converted(converted: Converted, found: Source, limits: Limits | None = None) -> ModelGraph:
+    """The graph of an exported model, which says where it came from."""
+    with naming(found.name):
+        graph = graph_of(OnnxFile.from_proto(converted.proto, limits), limits or Limits())
+    graph.info = replace(
+        graph.info, path=found.name, format=found.framework, notes=(*converted.notes, *graph.info.notes)
+    )
+    return graph
