@@ -69,7 +69,8 @@ NOT_RUN = Rule(
     "NNEA108",
     "warning",
     "activations, importance and what rests on them are not known",
-    "give data that the model takes: --data, or real dims: --dim, --input-shape; or --no-run to leave it out",
+    "give data that the model takes: --data, real dims: --dim, --input-shape, or more time and memory:"
+    " -p '+activations{seconds=60,peak_bytes=8000000000}'; or --no-run to leave it out",
 )
 DEARER_LAYERS = Rule(
     "NNEA201",
