@@ -2,46 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
 import pytest
+from reference.calls import call, counted, ms
 
-from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, work_rules
-
-Shapes = Sequence[Sequence[int] | None]
-
-
-def call(
-    op_type: str,
-    inputs: Shapes,
-    outputs: Shapes,
-    values: Mapping[int, Any] | None = None,
-    /,
-    domain: str = "",
-    **attributes: Any,
-) -> OpCall:
-    known = tuple(np.asarray(values[i]) if values and i in values else None for i in range(len(inputs)))
-    return OpCall(op_type, infos(inputs), infos(outputs), attributes, known, domain, 23)
-
-
-def infos(shapes: Shapes) -> tuple[TensorInfo | None, ...]:
-    return tuple(None if shape is None else TensorInfo(None, tuple(shape)) for shape in shapes)
-
-
-def ms(op_type: str, inputs: Shapes, outputs: Shapes, values: Any = None, **attributes: Any) -> OpCall:
-    return call(op_type, inputs, outputs, values, domain=MICROSOFT, **attributes)
-
-
-def counted(op: OpCall) -> Work:
-    rule = work_rules().get(op.op_type, op.domain)
-    assert rule is not None
-    return rule(op)
-
 
 IMAGE = (1, 3, 8, 8)
 
