@@ -147,7 +147,9 @@ def one_line(message: str) -> str:
 
     >>> one_line("[ONNXRuntimeError] : 1 : FAIL : Node (a) failed\nhere")
     'Node (a) failed here'
+    >>> one_line("Node (a) Status Message: std::bad_alloc")
+    'Node (a) Status Message: out of memory'
     """
     text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", message)
     text = re.sub(r"/\S*onnxruntime\S*:\d+ .*?\) ?(\[with .*?\] )?", "", text)
-    return " ".join(text.split())[:400]
+    return " ".join(text.replace("std::bad_alloc", "out of memory").split())[:400]
