@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 def analyze(  # noqa: PLR0913 - the options of the command line
     source: str | Path | ModelProto,
-    *,
+    data: Spec | None = None,
     passes: str | None = None,
+    *,
     dims: Mapping[str, int] | None = None,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     training: str = "4x",
     frozen: Sequence[str] = (),
     limits: Limits | None = None,
-    data: Spec | None = None,
     samples: int | None = None,
     preprocess: str | None = None,
     may_run: bool = True,
@@ -44,13 +44,13 @@ def analyze(  # noqa: PLR0913 - the options of the command line
 
     Args:
         source: path of an ``.onnx`` file, or an ``onnx.ModelProto``.
+        data: what to run on: a path, arrays by input name, or what yields batches; None is seeded random inputs.
         passes: pipeline text such as ``"cost"`` or ``"+pathways{k=5}"``; None runs every cheap pass.
         dims: numbers for symbolic dims.
         input_shapes: shapes of whole inputs.
         training: ``"4x"`` or ``"exact"``.
         frozen: patterns of weights, operators or modules that do not train.
         limits: how large a model may be.
-        data: what to run on: a path, arrays by input name, or what yields batches; None is seeded random inputs.
         samples: the first so many of the data only.
         preprocess: how images become inputs, e.g. ``"imagenet"``.
         may_run: False keeps onnxruntime out; what depends on running is not computed.
