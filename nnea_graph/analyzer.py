@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from nnea_graph.api import data_options, report_on
 from nnea_graph.engine.pipeline import build, parse
 from nnea_graph.errors import UsageError
-from nnea_graph.frontends.sources import load_source, resolve
 from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.dims import is_batch, symbolic_inputs, symbols_of
 from nnea_graph.layer_analysis import LayerAnalysis, layer_analysis
@@ -23,6 +22,7 @@ from nnea_graph.report.pathways import pathways_of
 from nnea_graph.report.schema import Report
 from nnea_graph.report.schema_paths import Path
 from nnea_graph.report.units import percent
+from nnea_graph.runtime.live import LiveModel
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.data import Spec
@@ -37,8 +37,8 @@ class NNEfficiencyAnalyzer:
     """
 
     def __init__(self, model: object, framework: str = "auto") -> None:
-        self.framework = resolve(model, framework).framework
-        self._model = model
+        self._model = LiveModel(model, framework)
+        self.framework = self._model.framework
         self._found: _Found | None = None
 
     def analyze(  # noqa: PLR0913 - the original's three, and what they leave open
@@ -65,7 +65,7 @@ class NNEfficiencyAnalyzer:
         Raises:
             NneaError: one line that says what is wrong and what to do.
         """
-        graph = load_source(self._model, framework=self.framework)
+        graph = self._model.graph(sample_data)
         options: dict[str, Any] = {"dims": _batch_dims(graph, batch), "input_shapes": {}}
         if sample_data is not None:
             options |= data_options(graph, sample_data, options, samples=samples)

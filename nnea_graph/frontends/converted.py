@@ -33,7 +33,8 @@ class Converted:
 
     ``facts`` are what the live model said before; ``example`` is what it was exported with, by input of the graph;
     ``reference`` runs the source itself on such inputs and gives its outputs in the graph's order, None where
-    it cannot be run; ``notes`` say what was out of the ordinary.
+    it cannot be run; ``notes`` say what was out of the ordinary. ``again`` gives the same with the weights that the
+    source has then; it gives None, or is None, where that takes a new export.
     """
 
     proto: ModelProto
@@ -41,6 +42,7 @@ class Converted:
     example: Arrays | None = None
     reference: Callable[[Arrays], Sequence[NDArray[Any]]] | None = None
     notes: tuple[Note, ...] = ()
+    again: Callable[[], Converted | None] | None = None
 
 
 class Frontend(Protocol):
@@ -50,8 +52,10 @@ class Frontend(Protocol):
         """Whether a live model, or the path of a file or folder, is of its kind; imports no framework."""
         ...
 
-    def input_names(self, source: Any) -> tuple[str, ...]:
-        """Names that an example may give its parts; empty where they are not known before the export.
+    def input_names(self, source: Any) -> Mapping[str, bool]:
+        """Names that an example may give its parts, in order, and whether there is no model without that part.
+
+        Empty where no example is needed, or names are not known before the export.
 
         Raises:
             ModelError: the framework is not installed.

@@ -65,34 +65,6 @@ def resolve(source: object, framework: str = "auto") -> Source:
     )
 
 
-def load_source(  # noqa: PLR0913 - what a caller may want to say of a model
-    source: object,
-    example: Example | None = None,
-    *,
-    framework: str = "auto",
-    input_shapes: Shapes | None = None,
-    limits: Limits | None = None,
-    allow_external: Path | None = None,
-) -> ModelGraph:
-    """The graph of a model, without any facts yet.
-
-    Args:
-        source: path, ``package.module:callable``, ``file.py:callable``, ModelProto or live model.
-        example: inputs to export a live model with; made up of ``input_shapes`` where it is not given.
-        framework: ``auto``, ``onnx``, or one of the frontends.
-        input_shapes: by input, "" for the only one.
-        limits: how large a model may be.
-        allow_external: folder that links to external data may lead to.
-
-    Raises:
-        NneaError: one line that says what is wrong and what to do.
-    """
-    found = resolve(source, framework)
-    if found.frontend is None:
-        return load_found(found, limits, allow_external)
-    return graph_of_converted(convert(found, example, input_shapes), found, limits)
-
-
 def load_found(found: Source, limits: Limits | None, allow_external: Path | None) -> ModelGraph:
     """The graph of an ONNX source."""
     if isinstance(found.value, Path):
@@ -102,20 +74,28 @@ def load_found(found: Source, limits: Limits | None, allow_external: Path | None
     )
 
 
-def convert(found: Source, example: Example | None, input_shapes: Shapes | None = None) -> Converted:
-    """Export a live model, with its facts in the metadata of the ONNX model."""
+def convert(found: Source, example: Example | None) -> Converted:
+    """Export a live model, with its facts in the metadata of the ONNX model.
+
+    Raises:
+        UsageError: it is an ONNX model already, or needs another example.
+        ModelError: one line with the exporter's own reason, or what to install.
+    """
     if found.frontend is None:
         raise UsageError(f"{found.name} is an ONNX model already")
-    if example is None and input_shapes:
-        example = _made_up(input_shapes)
     with naming(found.name):
-        converted = found.frontend.convert(found.value, example)
+        return described(found.frontend.convert(found.value, example))
+
+
+def described(converted: Converted) -> Converted:
+    """The same, with its facts in the metadata of the ONNX model."""
     if converted.facts is not None:
         put_facts(converted.proto, converted.facts)
     return converted
 
 
-def _made_up(shapes: Shapes) -> Example:
+def made_up(shapes: Shapes) -> Example:
+    """An example of these shapes."""
     specs = {
         name: shape if isinstance(shape, InputSpec) else InputSpec(tuple(shape))
         for name, shape in shapes.items()

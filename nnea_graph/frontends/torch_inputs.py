@@ -59,12 +59,14 @@ class Call:
         return self.mapped(change, lambda value: value)
 
 
-def forward_names(module: torch.nn.Module) -> tuple[str, ...]:
-    """Names of the parameters of a module's forward."""
+def forward_names(module: torch.nn.Module) -> dict[str, bool]:
+    """Names of the parameters of a module's forward, and whether they must be given."""
     parameters = inspect.signature(module.forward).parameters.values()
-    return tuple(
-        each.name for each in parameters if each.kind in {*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY}
-    )
+    return {
+        each.name: each.default is inspect.Parameter.empty
+        for each in parameters
+        if each.kind in {*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY}
+    }
 
 
 def call_of(module: torch.nn.Module, example: Example) -> Call:

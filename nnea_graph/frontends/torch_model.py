@@ -41,9 +41,9 @@ class TorchFrontend:
             return source.suffix == ".pt2"
         return derives_from(source, _MODULE, _PROGRAM, _ONNX_PROGRAM)
 
-    def input_names(self, source: Any) -> tuple[str, ...]:
+    def input_names(self, source: Any) -> Mapping[str, bool]:
         """Of a module, the parameters of its forward; what was exported brings its own example."""
-        return forward_names(source) if derives_from(source, _MODULE) else ()
+        return forward_names(source) if derives_from(source, _MODULE) else {}
 
     def convert(self, source: Any, example: Example | None) -> Converted:
         """See ``Frontend``."""
@@ -98,10 +98,13 @@ def _with_origins(facts: SourceFacts, made: Exported) -> SourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class TorchExport:
-    """A module exported once; ``converted`` takes its weights as they are then."""
+    """A module exported once; ``converted`` takes its weights as they are then.
+
+    ``structure`` is what the module was like, as text.
+    """
 
     module: torch.nn.Module
-    facts: SourceFacts
+    structure: str
     call: Call
     made: Exported
 
@@ -125,14 +128,20 @@ class TorchExport:
         with evaluating(module):
             failing(lambda: module(*call.args, **call.kwargs), f"the model fails on {described(call)}")
             made, call = _made(module, call, facts)
-        return cls(module, facts, call, made)
+        return cls(module, repr(module), call, made)
 
     def converted(self) -> Converted:
         """The model with the weights that the module has now."""
         proto = self.made.filled(values_of(self._tensors()))
-        facts = _with_origins(self.facts, self.made)
+        facts = _with_origins(module_facts(self.module), self.made)
         reference = _reference(self.module, self.call)
-        return Converted(proto, facts, _by_name(proto, self.call), reference, self.made.notes)
+        example = _by_name(proto, self.call)
+        return Converted(proto, facts, example, reference, self.made.notes, again=self._again)
+
+    def _again(self) -> Converted | None:
+        """None where weights are not all that has changed, or where they are made in ways that nobody knows."""
+        same = self.made.lasting and repr(self.module) == self.structure
+        return self.converted() if same else None
 
     def _tensors(self) -> Mapping[str, torch.Tensor]:
         return {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}

@@ -81,6 +81,20 @@ def loaded(
     return parted(source, parts, None, limit)
 
 
+def first_item(source: str, loader: Callable[[], object] | Iterable[object]) -> object:
+    """The first batch that it yields, or all data where it returns them at once.
+
+    Raises:
+        DataError: it yields nothing, or the user's code fails.
+    """
+    whole = _whole(loader, source)
+    if whole is not None:
+        return whole
+    for item in _items(loader, source):
+        return item
+    raise DataError(f"{source} yields nothing; give at least one batch")
+
+
 def _whole(loader: Callable[[], object] | Iterable[object], source: str) -> object | None:
     """All data at once, where the function returns it instead of yielding."""
     if not callable(loader):

@@ -1,0 +1,80 @@
+"""Runs an exported model beside the live one it was made from: do both give the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.errors import NneaError
+from nnea_graph.frontends.converted import Converted
+from nnea_graph.graph import ModelGraph
+from nnea_graph.graph.model import Note
+from nnea_graph.runtime.model_proto import to_proto
+from nnea_graph.runtime.sessions import session_of
+
+_TOLERANCE = {2: 2e-2, 4: 1e-3, 8: 1e-3}
+"""By bytes of the outputs' numbers: what rounding adds up to over many layers, of the largest output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """``difference`` is the largest of any output, None where ``reason`` says why they were not compared.
+
+    ``agrees`` is False where the difference is more than rounding.
+    """
+
+    difference: float | None
+    agrees: bool = True
+    reason: str = ""
+
+
+def parity(graph: ModelGraph, converted: Converted) -> Parity:
+    """Run both on the example of the export."""
+    if converted.reference is None or converted.example is None:
+        return Parity(None, reason="the source cannot be run here")
+    try:
+        found = session_of(to_proto(graph)).run(converted.example)
+        wanted = converted.reference(converted.example)
+    except NneaError as error:
+        return Parity(None, reason=str(error))
+    return _compared(found, wanted)
+
+
+def _compared(found: Sequence[Any], wanted: Sequence[NDArray[Any]]) -> Parity:
+    if len(found) != len(wanted):
+        return Parity(None, reason=f"the source has {len(wanted)} outputs, the exported model {len(found)}")
+    pairs = [(np.asarray(one), np.asarray(other)) for one, other in zip(found, wanted, strict=True)]
+    for place, (one, other) in enumerate(pairs):
+        if one.shape != other.shape:
+            reason = f"output {place} has shape {list(one.shape)}, in the source {list(other.shape)}"
+            return Parity(None, agrees=False, reason=reason)
+    differences = [_difference(one, other) for one, other in pairs if one.size]
+    largest = max((difference for difference, _ in differences), default=0.0)
+    return Parity(largest, all(agrees for _, agrees in differences))
+
+
+def _difference(one: NDArray[Any], other: NDArray[Any]) -> tuple[float, bool]:
+    """The largest difference, and whether it is rounding; NaN and infinities must be at the same places."""
+    width = min(one.dtype.itemsize, other.dtype.itemsize)
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    apart = np.abs(np.where(same, 0.0, one - other))
+    if not np.isfinite(apart).all():
+        return float("inf"), False
+    scale = np.abs(other[np.isfinite(other)]).max(initial=0.0)
+    largest = float(apart.max())
+    return largest, largest <= _TOLERANCE.get(width, 1e-3) * scale
+
+
+def compared(graph: ModelGraph, converted: Converted) -> tuple[ModelGraph, Parity]:
+    """The graph, with a note where it does not do what its source does."""
+    found = parity(graph, converted)
+    if not found.agrees:
+        what = found.reason or f"outputs differ by up to {found.difference:.3g}"
+        note = Note("unlike-source", "", f"the exported model does not do what its source does: {what}")
+        graph.info = replace(graph.info, notes=(*graph.info.notes, note))
+    return graph, found
