@@ -16,7 +16,7 @@ from nnea_graph.channels.graph import ChannelGraph
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
 from nnea_graph.inference.constant_values import DerivedPayload, evaluate, loaded
-from nnea_graph.inference.walk import Inference
+from nnea_graph.inference.found import Inference
 from nnea_graph.ops.roles import Role
 from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.constants import WEIGHTS

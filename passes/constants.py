@@ -11,7 +11,7 @@ from nnea_graph.engine import Pass
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.inference.constant_values import DerivedPayload, UnpackedPayload
-from nnea_graph.inference.walk import Inference, call_of
+from nnea_graph.inference.found import Inference, call_of
 from nnea_graph.ops.call import UnknownFactError
 from nnea_graph.ops.packing import Packing, packing_of
 from nnea_graph.ops.roles import PARAMETER_ROLES, Role, declared_role, operand_role

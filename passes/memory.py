@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.inference.counting import nbytes
-from nnea_graph.inference.walk import Inference
+from nnea_graph.inference.found import Inference
 from nnea_graph.passes.shape_inference import SHAPES
 
 _VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})

@@ -9,7 +9,8 @@ from nnea_graph.engine import Pass
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.inference.dims import Dims, resolve
-from nnea_graph.inference.walk import Inference, fit_of, infer
+from nnea_graph.inference.found import Inference
+from nnea_graph.inference.walk import fit_of, infer
 
 DIMS = Key[Dims]("dims")
 """The numbers that stand for the model's symbols."""

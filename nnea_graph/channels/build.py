@@ -11,7 +11,7 @@ from nnea_graph.channels.graph import ChannelGraph
 from nnea_graph.channels.rules.bodies import enter
 from nnea_graph.channels.scout import input_channels, standings
 from nnea_graph.graph import OpNode
-from nnea_graph.inference.walk import call_of
+from nnea_graph.inference.found import call_of
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 
 

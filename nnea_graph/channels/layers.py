@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nnea_graph.graph import Constant, ModelGraph, OpNode
-from nnea_graph.inference.walk import Inference, call_of
+from nnea_graph.inference.found import Inference, call_of
 from nnea_graph.ops.channels import Layout, layouts
 from nnea_graph.ops.roles import Role
 

@@ -14,7 +14,7 @@ from nnea_graph.channels.layers import Meeting, WeightLike, meetings
 from nnea_graph.channels.owners import Numbers, bias_owners, weight_owners
 from nnea_graph.graph import Constant, ModelGraph, OpNode
 from nnea_graph.inference.biases import biased_operator
-from nnea_graph.inference.walk import Inference
+from nnea_graph.inference.found import Inference
 from nnea_graph.ops.roles import Role
 from nnea_graph.stats.selection import least
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnea_graph.graph import ModelGraph, OpNode
-from nnea_graph.inference.walk import Inference
+from nnea_graph.inference.found import Inference
 
 _MATRIX = frozenset(
     {"Conv", "ConvTranspose", "Einsum", "FusedMatMul", "Gemm", "MatMul", "MatMulBnb4", "MatMulNBits"}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nnea_graph.errors import ModelError
 from nnea_graph.graph import Constant, ModelGraph, OpNode
 from nnea_graph.graph.constants import ArrayPayload
-from nnea_graph.inference.walk import Inference, call_of
+from nnea_graph.inference.found import Inference, call_of
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.ops.evaluation import value_rules
 from nnea_graph.ops.packing import Packing

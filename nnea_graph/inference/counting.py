@@ -10,7 +10,7 @@ from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Body, ModelGraph, OpNode, TensorInfo
 from nnea_graph.inference.biases import biased_operator
 from nnea_graph.inference.control_flow import Trips
-from nnea_graph.inference.walk import Inference, call_of
+from nnea_graph.inference.found import Inference, call_of
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.ops.work import Work, work_rules
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.inference.counting import NodeWork
-from nnea_graph.inference.walk import Inference, call_of
+from nnea_graph.inference.found import Inference, call_of
 from nnea_graph.ops.gradients import gradient_macs
 from nnea_graph.ops.roles import PARAMETER_ROLES, Role
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +10,7 @@ from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Body, ModelGraph, OpNode, TensorInfo
 from nnea_graph.inference.control_flow import CONTROL_FLOW, Trips
 from nnea_graph.inference.dims import Dims, Fit, bound
+from nnea_graph.inference.found import UNKNOWN, Inference, Problem, call_of
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
 from nnea_graph.ops.contradictions import refuse
 from nnea_graph.ops.evaluation import value_rules
@@ -27,38 +26,6 @@ _VALUES_LIMIT = 1 << 24
 """Elements of all values together: 128 MiB."""
 
 _FLOAT_VALUE_LIMIT = 16
-_UNKNOWN = TensorInfo(None, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """An operator that contradicts its definition at these dims."""
-
-    node: str
-    message: str
-
-
-@dataclass(slots=True)
-class Inference:
-    """What a walk found.
-
-    ``sources`` says of each operator where its shapes come from: ``onnx`` (its own inference), ``rule``
-    (ours), ``declared`` (the file says so), ``unknown``. ``emptied`` is the first operator that makes
-    nothing of something; ``refused`` are contradictions in alternatives that therefore cannot run.
-    """
-
-    types: dict[str, TensorInfo] = field(default_factory=dict)
-    values: dict[str, NDArray[Any]] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
-    trips: dict[str, Trips] = field(default_factory=dict)
-    constant: set[str] = field(default_factory=set)
-    problems: list[Problem] = field(default_factory=list)
-    refused: list[Problem] = field(default_factory=list)
-    emptied: str = ""
-
-    def infos(self, names: Iterable[str]) -> tuple[TensorInfo | None, ...]:
-        """The types of an operator's inputs or outputs; None for one that is left out."""
-        return tuple(self.types.get(name, _UNKNOWN) if name else None for name in names)
 
 
 def infer(graph: ModelGraph, dims: Dims) -> Inference:
@@ -66,20 +33,6 @@ def infer(graph: ModelGraph, dims: Dims) -> Inference:
     walker = _Walker(graph, dims)
     walker.walk()
     return walker.found
-
-
-def call_of(node: OpNode, found: Inference, values: Mapping[str, NDArray[Any]] | None = None) -> OpCall:
-    """What a rule sees of an operator; ``values`` in place of the small ones that the walk has found."""
-    known = found.values if values is None else values
-    return OpCall(
-        node.op_type,
-        found.infos(node.inputs),
-        found.infos(node.outputs),
-        node.attributes,
-        tuple(known.get(name) for name in node.inputs),
-        node.domain,
-        node.opset,
-    )
 
 
 class _Walker:
@@ -125,7 +78,7 @@ class _Walker:
         owner = self.graph.node(body.owner)
         self._known_inputs(owner)
         flow = CONTROL_FLOW.get(owner.op_type)
-        given = flow.enter(call_of(owner, self.found), body) if flow else [_UNKNOWN] * len(body.inputs)
+        given = flow.enter(call_of(owner, self.found), body) if flow else [UNKNOWN] * len(body.inputs)
         for name, info in zip(body.inputs, given, strict=False):
             self.found.types[name] = info if info.shape is not None else self._declared(name, info)
         self.found.values |= flow.holds(body) if flow else {}
@@ -143,7 +96,7 @@ class _Walker:
             self.found.trips |= {
                 path: Trips(None, f"{node.op_type} decides while it runs") for path in node.bodies
             }
-            self._store(node, [self._declared(name, _UNKNOWN) for name in node.outputs], "declared")
+            self._store(node, [self._declared(name, UNKNOWN) for name in node.outputs], "declared")
             return
         for body in bodies:
             self._settle(body, flow.carried(call, body))
@@ -174,7 +127,7 @@ class _Walker:
     def _settle(self, body: Body, carried: list[tuple[str, str]]) -> None:
         changed = False
         for formal, result in carried:
-            before, after = self.found.types.get(formal, _UNKNOWN), self.found.types.get(result, _UNKNOWN)
+            before, after = self.found.types.get(formal, UNKNOWN), self.found.types.get(result, UNKNOWN)
             general = _general(before, after)
             if general != before:
                 self.found.types[formal] = general
@@ -249,7 +202,7 @@ class _Walker:
         rule = self._value_rules.get(node.op_type, node.domain)
         if rule is None or not all(name in self.found.values for name in node.inputs if name):
             return None
-        first = self.found.types[node.inputs[0]] if node.inputs and node.inputs[0] else _UNKNOWN
+        first = self.found.types[node.inputs[0]] if node.inputs and node.inputs[0] else UNKNOWN
         try:
             return [TensorInfo(first.dtype, tuple(value.shape)) for value in rule(call_of(node, self.found))]
         except (UnknownFactError, BadCallError):
@@ -271,7 +224,7 @@ class _Walker:
 
     def _contradiction(self, node: OpNode, message: str) -> None:
         self.found.problems.append(Problem(node.id, message))
-        self._store(node, [_UNKNOWN] * len(node.outputs), "unknown")
+        self._store(node, [UNKNOWN] * len(node.outputs), "unknown")
 
     def _store(self, node: OpNode, outputs: list[TensorInfo], source: str) -> None:
         known = True
@@ -285,7 +238,7 @@ class _Walker:
 
     def _note_empty(self, node: OpNode) -> None:
         """Remember the first operator that makes nothing of something: the dims are too small for it."""
-        inputs = (self.found.types.get(name, _UNKNOWN).shape for name in node.inputs[:1] if name)
+        inputs = (self.found.types.get(name, UNKNOWN).shape for name in node.inputs[:1] if name)
         if any(shape is not None and 0 not in shape and len(shape) > 2 for shape in inputs):
             self.found.emptied = node.id
 
@@ -312,7 +265,7 @@ class _Walker:
         for name, value in zip(node.outputs, results, strict=False):
             if name and value.size <= (VALUE_LIMIT if value.dtype.kind in "iub" else FLOATS_FOLLOWED):
                 self._keep(name, value)
-                info = self.found.types.get(name, _UNKNOWN)
+                info = self.found.types.get(name, UNKNOWN)
                 self.found.types[name] = TensorInfo(info.dtype, tuple(value.shape))
 
 

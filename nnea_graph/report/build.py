@@ -12,7 +12,7 @@ from nnea_graph import __version__
 from nnea_graph.engine import PassResult
 from nnea_graph.graph import ModelGraph, OpNode, TensorInfo
 from nnea_graph.inference.dims import Dims
-from nnea_graph.inference.walk import Inference
+from nnea_graph.inference.found import Inference
 from nnea_graph.ops.roles import Role
 from nnea_graph.passes.activations import ACTIVATIONS, Activations
 from nnea_graph.passes.constants import WEIGHTS

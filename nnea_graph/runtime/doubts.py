@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.counting import NodeWork, nbytes
-from nnea_graph.inference.walk import Inference
+from nnea_graph.inference.found import Inference
 from nnea_graph.ops.registry import MICROSOFT
 
 NODE_LIMIT = 100_000

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.channels.graph import ChannelTensor
 from nnea_graph.graph import Constant, ModelGraph, OpNode
-from nnea_graph.inference.walk import Inference
+from nnea_graph.inference.found import Inference
 
 Array = NDArray[Any]
 
