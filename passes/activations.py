@@ -92,11 +92,11 @@ class ActivationsPass(Pass):
         """Observe all that enters and leaves operators with weights."""
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError(f"-p: option 'seconds' of pass 'activations' is above 0, not {self.seconds}")
-        made_up = f"synthetic (seed {self.seed})"
-        source = self.data.source if self.data else made_up
+        source = self.data.source if self.data else f"synthetic (seed {self.seed})"
         try:
             self._refuse(graph)
-            graph[ACTIVATIONS] = self._on(graph, self.data or self._made_up(graph), _places(graph))
+            data = self.data or made_up(graph, self.samples or synthetic_samples(graph), self.seed)
+            graph[ACTIVATIONS] = self._on(graph, data, _places(graph))
         except (DataError, RunError) as error:
             if self.data and isinstance(error, DataError):
                 raise  # the user can mend it; a model that cannot run still has its static facts
@@ -115,38 +115,43 @@ class ActivationsPass(Pass):
                 f" over {self.peak_bytes:,}; raise it: -p 'activations{{peak_bytes=N}}'"
             )
 
-    def _made_up(self, graph: ModelGraph) -> Data:
-        from nnea_graph.runtime.synthetic import synthetic_data  # noqa: PLC0415 - start-up
-
-        return synthetic_data(
-            graph,
-            graph[DIMS].inputs,
-            samples=self.samples or synthetic_samples(graph),
-            seed=self.seed,
-            types=graph[SHAPES].types,
-        )
-
     def _on(self, graph: ModelGraph, data: Data, places: _Places) -> Activations:
         """Run the batches, here or in another process."""
         from nnea_graph.runtime.collect import collect  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
 
-        memory = graph[MEMORY]
-        needed = memory.peak_bytes * self.batch_size
-        size = self.batch_size if needed <= self.peak_bytes else 1
+        size = fitting_batch(graph, self.batch_size, self.peak_bytes)
         seconds = self.seconds or (_SYNTHETIC_SECONDS if data.synthetic else _SECONDS)
         apart = doubt_of(graph, min(size, data.samples or size))
-        settings = Settings(apart=self._limits(graph, seconds) if apart else None)
+        settings = Settings(apart=_limits(graph, self.peak_bytes, seconds, _GROWTH) if apart else None)
         counted = _Counted(data, size)
         found = collect(
             graph, places.observations, counted.feeds(), _types_at(graph), settings=settings, seconds=seconds
         )
         return _activations(data, counted.samples, found, places.leaving, apart)
 
-    def _limits(self, graph: ModelGraph, seconds: float) -> Apart:
-        from nnea_graph.runtime.sessions import Apart  # noqa: PLC0415 - start-up
 
-        return Apart(self.peak_bytes + _GROWTH * graph[MEMORY].weight_bytes, seconds)
+def _limits(graph: ModelGraph, peak_bytes: int, seconds: float, growth: int) -> Apart:
+    from nnea_graph.runtime.sessions import Apart  # noqa: PLC0415 - start-up
+
+    return Apart(peak_bytes + growth * graph[MEMORY].weight_bytes, seconds)
+
+
+def limits_apart(graph: ModelGraph, peak_bytes: int, seconds: float, growth: int) -> Apart | None:
+    """Those of another process, where the model had to be run in one; it may hold a weight ``growth`` times."""
+    return _limits(graph, peak_bytes, seconds, growth) if graph[ACTIVATIONS].apart else None
+
+
+def fitting_batch(graph: ModelGraph, batch_size: int, peak_bytes: int) -> int:
+    """One sample where a batch would take too much memory."""
+    return batch_size if graph[MEMORY].peak_bytes * batch_size <= peak_bytes else 1
+
+
+def made_up(graph: ModelGraph, samples: int, seed: int) -> Data:
+    """Seeded random inputs."""
+    from nnea_graph.runtime.synthetic import synthetic_data  # noqa: PLC0415 - start-up
+
+    return synthetic_data(graph, graph[DIMS].inputs, samples=samples, seed=seed, types=graph[SHAPES].types)
 
 
 def synthetic_samples(graph: ModelGraph) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +14,13 @@ from nnea_graph.channels.removal import Removal, read_strengths, removals
 from nnea_graph.engine import Pass
 from nnea_graph.errors import RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph
-from nnea_graph.passes.activations import ACTIVATIONS
+from nnea_graph.passes.activations import ACTIVATIONS, fitting_batch, limits_apart
 from nnea_graph.passes.channels import CHANNELS
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.pathways import MARGINALS, PATHWAYS
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.runtime.batch import Data
 from nnea_graph.stats.change import Change
-
-if TYPE_CHECKING:
-    from nnea_graph.runtime.sessions import Apart
 
 _GROWTH = 3
 """How often a process may hold a weight: mapped, packed for speed, and folded into another one."""
@@ -134,7 +130,7 @@ class PathValidationPass(Pass):
             graph,
             [Maskable(each.name, each.axes, each.dims) for each in places],
             graph[SHAPES].types,
-            Settings(apart=self._limits(graph)),
+            Settings(apart=limits_apart(graph, self.peak_bytes, self.seconds, _GROWTH)),
         )
         with closing(session):
             found = found.without(session.refused)
@@ -142,7 +138,7 @@ class PathValidationPass(Pass):
                 return _nothing_tried(found.left_out)
             output, axes = _output(graph)
             trials = _trials(graph, found.tried, self._choices(graph, found.tried))
-            batches = data.batches(self._batch_size(graph))
+            batches = data.batches(fitting_batch(graph, self.batch_size, self.peak_bytes))
             outcome = run_trials(Setting(session, trials, output, axes), batches, self.seconds)
         return PathValidation(
             output=output,
@@ -154,18 +150,6 @@ class PathValidationPass(Pass):
             removed=_of_mode("removed", outcome.changes),
             kept=_of_mode("kept", outcome.changes),
         )
-
-    def _limits(self, graph: ModelGraph) -> Apart | None:
-        """Those of another process, where the model had to be run in one before."""
-        from nnea_graph.runtime.sessions import Apart  # noqa: PLC0415 - start-up
-
-        if not graph[ACTIVATIONS].apart:
-            return None
-        return Apart(self.peak_bytes + _GROWTH * graph[MEMORY].weight_bytes, self.seconds)
-
-    def _batch_size(self, graph: ModelGraph) -> int:
-        needed = graph[MEMORY].peak_bytes * self.batch_size
-        return self.batch_size if needed <= self.peak_bytes else 1
 
     def _choices(self, graph: ModelGraph, layers: Sequence[Removal]) -> dict[str, Chosen]:
         """Units by the way in which they are chosen."""

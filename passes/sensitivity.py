@@ -16,19 +16,25 @@ from nnea_graph.errors import DataError, RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.inference.constant_values import UnpackedPayload
 from nnea_graph.ops.roles import Role
-from nnea_graph.passes.activations import ACTIVATIONS, synthetic_samples
+from nnea_graph.passes.activations import (
+    ACTIVATIONS,
+    fitting_batch,
+    limits_apart,
+    made_up,
+    synthetic_samples,
+)
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.importance import mean_activations
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.runtime.batch import Data
-from nnea_graph.stats.change import Change
+from nnea_graph.runtime.clock import Clock
+from nnea_graph.stats.change import Change, loss, loss_kind
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.altered import AlteredSession
     from nnea_graph.runtime.rerun import Rerun
-    from nnea_graph.runtime.sessions import Apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ class SensitivityPass(Pass):
 
     def run(self, graph: ModelGraph) -> None:
         """Measure, as far as the model and the time allow."""
-        clock = _Clock(self.seconds)
+        clock = Clock(self.seconds)
         self._check()
         found = {node.id: removable_of(graph, node) for node in graph}
         layers = {node: each for node, each in found.items() if isinstance(each, Removable)}
@@ -131,7 +137,7 @@ class SensitivityPass(Pass):
                 raise UsageError(f"-p: option '{name}' of pass 'sensitivity' is above 0, not {value}")
 
     def _measured(
-        self, graph: ModelGraph, layers: dict[str, Removable], clock: _Clock
+        self, graph: ModelGraph, layers: dict[str, Removable], clock: Clock
     ) -> tuple[ModelSensitivity, dict[str, list[Point]]]:
         """The facts of the model but for its points, and points by layer."""
         from nnea_graph.runtime.altered import AlteredSession  # noqa: PLC0415 - start-up
@@ -139,82 +145,29 @@ class SensitivityPass(Pass):
         from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
 
         activations = graph[ACTIVATIONS]
+        settings = Settings(apart=limits_apart(graph, self.peak_bytes, self.seconds, _GROWTH))
         nothing = ModelSensitivity(activations.source, activations.synthetic, self.loss)
         if activations.not_run or not layers:
             return replace(nothing, not_run=activations.not_run or "no layer's weights can be altered"), {}
         try:
-            data = self._data(graph)
+            data = self.data or made_up(graph, synthetic_samples(graph), self.seed)
             weights = {
                 slot: constant for each in layers.values() for slot, constant in each.constants().items()
             }
-            with closing(AlteredSession(graph, weights, Settings(apart=self._limits(graph)))) as session:
+            with closing(AlteredSession(graph, weights, settings)) as session:
                 bounds = Bounds(self.seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
-                rerun = Rerun(session, data, self._batch_size(graph), bounds)
+                rerun = Rerun(session, data, fitting_batch(graph, self.batch_size, self.peak_bytes), bounds)
                 return _Measuring(self, layers, session, rerun, clock).all(nothing)
         except (RunError, DataError) as error:
             if isinstance(error, DataError) and self.data is not None:
                 raise
             return replace(nothing, not_run=str(error)), {}
 
-    def _limits(self, graph: ModelGraph) -> Apart | None:
-        """Those of another process, where the model had to be run in one before."""
-        from nnea_graph.runtime.sessions import Apart  # noqa: PLC0415 - start-up
-
-        if not graph[ACTIVATIONS].apart:
-            return None
-        return Apart(self.peak_bytes + _GROWTH * graph[MEMORY].weight_bytes, self.seconds)
-
-    def _data(self, graph: ModelGraph) -> Data:
-        """What the activations were taken on."""
-        from nnea_graph.runtime.synthetic import synthetic_data  # noqa: PLC0415 - start-up
-
-        if self.data is not None:
-            return self.data
-        return synthetic_data(
-            graph,
-            graph[DIMS].inputs,
-            samples=synthetic_samples(graph),
-            seed=self.seed,
-            types=graph[SHAPES].types,
-        )
-
-    def _batch_size(self, graph: ModelGraph) -> int:
-        """One sample where a batch would take too much memory."""
-        memory = graph[MEMORY]
-        return self.batch_size if memory.peak_bytes * self.batch_size <= self.peak_bytes else 1
-
 
 _FIRST_SHARE = 0.05
 """Of the time, at most, for the first run of the samples."""
 _GROWTH = 4
 """How often a process may hold a weight: mapped, packed, folded into another one, and replaced."""
-_SECONDS_PER_WEIGHT = 3e-8
-"""What choosing and zeroing takes, until it has been measured."""
-
-
-class _Clock:
-    """Whether one more measurement fits into the time."""
-
-    def __init__(self, seconds: float) -> None:
-        self.start = time.monotonic()
-        self.stop = self.start + seconds
-        self.run = 0.0
-        self.weight = _SECONDS_PER_WEIGHT
-
-    def fits(self, weights: int) -> bool:
-        return time.monotonic() + self.cost(weights) <= self.stop
-
-    def cost(self, weights: int) -> float:
-        return self.run + weights * self.weight
-
-    def learn(self, choosing: float, running: float, weights: int) -> None:
-        self.weight = (self.weight + choosing / weights) / 2
-        self.run = (self.run + running) / 2
-
-    def left(self, weights: int, points: int) -> float:
-        """Seconds until all is measured, or the time is up."""
-        wanted = points * self.run + weights * self.weight
-        return max(0.0, min(wanted, self.stop - time.monotonic()))
 
 
 @dataclass(slots=True)
@@ -225,7 +178,7 @@ class _Measuring:
     layers: dict[str, Removable]
     session: AlteredSession
     rerun: Rerun
-    clock: _Clock
+    clock: Clock
     loss_of: str = ""
     unaltered: Change = field(default_factory=lambda: Change(None, None, None, None))
 
@@ -236,7 +189,7 @@ class _Measuring:
         if self.unaltered.relative_l2 is None:
             reason = self.unaltered.reason or "the model has no output of real numbers other than zero"
             return replace(nothing, not_run=reason), {}
-        self.loss_of = _loss_of(self.unaltered)
+        self.loss_of = loss_kind(self.unaltered)
         plan = ordered_cuts(list(self.layers.values()), self.wanted.units)
         points = self._points(plan)
         model = replace(
@@ -286,19 +239,12 @@ class _Measuring:
         if change is None:
             return None
         self.clock.learn(chosen - started, time.monotonic() - chosen, weights)
-        return Point(cut, sum(removed(layer, cut) for layer in concerns), change, self._loss(change))
-
-    def _loss(self, change: Change) -> float | None:
-        if self.loss_of == "relative_l2":
-            return change.relative_l2
-        before, after = getattr(self.unaltered, self.loss_of), getattr(change, self.loss_of)
-        return None if after is None else before - after
-
-
-def _loss_of(unaltered: Change) -> str:
-    if unaltered.accuracy is not None:
-        return "accuracy"
-    return "agreement" if unaltered.agreement is not None else "relative_l2"
+        return Point(
+            cut,
+            sum(removed(layer, cut) for layer in concerns),
+            change,
+            loss(self.loss_of, self.unaltered, change),
+        )
 
 
 def _place(point: Point) -> tuple[int, int, float]:

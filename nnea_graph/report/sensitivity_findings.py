@@ -56,7 +56,7 @@ def _channels(found: ModelSensitivity, layers: Sequence[Layer]) -> Iterator[Find
         if point is not None:
             message = f"layer '{layer.id}': its least important {percent(share)} of channels ({point.removed:,}) can go"
             yield REMOVABLE_CHANNELS.found(
-                layer.id, f"{message} for {_cost(found, point)}", share, SHARE_THRESHOLD
+                layer.id, f"{message} {_cost(found, point)}", share, SHARE_THRESHOLD
             )
 
 
@@ -65,7 +65,7 @@ def _weights(found: ModelSensitivity) -> Iterator[Finding]:
     point = _point(found.points, "weights", "importance", share)
     if share is None or share < SHARE_THRESHOLD or point is None:
         return
-    message = f"the least important {percent(share)} of every layer's weights can go at once for"
+    message = f"the least important {percent(share)} of every layer's weights can go at once"
     yield REMOVABLE_WEIGHTS.found(None, f"{message} {_cost(found, point)}", share, SHARE_THRESHOLD)
 
 
@@ -73,11 +73,13 @@ def _cost(found: ModelSensitivity, point: SensitivityPoint) -> str:
     loss = point.loss or 0.0
     on = f"measured on {found.samples:,} samples"
     if found.loss_of == "accuracy":
+        points = round(100 * loss, 1)
+        words = f"and gains {-points:.1f}" if points < 0 else f"for {points:.1f}"
         before, after = percent(found.accuracy or 0.0), percent(point.accuracy or 0.0)
-        return f"{100 * loss:.1f} points of accuracy ({before} to {after}), {on}"
+        return f"{words} points of accuracy ({before} to {after}), {on}"
     if found.loss_of == "agreement":
-        return f"another answer in {percent(loss)} of cases, {on}"
-    return f"{percent(loss)} of change in the outputs, {on}"
+        return f"for another answer in {percent(loss)} of cases, {on}"
+    return f"for {percent(loss)} of change in the outputs, {on}"
 
 
 def _statistics(found: ModelSensitivity) -> Iterator[Finding]:

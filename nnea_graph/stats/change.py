@@ -90,6 +90,21 @@ class Comparison:
         )
 
 
+def loss_kind(unaltered: Change) -> str:
+    """What a loss is measured by: ``accuracy`` where there are labels, ``agreement`` of classes, ``relative_l2``."""
+    if unaltered.accuracy is not None:
+        return "accuracy"
+    return "agreement" if unaltered.agreement is not None else "relative_l2"
+
+
+def loss(kind: str, unaltered: Change, change: Change) -> float | None:
+    """The drop of accuracy or agreement, or the change itself; negative is a gain, None not known."""
+    if kind == "relative_l2":
+        return change.relative_l2
+    before, after = getattr(unaltered, kind), getattr(change, kind)
+    return None if after is None else before - after
+
+
 def float_outputs(outputs: Sequence[Any]) -> list[Array]:
     """The tensors of real numbers among a model's outputs."""
     return [each for each in outputs if isinstance(each, np.ndarray) and each.dtype.kind == "f"]

@@ -242,7 +242,7 @@ def test_a_recommendation_is_a_measured_one(mlp: Report) -> None:
             if (each.unit, each.criterion, each.fraction) == ("channels", "importance", finding.value)
         )
         assert point.loss is not None
-        assert f"{100 * point.loss:.1f} points of accuracy (98.4 %" in finding.message
+        assert f"{abs(100 * point.loss):.1f} points of accuracy (98.4 %" in finding.message
         assert finding.message.endswith("measured on 450 samples")
     assert any(each.rule == "NNEA210" for each in mlp.findings)
     assert any(each.rule == "NNEA211" for each in mlp.findings)
