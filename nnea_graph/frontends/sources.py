@@ -25,6 +25,8 @@ Shapes = Mapping[str, Sequence[int] | InputSpec]
 _FRONTENDS = (("pytorch", "nnea_graph.frontends.torch_model"),)
 """Framework and module with its ``FRONTEND``, asked in this order."""
 
+_NAMELESS = "<memory>"
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -46,7 +48,7 @@ def resolve(source: object, framework: str = "auto") -> Source:
         UsageError: an unknown framework, or something that no frontend takes.
         ModelError: the user's code fails.
     """
-    name = "<memory>"
+    name = _NAMELESS
     if isinstance(source, str | Path):
         name = str(source)
         source = called(name) if names_a_callable(name) else Path(source)
@@ -56,9 +58,12 @@ def resolve(source: object, framework: str = "auto") -> Source:
     for label, module in chosen:
         frontend: Frontend = importlib.import_module(module).FRONTEND
         if frontend.takes(source):
-            return Source(source, name, label, frontend)
-    if isinstance(source, Path | ModelProto):
+            live = name == _NAMELESS and type(source).__name__
+            return Source(source, live or name, label, frontend)
+    if isinstance(source, Path) and framework in {"auto", "onnx"}:
         return Source(source, name, "onnx", None)
+    if framework != "auto":
+        raise UsageError(f"{name} is no model of framework '{framework}'; leave framework out")
     raise UsageError(
         f"{name}: {type(source).__module__}.{type(source).__qualname__} is no model; give a torch module, an "
         "ExportedProgram, a Keras model, an onnx.ModelProto, a path, or module:callable that makes one"

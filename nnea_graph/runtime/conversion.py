@@ -19,6 +19,12 @@ def is_array(value: object) -> bool:
     return hasattr(value, "__array__") or (hasattr(value, "numpy") and hasattr(value, "shape"))
 
 
+def is_whole(value: object) -> bool:
+    """Whether a value is all the data at once, a mapping, an array or a tuple of arrays; a list holds batches."""
+    many = isinstance(value, tuple) and bool(value) and all(is_array(each) for each in value)
+    return many or isinstance(value, Mapping) or is_array(value)
+
+
 def to_array(value: Any, place: str) -> NDArray[Any]:
     """A numpy array of an array, a tensor (of whatever device) or nested lists of numbers.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
 from nnea_graph.runtime.batch import Batch, Data
-from nnea_graph.runtime.conversion import columns_of, is_array
+from nnea_graph.runtime.conversion import columns_of, is_whole
 from nnea_graph.runtime.data_sets import set_folders
 from nnea_graph.runtime.folders import array_data, array_files, file_columns, set_data
 from nnea_graph.runtime.images import has_images, image_data
@@ -24,7 +24,8 @@ from nnea_graph.runtime.synthetic import synthetic_data
 __all__ = ["Batch", "Data", "Spec", "open_data", "synthetic_data"]
 
 Spec = str | Path | Mapping[str, Any] | NDArray[Any] | Callable[[], object] | Iterable[object]
-"""A path, ``file.py:function``, arrays by input name, one array, a function that yields, or an iterable."""
+"""A path, ``file.py:function``, arrays by input name, one array, a tuple of inputs and then perhaps labels, a
+function that yields, or an iterable of batches."""
 
 Inputs = Mapping[str, TensorInfo]
 
@@ -57,7 +58,7 @@ def open_data(
         if loader is not None:
             return loaded(str(spec), loader, inputs, samples, settings)
         return _opened(Path(spec), inputs, samples, settings)
-    if isinstance(spec, Mapping) or is_array(spec):
+    if is_whole(spec):
         columns = columns_of(spec, inputs, "data")
         return parted_list("arrays", [part_of(columns, inputs, "data", settings)], samples)
     return loaded(_title(spec), spec, inputs, samples, settings)

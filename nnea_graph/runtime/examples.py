@@ -15,7 +15,7 @@ from nnea_graph.graph import TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.runtime.assigning import is_label
 from nnea_graph.runtime.columns import ArrayColumn, Column
-from nnea_graph.runtime.conversion import columns_of, is_array
+from nnea_graph.runtime.conversion import columns_of, is_whole
 from nnea_graph.runtime.data import Spec, open_data
 from nnea_graph.runtime.folders import file_columns
 from nnea_graph.runtime.loader import first_item, loader_of
@@ -60,7 +60,7 @@ def _columns(spec: Spec, needed: list[str], names: list[str], preprocess: str | 
         if loader is None:
             return _stored(Path(spec), needed, preprocess)
         item = loader
-    if not isinstance(item, Mapping) and not is_array(item):
+    if not is_whole(item):
         item = first_item(title, item)
     try:
         return columns_of(item, _any(needed), title)

@@ -174,3 +174,15 @@ def test_bfloat16_in_an_npy_keeps_its_bits(tmp_path: Path) -> None:
     np.save(tmp_path / "d.npy", values.view("V2"))
     (batch,) = read(open_data(str(tmp_path / "d.npy"), inputs("x: bfloat16[batch]")))
     assert batch.feeds["x"].astype(np.float32).tolist() == [1.5, -2.0]
+
+
+def test_a_tuple_of_arrays_is_inputs_and_labels_while_a_list_holds_batches() -> None:
+    numbers = np.arange(7)
+    data = open_data((torch.from_numpy(ROWS), torch.from_numpy(numbers)), X)
+    assert joined(data, "x").tolist() == ROWS.tolist()
+    labels = [batch.labels.tolist() for batch in read(data, 4) if batch.labels is not None]
+    assert labels == [[0, 1, 2, 3], [4, 5, 6]]
+    assert joined(open_data([ROWS[:3], ROWS[3:]], X), "x").tolist() == ROWS.tolist()
+    two = open_data((ROWS, numbers, numbers), TWO)
+    assert joined(two, "n").tolist() == numbers.tolist()
+    assert two.labelled
