@@ -175,3 +175,15 @@ def test_the_report_may_be_read_by_whom_the_umask_allows(program: Program) -> No
     mask = os.umask(0)
     os.umask(mask)
     assert (program.folder / "out" / "report.json").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_pipe_is_written_to_and_not_replaced(program: Program) -> None:
+    pipe = program.folder / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert program("run", program.save(RELU), "-p", "cost", "--format", "json=pipe").code == 0
+        assert pipe.is_fifo()
+        assert os.read(reader, 1 << 16).startswith(b"{")
+    finally:
+        os.close(reader)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from nnea_graph.errors import OutputError
 
@@ -18,22 +18,42 @@ _LOCK = ".nnea-graph.lock"
 
 
 def write_whole(path: Path, pieces: Iterable[str]) -> None:
-    """Write a file beside its place, force it to the disk, then put it there in one step.
+    """Write a text file, see ``whole_file``."""
+    with whole_file(path) as file:
+        file.writelines(piece.encode("utf-8", "backslashreplace") for piece in pieces)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write beside its place; at the end it is forced to the disk and put there in one step.
+
+    A pipe or a device is written to as it is, never replaced.
 
     Raises:
         OutputError: it cannot be written; nothing is left behind, and an older file stays as it was.
     """
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as file:
+                yield file
+        else:
+            with _replacement(path) as file:
+                yield file
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}; give another place") from error
+
+
+@contextmanager
+def _replacement(path: Path) -> Iterator[BinaryIO]:
     temporary = ""
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines(pieces)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp makes private files
         os.replace(temporary, path)  # noqa: PTH105
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; give another place") from error
     finally:
         with suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108 - "" where nothing was made
