@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnea_graph.engine import PassResult, run_passes
 from nnea_graph.engine.manager import Listener
 from nnea_graph.engine.pipeline import complete, parse
-from nnea_graph.errors import naming
+from nnea_graph.errors import UsageError, naming
 from nnea_graph.frontends.limits import Limits
-from nnea_graph.frontends.onnx_model import graph_of, load_onnx
-from nnea_graph.frontends.read_onnx import OnnxFile
 from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.dims import dims_of, symbolic_inputs
 from nnea_graph.passes import catalogue
@@ -21,13 +18,11 @@ from nnea_graph.report.build import build_report
 from nnea_graph.report.schema import Report
 
 if TYPE_CHECKING:
-    from onnx import ModelProto  # noqa: TID251 - a name in a signature, never imported here
-
     from nnea_graph.runtime.data import Spec
 
 
 def analyze(  # noqa: PLR0913 - the options of the command line
-    source: str | Path | ModelProto,
+    source: object,
     data: Spec | None = None,
     passes: str | None = None,
     *,
@@ -39,29 +34,38 @@ def analyze(  # noqa: PLR0913 - the options of the command line
     samples: int | None = None,
     preprocess: str | None = None,
     may_run: bool = True,
+    framework: str = "auto",
 ) -> Report:
     """Analyze a model.
 
+    A live model is exported with an example of its inputs, made up of ``input_shapes`` or taken from ``data``.
+
     Args:
-        source: path of an ``.onnx`` file, or an ``onnx.ModelProto``.
+        source: a torch module, an ExportedProgram, a Keras model, an ``onnx.ModelProto``, the path of a model file,
+            or ``package.module:callable`` or ``file.py:callable`` that makes a model.
         data: what to run on: a path, arrays by input name, or what yields batches; None is seeded random inputs.
         passes: pipeline text such as ``"cost"`` or ``"+pathways{k=5}"``; None runs every cheap pass.
         dims: numbers for symbolic dims.
-        input_shapes: shapes of whole inputs.
+        input_shapes: shapes of whole inputs; "" names the only one.
         training: ``"4x"`` or ``"exact"``.
         frozen: patterns of weights, operators or modules that do not train.
         limits: how large a model may be.
         samples: the first so many of the data only.
         preprocess: how images become inputs, e.g. ``"imagenet"``.
         may_run: False keeps onnxruntime out; what depends on running is not computed.
+        framework: what the source must be: ``pytorch``, ``tensorflow``, ``onnx``; ``auto`` is any.
 
     Raises:
         NneaError: one line that says what is wrong and what to do.
     """
-    graph = load(source, limits)
+    from nnea_graph.runtime.live import LiveModel  # noqa: PLC0415 - start-up
+
+    shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
+    live = LiveModel(source, framework, limits=limits)
+    graph = live.graph(data, input_shapes=shapes, preprocess=preprocess)
     options: dict[str, Any] = {
         "dims": dict(dims or {}),
-        "input_shapes": {name: tuple(shape) for name, shape in (input_shapes or {}).items()},
+        "input_shapes": {named_input(graph, name): shape for name, shape in shapes.items()},
         "training": training,
         "frozen": tuple(frozen),
     }
@@ -92,13 +96,27 @@ def data_options(
     return {"data": data, "dims": dims_of(inputs, shapes) | options["dims"]}
 
 
-def load(
-    source: str | Path | ModelProto, limits: Limits | None = None, allow_external: Path | None = None
-) -> ModelGraph:
-    """The graph of a model, without any facts yet."""
-    if isinstance(source, str | Path):
-        return load_onnx(Path(source), limits, allow_external)
-    return graph_of(OnnxFile.from_proto(source, limits, allow_external=allow_external), limits or Limits())
+def named_input(graph: ModelGraph, name: str) -> str:
+    """An input that is meant by its name, or by "" where there is only one.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if name:
+        return name
+    if len(graph.inputs) != 1:
+        names = ", ".join(graph.inputs)
+        raise UsageError(
+            f"an input shape without a name: the model has {len(graph.inputs)} inputs ({names}); say which"
+        )
+    return graph.inputs[0]
+
+
+def load(source: object, limits: Limits | None = None) -> ModelGraph:
+    """The graph of a model that needs no example, without any facts yet."""
+    from nnea_graph.runtime.live import LiveModel  # noqa: PLC0415 - start-up
+
+    return LiveModel(source, limits=limits).graph()
 
 
 def report_on(

@@ -85,7 +85,7 @@ def cli() -> None:
 
 
 @cli.command(cls=_LimitsHelp)
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model")
 @click.option(
     "--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim, e.g. batch=8."
 )
@@ -164,8 +164,8 @@ def cli() -> None:
 )
 @click.option("--no-progress", is_flag=True, help="No progress on stderr.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")
-def run(model: Path, **options: Any) -> int:
-    """Analyze MODEL, an .onnx file."""
+def run(model: str, **options: Any) -> int:
+    """Analyze MODEL: an .onnx or .pt2 file, or file.py:callable or package.module:callable that makes a model."""
     from nnea_graph.commands.run import run_model  # noqa: PLC0415 - help and errors cost no imports
 
     return run_model(model, **options)

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.api import data_options, load, report_on
+from nnea_graph.api import data_options, named_input, report_on
 from nnea_graph.engine import PassResult
 from nnea_graph.engine.manager import peak_bytes
 from nnea_graph.errors import UsageError
+from nnea_graph.frontends.converted import InputSpec
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.graph import ModelGraph
-from nnea_graph.inference.shape_text import parse_input_shape
+from nnea_graph.inference.shape_text import InputShape, parse_input_shape
 from nnea_graph.render.files import (
     PICTURES,
     REPORT,
@@ -30,6 +31,7 @@ from nnea_graph.render.files import (
 )
 from nnea_graph.render.json import json_pieces
 from nnea_graph.report.schema import Report
+from nnea_graph.runtime.live import LiveModel
 
 FORMATS = ("text", "json")
 _PATH_OPTIONS = ("k", "score", "sink", "sink_channel")
@@ -44,30 +46,40 @@ class Sink:
     path: Path | None
 
 
-def run_model(model: Path, **options: Any) -> int:
+def run_model(source: str, **options: Any) -> int:
     """Analyze a model and write the report; the exit code says whether a finding is an error."""
     sinks = _sinks(options["formats"])
+    shapes = [parse_input_shape(text) for text in options["shapes"]]
     started, clock = datetime.now(UTC), time.perf_counter()
     with ExitStack() as stack:
         if options["output"]:
             stack.enter_context(output_folder(options["output"], force=options["force"]))
-        graph = load(model, Limits.with_text(options["limits"]), options["allow_external"])
+        live = LiveModel(
+            source, limits=Limits.with_text(options["limits"]), allow_external=options["allow_external"]
+        )
+        graph = live.graph(
+            options["data"],
+            input_shapes={each.name or "": InputSpec(each.dims, each.dtype or "") for each in shapes},
+            preprocess=options["preprocess"],
+        )
         with _progress(shown=not (options["quiet"] or options["no_progress"])) as line:
             report, results = report_on(
                 graph,
                 options["passes"],
-                _pass_options(graph, options) | {"progress": line.detail if line else None},
+                _pass_options(graph, shapes, options) | {"progress": line.detail if line else None},
                 line.tell if line else None,
                 may_run=not options["no_run"],
             )
         failed = any(finding.severity == "error" for finding in report.findings)
-        run_facts = _run_facts(model, started, time.perf_counter() - clock, results)
+        run_facts = _run_facts(source, started, time.perf_counter() - clock, results)
         if options["output"]:
             files = {REPORT: json_pieces(report), "run.json": [json.dumps(run_facts, indent=1), "\n"]}
             write_folder(options["output"], files | _pictures(graph, report, options), PICTURES)
         _write(report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
+        if live.parity is not None:
+            sys.stderr.write(f"export: {live.parity}\n")
     return 0 if not failed or options["exit_zero"] else 1
 
 
@@ -82,10 +94,10 @@ def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dic
     return {name: [text] for name, text in files.items()}
 
 
-def _pass_options(graph: ModelGraph, options: dict[str, Any]) -> dict[str, Any]:
+def _pass_options(graph: ModelGraph, shapes: Sequence[InputShape], options: dict[str, Any]) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         "dims": _dims(options["dims"]),
-        "input_shapes": _input_shapes(graph, options["shapes"]),
+        "input_shapes": _input_shapes(graph, shapes),
         "training": options["training"],
         "frozen": tuple(options["frozen"]),
         "batch_size": options["batch_size"],
@@ -112,21 +124,15 @@ def _dims(texts: Sequence[str]) -> dict[str, int]:
     return dims
 
 
-def _input_shapes(graph: ModelGraph, texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    for text in texts:
-        given = parse_input_shape(text)
-        if given.name is None and len(graph.inputs) != 1:
-            raise UsageError(
-                f"--input-shape '{text}': the model has {len(graph.inputs)} inputs"
-                f" ({', '.join(graph.inputs)}); say which: name:{text}"
-            )
-        name = given.name if given.name is not None else graph.inputs[0]
+def _input_shapes(graph: ModelGraph, shapes: Sequence[InputShape]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for given in shapes:
+        name = named_input(graph, given.name or "")
         declared = graph.tensors[name].dtype if name in graph.tensors else None
         if given.dtype and declared and given.dtype != declared.name:
-            raise UsageError(f"--input-shape '{text}': input '{name}' is {declared}, not {given.dtype}")
-        shapes[name] = given.dims
-    return shapes
+            raise UsageError(f"--input-shape: input '{name}' is {declared}, not {given.dtype}")
+        found[name] = given.dims
+    return found
 
 
 def _sinks(texts: Sequence[str]) -> list[Sink]:
@@ -222,12 +228,12 @@ class _Line:
 
 
 def _run_facts(
-    model: Path, started: datetime, seconds: float, results: Sequence[PassResult]
+    source: str, started: datetime, seconds: float, results: Sequence[PassResult]
 ) -> dict[str, Any]:
     """What differs from run to run, kept out of the report."""
     return {
         "command": sys.argv[1:],
-        "path": str(model.absolute()),
+        "path": str(Path(source).absolute()) if Path(source).exists() else source,
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "peak_bytes": peak_bytes(),

@@ -7,7 +7,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
@@ -34,7 +34,8 @@ def names_a_callable(text: str) -> bool:
 def called(text: str) -> object:
     """What the callable gives; a model that is no factory is given as it is.
 
-    The user's own code is run, with the current folder and the folder of the file to import from.
+    The user's own code is run, with the current folder and the folder of the file to import from. What it prints
+    goes to stderr.
 
     Raises:
         ModelError: the module or the name is not there, or the code fails; one line.
@@ -42,7 +43,7 @@ def called(text: str) -> object:
     found = _SPEC.fullmatch(text)
     if found is None:
         raise ModelError(f"'{text}' is no package.module:callable")
-    with _their_fault(text):
+    with _their_fault(text), redirect_stdout(sys.stderr):
         module = _module(found["module"])
         if not hasattr(module, found["name"]):
             raise ModelError(f"{text}: there is no '{found['name']}' in {found['module']}")

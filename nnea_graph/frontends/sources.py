@@ -22,7 +22,10 @@ from nnea_graph.graph import ModelGraph
 Shapes = Mapping[str, Sequence[int] | InputSpec]
 """Shapes by input; "" names the only one."""
 
-_FRONTENDS = (("pytorch", "nnea_graph.frontends.torch_model"),)
+_FRONTENDS = (
+    ("tensorflow", "nnea_graph.frontends.keras_model"),
+    ("pytorch", "nnea_graph.frontends.torch_model"),
+)
 """Framework and module with its ``FRONTEND``, asked in this order."""
 
 _NAMELESS = "<memory>"
@@ -60,7 +63,7 @@ def resolve(source: object, framework: str = "auto") -> Source:
         if frontend.takes(source):
             live = name == _NAMELESS and type(source).__name__
             return Source(source, live or name, label, frontend)
-    if isinstance(source, Path) and framework in {"auto", "onnx"}:
+    if isinstance(source, Path | ModelProto) and framework in {"auto", "onnx"}:
         return Source(source, name, "onnx", None)
     if framework != "auto":
         raise UsageError(f"{name} is no model of framework '{framework}'; leave framework out")

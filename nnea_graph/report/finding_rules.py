@@ -72,6 +72,18 @@ NOT_RUN = Rule(
     "give data that the model takes: --data, real dims: --dim, --input-shape, or more time and memory:"
     " -p '+activations{seconds=60,peak_bytes=8000000000}'; or --no-run to leave it out",
 )
+UNLIKE_SOURCE = Rule(
+    "NNEA109",
+    "warning",
+    "the numbers of this report are of the exported model, which is another one than its source",
+    "look for code that depends on values, on randomness or on the number of samples; report it to the exporter",
+)
+OLD_EXPORTER = Rule(
+    "NNEA110",
+    "note",
+    "an export that follows one run knows less of its source: weights may have no names, new ones need a new export",
+    "change what torch.export cannot take",
+)
 DEARER_LAYERS = Rule(
     "NNEA201",
     "note",

@@ -20,6 +20,7 @@ from nnea_graph.report.finding_rules import (
     LOW_WEIGHT_UTILIZATION,
     NOT_FINITE,
     NOT_RUN,
+    OLD_EXPORTER,
     RENAMED,
     SPARSE,
     STRANDED_WEIGHTS,
@@ -28,6 +29,7 @@ from nnea_graph.report.finding_rules import (
     UNFOLDED_BATCHNORM,
     UNKNOWN_COST,
     UNKNOWN_LOOP,
+    UNLIKE_SOURCE,
     UNSORTED,
 )
 from nnea_graph.report.schema import Finding, Layer, Node, Totals
@@ -45,7 +47,12 @@ _FEWEST_LAYERS = 3
 _SMALL_LAYER = 256
 """Weights below which a layer's statistics say little."""
 
-_NOTES = {"unsorted-graph": UNSORTED, "renamed-node": RENAMED}
+_NOTES = {
+    "unsorted-graph": UNSORTED,
+    "renamed-node": RENAMED,
+    "unlike-source": UNLIKE_SOURCE,
+    "old-exporter": OLD_EXPORTER,
+}
 
 
 def findings_of(  # noqa: PLR0913 - the parts of a report, and findings made elsewhere

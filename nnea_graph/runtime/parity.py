@@ -31,6 +31,11 @@ class Parity:
     agrees: bool = True
     reason: str = ""
 
+    def __str__(self) -> str:
+        if self.difference is None:
+            return f"not compared with the source: {self.reason}"
+        return f"outputs differ from the source by {self.difference:.3g} at most"
+
 
 def parity(graph: ModelGraph, converted: Converted) -> Parity:
     """Run both on the example of the export."""
@@ -74,7 +79,7 @@ def compared(graph: ModelGraph, converted: Converted) -> tuple[ModelGraph, Parit
     """The graph, with a note where it does not do what its source does."""
     found = parity(graph, converted)
     if not found.agrees:
-        what = found.reason or f"outputs differ by up to {found.difference:.3g}"
+        what = found.reason or str(found)
         note = Note("unlike-source", "", f"the exported model does not do what its source does: {what}")
         graph.info = replace(graph.info, notes=(*graph.info.notes, note))
     return graph, found
