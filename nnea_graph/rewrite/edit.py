@@ -1,0 +1,159 @@
+"""Edit: one operator of the model under the knife, and the table of what changes in it besides its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from nnea_graph.graph import OpNode
+from nnea_graph.inference.found import Inference
+from nnea_graph.ops.registry import Registry, load_families
+from nnea_graph.rewrite import edits
+from nnea_graph.rewrite.sizes import Origins
+from nnea_graph.rewrite.slots import Axis, Indices
+
+Kept = Mapping[Axis, Indices]
+"""The indices that stay along every axis that loses some."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What the edits add to the graph: constants, and operators before one that is there."""
+
+    taken: set[str]
+    constants: list[TensorProto] = field(default_factory=list)
+    before: dict[int, list[NodeProto]] = field(default_factory=dict)
+
+    def fresh(self, stem: str) -> str:
+        """A tensor name that nobody has."""
+        name, number = stem, 1
+        while name in self.taken:
+            number += 1
+            name = f"{stem}_{number}"
+        self.taken.add(name)
+        return name
+
+    def constant(self, stem: str, values: NDArray[Any]) -> str:
+        """The name of a new constant."""
+        name = self.fresh(stem)
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An operator as it was (``node``) and as it is written (``proto``, at ``place``)."""
+
+    node: OpNode
+    proto: NodeProto
+    place: int
+    found: Inference
+    kept: Kept
+    origins: Origins
+    changes: Changes
+
+    def dims(self, tensor: str) -> tuple[int | None, ...]:
+        """Dims before."""
+        info = self.found.types.get(tensor)
+        return tuple(dim if isinstance(dim, int) else None for dim in (info.shape if info else None) or ())
+
+    def stay(self, tensor: str, axis: int) -> Indices:
+        """The indices that stay along an axis."""
+        rank = len(self.dims(tensor))
+        kept = self.kept.get((tensor, axis % rank))
+        if kept is not None:
+            return kept
+        return np.arange(self.dims(tensor)[axis % rank] or 0)
+
+    def loses(self, tensor: str) -> dict[int, int]:
+        """The axes of a tensor that lose indices, and how many are left."""
+        axes = range(len(self.dims(tensor)))
+        return {axis: len(self.kept[tensor, axis]) for axis in axes if (tensor, axis) in self.kept}
+
+    def length(self, tensor: str, axis: int) -> int:
+        """How long an axis is afterwards."""
+        return len(self.stay(tensor, axis))
+
+    def value(self, index: int) -> NDArray[Any] | None:
+        """A small input where it is known."""
+        return self.found.values.get(self.node.inputs[index]) if index < len(self.node.inputs) else None
+
+    def set_attribute(self, name: str, value: Any) -> None:
+        """Replace an attribute, or add it."""
+        attribute = helper.make_attribute(name, value)
+        old = next((each for each in self.proto.attribute if each.name == name), None)
+        if old is None:
+            self.proto.attribute.append(attribute)
+        else:
+            old.CopyFrom(attribute)
+
+    def drop_attribute(self, name: str) -> None:
+        """Remove an attribute that another form replaces."""
+        for attribute in [each for each in self.proto.attribute if each.name == name]:
+            self.proto.attribute.remove(attribute)
+
+    def set_input(self, index: int, values: NDArray[Any]) -> None:
+        """Read these numbers in place of an input: a constant of its own, as others may read the old one."""
+        while len(self.proto.input) <= index:
+            self.proto.input.append("")
+        stem = self.proto.input[index] or f"{self.proto.output[0]}_{self.proto.op_type}_{index}"
+        self.proto.input[index] = self.changes.constant(f"{stem}_pruned", values)
+
+    def retarget(self, index: int, wanted: Mapping[int, int]) -> None:
+        """Let the elements ``wanted`` of a list of sizes be these numbers, whatever made the list.
+
+        What is computed and comes out right by itself stays; else the numbers are put in while the model runs.
+        """
+        name = self.node.inputs[index]
+        wanted = {place: size for place, size in wanted.items() if not self._follows(name, place, size)}
+        if not wanted:
+            return
+        known = self.value(index)
+        if name in self.found.constant and known is not None:
+            values = known.copy()
+            values[list(wanted)] = list(wanted.values())
+            self.set_input(index, values)
+            return
+        self._put_in(index, wanted)
+
+    def _follows(self, name: str, place: int, size: int) -> bool:
+        axis = self.origins.exact(name, place)
+        return axis is not None and axis in self.kept and len(self.kept[axis]) == size
+
+    def _put_in(self, index: int, wanted: Mapping[int, int]) -> None:
+        length = self.dims(self.node.inputs[index])[0] or 0
+        mask, values = np.zeros(length, np.bool_), np.zeros(length, np.int64)
+        mask[list(wanted)], values[list(wanted)] = True, list(wanted.values())
+        name = self.proto.input[index]
+        places, sizes = (
+            self.changes.constant(f"{name}_{kind}", each) for kind, each in (("at", mask), ("is", values))
+        )
+        result = self.changes.fresh(f"{name}_pruned")
+        operator = helper.make_node("Where", [places, sizes, name], [result], name=result)
+        self.changes.before.setdefault(self.place, []).append(operator)
+        self.proto.input[index] = result
+
+
+EditRule = Callable[[Edit], None]
+EDIT_RULES: Registry[EditRule] = Registry("edit")
+
+edit = EDIT_RULES.register
+"""``@edit("Reshape")``."""
+
+
+@cache
+def edit_rules() -> Registry[EditRule]:
+    """The table, with every family of operators loaded."""
+    load_families(edits)
+    return EDIT_RULES
+
+
+def sizes(values: Sequence[int]) -> NDArray[np.int64]:
+    """Sizes as ONNX takes them."""
+    return np.asarray(values, np.int64)

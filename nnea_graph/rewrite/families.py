@@ -1,0 +1,116 @@
+"""Groups by the layer that makes their channels, and the layers whose channels stay."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnea_graph.graph import OpNode
+from nnea_graph.inference.found import call_of
+from nnea_graph.ops.channels import layouts
+from nnea_graph.ops.roles import Role, declared_role
+from nnea_graph.rewrite.draft import Draft
+from nnea_graph.rewrite.resolve import Sets
+from nnea_graph.rewrite.slots import Axis, Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Groups that run through the same tensors: the output channels of a layer, one or several a group.
+
+    ``name`` is the id of the first operator that makes them (with a number where it has several families),
+    ``layers`` are all whose output channels they are. ``axis`` is the output of the first, and its channel axis;
+    ``channels`` is how many of its channels a group has. ``groups`` are in the order of the channels.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    axis: Axis
+    groups: tuple[int, ...]
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """So many output channels of a layer stay, for a reason."""
+
+    layer: str
+    channels: int
+    reason: str
+
+
+def layer_axes(draft: Draft) -> Iterator[tuple[OpNode, Axis]]:
+    """The outputs of operators with constant weights, and the axis along which their channels lie."""
+    for node in draft.graph:
+        for layout in layouts(call_of(node, draft.found)):
+            name = node.inputs[layout.weight] if layout.weight < len(node.inputs) else ""
+            weighs = declared_role(node.op_type, node.domain, layout.weight) is Role.WEIGHT
+            if not weighs or layout.leads_to is None or name not in draft.found.constant or node.body:
+                continue
+            output, axis = layout.leads_to if not layout.rows else (0, -1)
+            tensor = node.outputs[output]
+            rank = len(draft.dims(tensor) or ())
+            if -rank <= axis < rank:
+                yield node, (tensor, axis % rank)
+
+
+def families_of(draft: Draft, sets: Sets) -> tuple[Indices, tuple[Family, ...]]:
+    """The number of each slot's group (-1: none) and the families; groups are numbered in the order of the layers."""
+    seen: dict[int, list[tuple[str, Axis, int]]] = {}
+    for node, axis in layer_axes(draft):
+        slots = draft.slots.of(axis)
+        if slots is None:
+            continue
+        free = sets.labels[slots[~sets.pinned[slots]]]
+        for label, count in Counter(free.tolist()).items():
+            seen.setdefault(label, []).append((node.id, axis, count))
+    numbers = {label: number for number, label in enumerate(seen)}
+    table = np.full(draft.slots.count + 1, -1, np.int64)
+    table[list(numbers)] = list(numbers.values())
+    return table[sets.labels], tuple(_families(draft, sets, seen, numbers))
+
+
+def _families(
+    draft: Draft, sets: Sets, seen: dict[int, list[tuple[str, Axis, int]]], numbers: dict[int, int]
+) -> Iterator[Family]:
+    """One for each set of axes that groups run through."""
+    signatures = _signatures(draft, sets)
+    members: dict[tuple[int, str], list[int]] = {}
+    for label, places in seen.items():
+        members.setdefault((int(signatures[label]), places[0][0]), []).append(label)
+    taken: Counter[str] = Counter()
+    for (_, first), labels in members.items():
+        taken[first] += 1
+        places = seen[labels[0]]
+        yield Family(
+            name=first if taken[first] == 1 else f"{first}#{taken[first]}",
+            layers=tuple(dict.fromkeys(layer for layer, _, _ in places)),
+            axis=places[0][1],
+            groups=tuple(numbers[label] for label in labels),
+            channels=places[0][2],
+        )
+
+
+def _signatures(draft: Draft, sets: Sets) -> Indices:
+    """By set, a number for the axes that it lies in."""
+    axes = draft.slots.axis_of(np.arange(draft.slots.count))
+    pairs = np.unique(np.stack([sets.labels, axes], 1), axis=0)
+    random = np.random.default_rng(0).integers(1, 1 << 62, len(draft.slots.axes) + 1)
+    found = np.zeros(draft.slots.count + 1, np.int64)
+    np.add.at(found, pairs[:, 0], random[pairs[:, 1]])
+    return found
+
+
+def pins_of(draft: Draft, sets: Sets) -> tuple[Pin, ...]:
+    """Layers with channels that stay, by reason."""
+    found: list[Pin] = []
+    for node, axis in layer_axes(draft):
+        slots = draft.slots.of(axis)
+        if slots is None:
+            continue
+        counts = Counter(sets.reason[slots[sets.pinned[slots]]].tolist())
+        found += [Pin(node.id, count, sets.reasons[reason]) for reason, count in counts.items()]
+    return tuple(dict.fromkeys(found))

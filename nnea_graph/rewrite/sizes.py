@@ -1,0 +1,150 @@
+"""Where the numbers of computed shapes come from: the lengths of which axes, moved or calculated with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.graph import ModelGraph, OpNode
+from nnea_graph.inference.found import Inference, call_of
+from nnea_graph.ops.call import BadCallError, UnknownFactError
+from nnea_graph.ops.evaluation import value_rules
+from nnea_graph.rewrite.slots import Axis
+
+Numbers = NDArray[Any]
+
+MOVES = {"Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze"}
+MOVES |= {"Tile", "Transpose", "Unsqueeze"}
+"""Operators that hand sizes on as they are; their other inputs are positions and shapes."""
+
+TARGETS = {
+    ("Reshape", 1),
+    ("Expand", 1),
+    ("ConstantOfShape", 0),
+    ("Tile", 1),
+    ("Resize", 3),
+    ("Upsample", 1),
+    ("Slice", 1),
+    ("Slice", 2),
+    ("Split", 1),
+    ("Pad", 1),
+    ("Shape", 0),
+    ("Size", 0),
+}
+"""Inputs that are shapes: the rewriting sets them right itself."""
+
+
+@dataclass
+class Origins:
+    """For small tensors made of sizes, a number for each element; 0 is one that depends on no size.
+
+    ``table[number]`` are the axes whose lengths the element depends on, ``exact`` whether it is that length.
+    """
+
+    numbers: dict[str, Numbers] = field(default_factory=dict)
+    table: list[tuple[frozenset[Axis], bool]] = field(default_factory=lambda: [(frozenset(), False)])
+    _known: dict[tuple[frozenset[Axis], bool], int] = field(default_factory=dict)
+
+    def number(self, axes: frozenset[Axis], *, exact: bool) -> int:
+        """The number of such an origin."""
+        key = (axes, exact)
+        if key not in self._known:
+            self._known[key] = len(self.table)
+            self.table.append(key)
+        return self._known[key]
+
+    def axes(self, tensor: str) -> frozenset[Axis]:
+        """All axes that a tensor depends on."""
+        numbers = self.numbers.get(tensor)
+        if numbers is None:
+            return frozenset()
+        return frozenset(
+            axis for number in set(numbers.reshape(-1).tolist()) for axis in self.table[number][0]
+        )
+
+    def exact(self, tensor: str, place: int) -> Axis | None:
+        """The axis whose length an element of a list of sizes is; None where it is no such thing."""
+        numbers = self.numbers.get(tensor)
+        if numbers is None or place >= numbers.size:
+            return None
+        axes, exact = self.table[int(numbers.reshape(-1)[place])]
+        return next(iter(axes)) if exact else None
+
+
+def size_origins(graph: ModelGraph, found: Inference) -> Origins:
+    """Follow every length from the Shape operators on."""
+    origins = Origins()
+    for node in graph:
+        if node.op_type in {"Shape", "Size"}:
+            _begin(origins, node, found)
+        elif any(name in origins.numbers for name in node.inputs):
+            _follow(origins, node, found)
+    return origins
+
+
+def _begin(origins: Origins, node: OpNode, found: Inference) -> None:
+    info = found.types.get(node.inputs[0])
+    if info is None or info.shape is None:
+        return
+    axes = [(node.inputs[0], axis) for axis in range(len(info.shape))]
+    if node.op_type == "Size":
+        origins.numbers[node.outputs[0]] = np.array(origins.number(frozenset(axes), exact=False))
+        return
+    listed = [origins.number(frozenset([axis]), exact=True) for axis in axes]
+    start, end = int(node.attributes.get("start", 0)), node.attributes.get("end")
+    origins.numbers[node.outputs[0]] = np.array(listed[slice(start, end)], np.int64)
+
+
+def _follow(origins: Origins, node: OpNode, found: Inference) -> None:
+    """Move the numbers as the operator moves the sizes, or take them all together where it calculates."""
+    moved = _moved(origins, node, found) if node.op_type in MOVES else None
+    if moved is not None:
+        origins.numbers |= zip(node.outputs, moved, strict=False)
+        return
+    axes = frozenset(axis for name in node.inputs for axis in origins.axes(name))
+    for name in node.outputs:
+        info = found.types.get(name)
+        if name and axes and name in found.values and info is not None and info.static is not None:
+            origins.numbers[name] = np.full(info.static, origins.number(axes, exact=False))
+
+
+def _moved(origins: Origins, node: OpNode, found: Inference) -> list[Numbers] | None:
+    rule = value_rules().get(node.op_type, node.domain)
+    data = node.inputs if node.op_type == "Concat" else node.inputs[:1]
+    if rule is None or any(name in origins.numbers for name in node.inputs if name not in data):
+        return None
+    call = call_of(node, found)
+    values = list(call.values)
+    for place, name in enumerate(data):
+        numbers = origins.numbers.get(name)
+        if numbers is None and values[place] is not None:
+            numbers = np.zeros_like(values[place], np.int64)
+        values[place] = numbers
+    try:
+        return [result.astype(np.int64) for result in rule(replace(call, values=tuple(values)))]
+    except (UnknownFactError, BadCallError):
+        return None
+
+
+def sizes_used(graph: ModelGraph, found: Inference) -> Iterator[tuple[Axis, str]]:
+    """Axes whose length is more than a shape: some operator, whose id comes with it, computes with it."""
+    origins = size_origins(graph, found)
+    if not origins.numbers:
+        return
+    ends = set(graph.outputs)
+    for node in graph:
+        for place, name in enumerate(node.inputs):
+            if name not in origins.numbers or (node.op_type, place) in TARGETS:
+                continue
+            if not _handed_on(origins, node):
+                yield from ((axis, node.id) for axis in sorted(origins.axes(name)))
+    for name in sorted(ends & set(origins.numbers)):
+        yield from ((axis, "output of the model") for axis in sorted(origins.axes(name)))
+
+
+def _handed_on(origins: Origins, node: OpNode) -> bool:
+    return all(name in origins.numbers for name in node.outputs if name)

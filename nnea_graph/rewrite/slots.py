@@ -1,0 +1,63 @@
+"""One number for every index along every axis of every tensor: a slot, the smallest thing that can go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.graph import TensorInfo
+
+Axis = tuple[str, int]
+"""A tensor and one of its axes, counted from the front."""
+
+Indices = NDArray[np.int64]
+
+AXIS_LIMIT = 1 << 20
+"""Longer axes are not followed: no layer has so many channels."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The slots of ``axes[i]`` are ``starts[i]`` to ``starts[i + 1]``, one for each index.
+
+    Axes of length 1, of unknown length and beyond ``AXIS_LIMIT`` have none.
+    """
+
+    axes: tuple[Axis, ...]
+    starts: Indices
+
+    @cached_property
+    def places(self) -> Mapping[Axis, int]:
+        """Where an axis stands in ``axes``."""
+        return {axis: place for place, axis in enumerate(self.axes)}
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return int(self.starts[-1])
+
+    def of(self, axis: Axis) -> Indices | None:
+        """The slots of an axis, None where it has none."""
+        place = self.places.get(axis)
+        return None if place is None else np.arange(self.starts[place], self.starts[place + 1])
+
+    def axis_of(self, slots: Indices) -> Indices:
+        """The place in ``axes`` of each slot."""
+        return np.searchsorted(self.starts, slots, "right") - 1
+
+
+def slots_of(types: Mapping[str, TensorInfo]) -> Slots:
+    """Slots of every axis whose length is known, in the order of the tensors."""
+    lengths = dict(_lengths(types))
+    return Slots(tuple(lengths), np.cumsum([0, *lengths.values()], dtype=np.int64))
+
+
+def _lengths(types: Mapping[str, TensorInfo]) -> Iterable[tuple[Axis, int]]:
+    for name, info in types.items():
+        for axis, dim in enumerate(info.shape or ()):
+            if isinstance(dim, int) and 1 < dim <= AXIS_LIMIT:
+                yield (name, axis), dim
