@@ -1,0 +1,147 @@
+"""How a Keras model is called: its inputs in order, and the structure that it takes them in."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.errors import UsageError
+from nnea_graph.frontends.converted import Example, InputSpec
+from nnea_graph.frontends.keras_inputs import Input, arrays_of, made_up
+from nnea_graph.frontends.tf_import import explained, imported
+
+_NOT_INPUTS = frozenset({"training", "mask"})
+_UNNAMED = re.compile(r"keras_tensor(_\d+)?")
+"""Keras counts them through the whole process."""
+
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KerasCall:
+    """``example`` is by input, None where nobody gave one and the model leaves dims open.
+
+    ``parts`` are what the model takes, with whatever leaves, by parameter of its call.
+    """
+
+    inputs: tuple[Input, ...]
+    example: Mapping[str, NDArray[Any]] | None
+    parts: Mapping[str, Any]
+
+    def run(self, model: Any, tensors: Sequence[Any]) -> list[Any]:
+        """The outputs, in order, for inference on tensors in the order of the inputs."""
+        tree = imported("keras", "a Keras model").tree
+        first, *others = tree.pack_sequence_as(list(self.parts.values()), list(tensors))
+        return outputs_of(
+            model(first, training=False, **dict(zip(list(self.parts)[1:], others, strict=True)))
+        )
+
+
+def outputs_of(result: Any) -> list[Any]:
+    """The tensors of whatever a model gives."""
+    tree = imported("keras", "a Keras model").tree
+    return [each for each in tree.flatten(result) if each is not None]
+
+
+def input_names(model: Any) -> dict[str, bool]:
+    """Of a model that knows its inputs their names, else the parameters of its call; and which are needed."""
+    known = _declared(model)
+    return dict.fromkeys((each.name for each in known), True) if known else _parameters(model)
+
+
+def _declared(model: Any) -> tuple[Input, ...]:
+    """The inputs of a Functional model or of a Sequential one that has been built."""
+    tensors = getattr(model, "inputs", None) or ()
+    names = [each.name for each in tensors]
+    if any(_UNNAMED.fullmatch(name) for name in names):
+        names = [f"input_{place}" if len(names) > 1 else "input" for place, _ in enumerate(names)]
+    return tuple(
+        Input(name, tuple(each.shape), str(each.dtype)) for name, each in zip(names, tensors, strict=True)
+    )
+
+
+def call_of(model: Any, example: Example | None) -> KerasCall:
+    """The call that an example means; without one it is made up, where the model says its inputs.
+
+    Raises:
+        UsageError: an example is needed, or does not fit.
+        ModelError: the model fails on it.
+    """
+    if _declared(model):
+        return _declared_call(model, example)
+    if example is None:
+        raise UsageError(
+            f"this Keras model does not say what its inputs are ({', '.join(_parameters(model))}): give data, or "
+            "shapes such as --input-shape 1,224,224,3 (input_shapes={'': (1, 224, 224, 3)})"
+        )
+    call = _free_call(model, example)
+    with explained("the model fails on the example"):
+        call.run(model, list((call.example or {}).values()))  # builds what is not built
+    return _declared_call(model, example) if _declared(model) else call
+
+
+def _declared_call(model: Any, example: Example | None) -> KerasCall:
+    inputs = _declared(model)
+    open_dims = any(dim is None for each in inputs for dim in each.dims[1:])
+    arrays = None if example is None and open_dims else arrays_of(example, inputs)
+    return KerasCall(inputs, arrays, {"": getattr(model, "_inputs_struct", "the only one")})
+
+
+# Models that only their code describes
+
+
+def _parameters(model: Any) -> dict[str, bool]:
+    """Names of the parameters that may be inputs, and which are needed."""
+    parameters = inspect.signature(model.call).parameters.values()
+    several = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    return {
+        each.name: each.default is inspect.Parameter.empty
+        for each in parameters
+        if each.kind not in several and each.name not in _NOT_INPUTS
+    }
+
+
+def _free_call(model: Any, example: Example) -> KerasCall:
+    """Names and structure from the example; the first dim of each input is the batch."""
+    keras = imported("keras", "a Keras model")
+    parts = _arguments(model, example)
+    random = np.random.default_rng(_SEED)
+    arrays = {}
+    for path, leaf in keras.tree.flatten_with_path(list(parts.values())):
+        array = made_up(leaf, random) if isinstance(leaf, InputSpec) else np.asarray(leaf)
+        if array.dtype.kind == "f":
+            array = array.astype(keras.config.floatx())
+        arrays[_name(path, tuple(parts))] = array
+    inputs = tuple(
+        Input(name, (None, *array.shape[1:])[: array.ndim], array.dtype.name)
+        for name, array in arrays.items()
+    )
+    return KerasCall(inputs, arrays, parts)
+
+
+def _name(path: Sequence[Any], parameters: Sequence[str]) -> str:
+    """The keys of a dict where that is what the only parameter takes, else after the parameter."""
+    first, *inner = path
+    if inner and len(parameters) == 1 and all(isinstance(key, str) for key in inner):
+        return "_".join(inner)
+    return "_".join([parameters[first], *map(str, inner)])
+
+
+def _arguments(model: Any, example: Example) -> dict[str, Any]:
+    """By parameter of the call; a list or dict may be what its only parameter takes."""
+    names = tuple(_parameters(model))
+    if isinstance(example, Mapping) and names[0] in example and set(example) <= set(names):
+        return {name: example[name] for name in names if name in example}
+    if len(names) == 1:
+        return {names[0]: example}
+    several = example if isinstance(example, tuple | list) else [example]
+    if isinstance(example, Mapping) or len(several) > len(names):
+        found = ", ".join(example) if isinstance(example, Mapping) else f"{len(several)} parts"
+        raise UsageError(f"the example has {found}; the model takes {', '.join(names)}")
+    return dict(zip(names, several, strict=False))

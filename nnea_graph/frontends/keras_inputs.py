@@ -1,0 +1,79 @@
+"""Inputs of a Keras model or a function of TensorFlow: what they are called, and examples of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.errors import UsageError
+from nnea_graph.frontends.converted import Example, InputSpec
+
+_SEED = 0
+_BATCH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One tensor: ``dims`` are None where any number will do, ``dtype`` is numpy's name."""
+
+    name: str
+    dims: tuple[int | None, ...]
+    dtype: str
+
+
+def arrays_of(example: Example | None, inputs: Sequence[Input]) -> dict[str, NDArray[Any]]:
+    """An example of each input, made up where none is given: normal numbers, and 0 and 1 for whole ones.
+
+    Raises:
+        UsageError: there are more or fewer, of other names, or of other ranks.
+    """
+    parts = parts_of(example, [each.name for each in inputs]) if example is not None else [None] * len(inputs)
+    random = np.random.default_rng(_SEED)
+    return {each.name: _array(part, each, random) for part, each in zip(parts, inputs, strict=True)}
+
+
+def parts_of(example: Example, names: Sequence[str]) -> list[Any]:
+    """The parts of an example in the order of the names.
+
+    Raises:
+        UsageError: there are more or fewer, or of other names.
+    """
+    if isinstance(example, Mapping):
+        if set(example) != set(names):
+            raise UsageError(
+                f"the example has {_listed(sorted(example))}; the model's inputs are {_listed(names)}"
+            )
+        return [example[name] for name in names]
+    several = isinstance(example, tuple | list) and not all(isinstance(each, int | float) for each in example)
+    parts = list(example) if several else [example]
+    if len(parts) != len(names):
+        raise UsageError(f"the example has {len(parts)} parts; the model's inputs are {_listed(names)}")
+    return parts
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _array(part: Any, wanted: Input, random: np.random.Generator) -> NDArray[Any]:
+    if part is None or isinstance(part, InputSpec):
+        dims = part.dims if part is not None else tuple(_BATCH if dim is None else dim for dim in wanted.dims)
+        return made_up(InputSpec(dims, wanted.dtype), random)
+    array = np.asarray(part).astype(wanted.dtype)
+    if array.ndim != len(wanted.dims):
+        raise UsageError(
+            f"input '{wanted.name}' takes {list(wanted.dims)} (None is any number); the example has {list(array.shape)}"
+        )
+    return array
+
+
+def made_up(spec: InputSpec, random: np.random.Generator) -> NDArray[Any]:
+    """Normal numbers; of whole numbers 0 and 1, which every table of embeddings has."""
+    dtype = np.dtype(spec.dtype or "float32")
+    if dtype.kind == "f":
+        return random.standard_normal(spec.dims).astype(dtype)
+    return random.integers(0, 2, spec.dims).astype(dtype)

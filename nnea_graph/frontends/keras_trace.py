@@ -1,0 +1,77 @@
+"""A Keras model on TensorFlow as a frozen graph whose names tell weights and layers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from nnea_graph.frontends.keras_call import KerasCall
+from nnea_graph.frontends.keras_facts import layers_of
+from nnea_graph.frontends.tf_import import explained, imported
+from nnea_graph.frontends.tf_trace import Names, Traced, frozen
+
+
+def traced(model: Any, call: KerasCall, weights: Mapping[str, Any]) -> Traced:
+    """The model as it computes for inference, any number of samples.
+
+    Raises:
+        ModelError: TensorFlow's own reason.
+    """
+    tf = imported("tensorflow", "a Keras model")
+    scopes: dict[str, str] = {}
+    results: list[Any] = []
+
+    def forward(*tensors: Any) -> list[Any]:
+        results[:] = call.run(model, tensors)
+        return [tf.identity(each) for each in results]
+
+    specs = [
+        tf.TensorSpec(each.dims, each.dtype, name=f"input_{place}") for place, each in enumerate(call.inputs)
+    ]
+    with explained("TensorFlow cannot trace the model"), _watched(model, scopes):
+        function = tf.function(forward).get_concrete_function(*specs)
+    names = Names(
+        model.name,
+        [each.name for each in call.inputs],
+        _output_names(model, len(results)),
+        {id(weight.value.handle): name for name, weight in weights.items()},
+        scopes,
+    )
+    return frozen(function, names)
+
+
+def _output_names(model: Any, count: int) -> Sequence[str]:
+    """What a Functional model calls them."""
+    names = getattr(model, "output_names", None) or ()
+    if len(names) == count:
+        return list(names)
+    return ["output"] if count == 1 else [f"output_{place}" for place in range(count)]
+
+
+@contextmanager
+def _watched(model: Any, scopes: dict[str, str]) -> Iterator[None]:
+    """Note the name scope that each layer computes in."""
+    layers = {id(layer): (path, layer) for path, layer in reversed([("", model), *layers_of(model)])}
+    before = [(layer, vars(layer).get("call")) for _, layer in layers.values()]
+    try:
+        for path, layer in layers.values():
+            object.__setattr__(layer, "call", _noting(layer.call, path, scopes))
+        yield
+    finally:
+        for layer, call in before:
+            object.__delattr__(layer, "call")
+            if call is not None:
+                object.__setattr__(layer, "call", call)
+
+
+def _noting(call: Callable[..., Any], path: str, scopes: dict[str, str]) -> Callable[..., Any]:
+    tf = imported("tensorflow", "a Keras model")
+
+    @functools.wraps(call)
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        scopes.setdefault(tf.compat.v1.get_default_graph().get_name_scope(), path)
+        return call(*args, **kwargs)
+
+    return noting

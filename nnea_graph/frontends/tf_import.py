@@ -1,0 +1,57 @@
+"""TensorFlow, Keras and tf2onnx, imported when they are used and kept silent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+
+from nnea_graph.errors import ModelError, NneaError
+from nnea_graph.frontends.callables import missing
+from nnea_graph.frontends.quiet import quiet
+
+_SILENCE = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+"""Read when TensorFlow is loaded; oneDNN announces itself, and rounds in another order from run to run."""
+
+_LONGEST = 400
+
+
+def imported(module: str, what: str) -> ModuleType:
+    """A module of TensorFlow, Keras or tf2onnx; ``what`` is what needs it.
+
+    Raises:
+        ModelError: it is not installed.
+    """
+    for name, value in _SILENCE.items():
+        os.environ.setdefault(name, value)
+    try:
+        with quiet():
+            return import_module(module)
+    except ModuleNotFoundError as error:
+        raise missing("tensorflow", what) from error
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Silence, and an exception of the libraries as one line that begins with ``what``."""
+    try:
+        with quiet():
+            yield
+    except NneaError:
+        raise
+    except Exception as error:  # exporters raise whatever they meet
+        raise ModelError(f"{what}: {type(error).__name__}: {_reason(str(error))}") from error
+
+
+def _reason(message: str) -> str:
+    """The first sentences, without the lists of arguments and nodes that TensorFlow adds."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    kept: list[str] = []
+    for line in lines:
+        if kept and line.startswith(("Arguments received", "Call arguments", "[[", "Stack trace", "File ")):
+            break
+        kept.append(line)
+    text = " ".join(" ".join(kept).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

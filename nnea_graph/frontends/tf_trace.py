@@ -1,0 +1,69 @@
+"""A function of TensorFlow traced once: its graph with constants for variables, and where its names come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nnea_graph.errors import ModelError
+from nnea_graph.frontends.tf_import import explained, imported
+
+_LARGEST = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a traced graph shall be called by.
+
+    ``parameters`` are by the id of a variable's handle, ``scopes`` give the layer of a name scope of TensorFlow,
+    "" for the model itself.
+    """
+
+    model: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    parameters: Mapping[int, str]
+    scopes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """``graph_def`` is frozen; ``tensors_in`` and ``tensors_out`` are its inputs and outputs.
+
+    ``variables`` gives the parameter that a constant of the graph is; ``nameless`` is a variable that is none.
+    """
+
+    names: Names
+    graph_def: Any
+    tensors_in: tuple[str, ...]
+    tensors_out: tuple[str, ...]
+    variables: Mapping[str, str]
+    nameless: str = ""
+
+
+def frozen(function: Any, names: Names) -> Traced:
+    """A concrete function with its variables as constants.
+
+    Raises:
+        ModelError: TensorFlow's own reason.
+    """
+    convert = imported("tensorflow.python.framework.convert_to_constants", "a TensorFlow model")
+    with explained("TensorFlow cannot freeze the model"):
+        fixed = convert.convert_variables_to_constants_v2(
+            function, lower_control_flow=False, aggressive_inlining=True
+        )
+        graph_def = fixed.graph.as_graph_def(add_shapes=True)
+    if graph_def.ByteSize() >= _LARGEST:
+        raise ModelError("the model has over 2 GB of weights, which no exporter of TensorFlow takes")
+    captures = [(id(handle), placeholder.op.name) for handle, placeholder in function.graph.captures]
+    variables = {place: names.parameters[handle] for handle, place in captures if handle in names.parameters}
+    nameless = next((place for handle, place in captures if handle not in names.parameters), "")
+    return Traced(
+        names,
+        graph_def,
+        tuple(tensor.name for tensor in fixed.inputs),
+        tuple(tensor.name for tensor in fixed.outputs),
+        variables,
+        nameless,
+    )
