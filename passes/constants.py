@@ -10,6 +10,7 @@ import numpy as np
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
 from nnea_graph.graph.dtypes import BY_NAME
+from nnea_graph.graph.source import Ledger
 from nnea_graph.inference.constant_values import DerivedPayload, UnpackedPayload
 from nnea_graph.inference.found import Inference, call_of
 from nnea_graph.ops.call import UnknownFactError
@@ -24,7 +25,8 @@ class Weight:
 
     ``constant`` is what the operator sees (dequantized, unpacked, transposed); ``source`` names the stored
     tensor that it comes from. ``parameters`` are counted where the source is met first: 0 where it is tied,
-    and ``tied_to`` names the operator that has them.
+    and ``tied_to`` names the operator that has them. Of a live model they are those of the module that the
+    operator's first weight is of, as the framework counts them.
     """
 
     tensor: str
@@ -69,6 +71,8 @@ class _Counter:
         self._left: dict[str, int] = {}
         self._owner: dict[str, str] = {}
         self._found_leaves: dict[str, Leaves] = {}
+        self._ledger = Ledger(graph.source) if graph.source else None
+        self._homes: dict[str, str] = {}
 
     def weights(self, node: OpNode) -> Iterator[Weight]:
         if node.outputs and all(name in self.found.constant for name in node.outputs if name):
@@ -93,10 +97,21 @@ class _Counter:
         if isinstance(constant.payload, UnpackedPayload):
             # A packed weight holds more numbers than its stored tensor has elements.
             leaves = {source: max(leaves[source], constant.size)}
-        parameters = self._taken(leaves, constant.size)
+        parameters = self._of_source(node, leaves)
+        if parameters is None:
+            parameters = self._taken(leaves, constant.size)
         owner = self._owner.setdefault(source, node.id)
         tied = "" if parameters or owner == node.id else owner
         return Weight(tensor, role, constant, source, parameters, tied)
+
+    def _of_source(self, node: OpNode, leaves: Leaves) -> int | None:
+        """Parameters as the live model counts them; None where that is not known."""
+        if self._ledger is None:
+            return None
+        home = self._ledger.home(leaves)
+        if home is not None:
+            home = self._homes.setdefault(node.id, home)
+        return self._ledger.taken(leaves, home)
 
     def _taken(self, leaves: Leaves, wanted: int) -> int:
         """How many numbers of the leaves nobody has counted yet, at most as many as wanted."""

@@ -29,10 +29,17 @@ _ALTERNATIVES = frozenset({"If"})
 
 
 class Flattener:
-    """Collects operators, tensors, constants and bodies while it walks the protobuf once."""
+    """Collects operators, tensors, constants and bodies while it walks the protobuf once.
+
+    ``modules`` are those of the source that share each initializer, where they are known.
+    """
 
     def __init__(
-        self, file: OnnxFile, functions: Mapping[FunctionKey, FunctionProto], limits: Limits
+        self,
+        file: OnnxFile,
+        functions: Mapping[FunctionKey, FunctionProto],
+        limits: Limits,
+        modules: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.nodes: list[OpNode] = []
         self.attribute_bytes: dict[str, bytes] = {}
@@ -44,6 +51,7 @@ class Flattener:
         self._file = file
         self._functions = functions
         self._limits = limits
+        self._modules = modules
         self._names = Names()
 
     @property
@@ -131,7 +139,7 @@ class Flattener:
             tuple(frame.names[name] if name else "" for name in node.output),
             frame.body,
             bodies,
-            scope_of(node),
+            scope_of(node, self._modules),
         )
         check_bodies(made, [self.bodies[path] for path in bodies])
         self._emit(made, node)

@@ -37,7 +37,8 @@ def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
     opsets = _opsets(proto)
     functions = functions_of(proto)
     check_expansion(functions, proto.graph, limits.function_nodes, limits.nesting)
-    flat = Flattener(file, functions, limits)
+    source = facts_of(proto)
+    flat = Flattener(file, functions, limits, source.modules_of() if source else None)
     flat.main(proto.graph, opsets)
     notes = [Note("renamed-node", name, "the name is used by an earlier node too") for name in flat.renamed]
     nodes = flat.nodes
@@ -64,7 +65,7 @@ def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
         oracle=OnnxOracle(flat.attribute_bytes, opsets, proto.ir_version),
         file=file,
         encoded=flat.attribute_bytes,
-        source=facts_of(proto),
+        source=source,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping, Sequence
 
 from onnx import NodeProto
 
@@ -11,16 +12,23 @@ _TORCH = "pkg.torch.onnx.name_scopes"
 _PARAMETER = re.compile(r"(?P<module>[\w.]+)\.(weight|bias)")
 
 
-def scope_of(node: NodeProto) -> str:
+def scope_of(node: NodeProto, modules: Mapping[str, Sequence[str]] | None = None) -> str:
     """The module path of torch, a Keras layer's path, or "" where the file does not say.
 
     A convolution that an exporter fused with its normalization carries the scope of the latter;
-    the name of its weight, where that is a real parameter's, tells better.
+    the module of its weight tells better: by ``modules``, which are those that share each stored tensor, else by the
+    weight's name, where that is a real parameter's.
     """
+    of_weight = next((modules[name] for name in node.input if name in modules), ()) if modules else ()
+    scope = _recorded(node, by_name=not of_weight)
+    return scope if not of_weight or scope in of_weight else of_weight[0]
+
+
+def _recorded(node: NodeProto, *, by_name: bool) -> str:
     recorded = next((prop.value for prop in node.metadata_props if prop.key == _TORCH), None)
     if recorded is None:
         return _from_name(node.name)
-    for name in node.input[1:]:
+    for name in node.input[1:] if by_name else ():
         parameter = _PARAMETER.fullmatch(name)
         if parameter:
             return parameter["module"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 
@@ -24,7 +24,16 @@ class SourceParameter:
     @property
     def module(self) -> str:
         """The module or layer that holds it."""
-        return self.name.rpartition("/" if "/" in self.name else ".")[0]
+        return outer(self.name)
+
+
+def outer(name: str) -> str:
+    """The module around a module or a parameter, "" for the model itself.
+
+    >>> outer("encoder.layers.0"), outer("mlp/fc1/kernel"), outer("fc")
+    ('encoder.layers', 'mlp/fc1', '')
+    """
+    return name.rpartition("/" if "/" in name else ".")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +56,71 @@ class SourceFacts:
     modules: tuple[SourceModule, ...]
     buffers: tuple[SourceParameter, ...] = ()
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Elements of all parameters, shared ones once."""
+        return sum(each.size for each in self.parameters if not each.shared_with)
+
+    @property
+    def trainable(self) -> int:
+        """Those of them that train."""
+        return sum(each.size for each in self.parameters if not each.shared_with and each.trainable)
+
+    def modules_of(self) -> dict[str, tuple[str, ...]]:
+        """By stored tensor the modules that hold what it is mostly made of, the first name's first."""
+        names = self._names()
+        return {
+            stored: tuple(outer(name) for name in names.get(made_of[0], made_of[:1]))
+            for stored, made_of in self.origins.items()
+            if made_of
+        }
+
+    def frozen(self) -> frozenset[str]:
+        """The stored tensors that are made of nothing that trains."""
+        training = {each.shared_with or each.name for each in self.parameters if each.trainable}
+        first = self._first()
+        return frozenset(
+            stored
+            for stored, made_of in self.origins.items()
+            if not any(first.get(name, name) in training for name in made_of)
+        )
+
+    def _first(self) -> dict[str, str]:
+        """The name that each parameter was met under first."""
+        return {each.name: each.shared_with or each.name for each in (*self.parameters, *self.buffers)}
+
+    def _names(self) -> dict[str, list[str]]:
+        """By each name all names of the same tensor, the first one first."""
+        same: dict[str, list[str]] = {}
+        for name, first in self._first().items():
+            same.setdefault(first, []).append(name)
+        return {name: same[first] for name, first in self._first().items()}
+
+
+class Ledger:
+    """Counts every parameter of a source once, at the first operator that has a tensor of it."""
+
+    def __init__(self, facts: SourceFacts) -> None:
+        self._facts = facts
+        self._first = {each.name: each.shared_with or each.name for each in facts.parameters}
+        self._left = {each.name: each for each in facts.parameters if not each.shared_with}
+        named = {self._first.get(name, name) for made_of in facts.origins.values() for name in made_of}
+        self._complete = set(self._left) <= named
+
+    def home(self, stored: Iterable[str]) -> str | None:
+        """The module that the tensors are of, None where nobody knows."""
+        made_of = (self._facts.origins.get(name) for name in stored)
+        return next((outer(names[0]) for names in made_of if names), None)
+
+    def taken(self, stored: Iterable[str], home: str | None) -> int | None:
+        """Elements of parameters of that module, not counted yet, that the tensors are made of.
+
+        None where that is not known; 0 where every parameter is known to be in other tensors.
+        """
+        made_of = [name for each in stored for name in self._facts.origins.get(each, ())]
+        if not made_of:
+            return 0 if self._complete else None
+        names = dict.fromkeys(self._first.get(name, name) for name in made_of)
+        mine = [name for name in names if name in self._left and outer(name) == home]
+        return sum(self._left.pop(name).size for name in mine)

@@ -52,7 +52,8 @@ def training_flops(
         UsageError: a frozen pattern that matches nothing with weights.
     """
     _check_matched(graph, weights, frozen)
-    trained = {node.id: set(_trained(node, weights[node.id], frozen)) for node in graph}
+    fixed = graph.source.frozen() if graph.source else frozenset()
+    trained = {node.id: set(_trained(node, weights[node.id], frozen, fixed)) for node in graph}
     reached = _reached(graph, found, trained)
     return {node.id: _spent(node, works[node.id], found, reached | trained[node.id]) for node in graph}
 
@@ -77,9 +78,14 @@ def _names(node: OpNode, weight: WeightLike) -> tuple[str, ...]:
     return weight.tensor, weight.source, node.id, node.scope
 
 
-def _trained(node: OpNode, weights: Sequence[WeightLike], frozen: Sequence[str]) -> Iterator[str]:
+def _trained(
+    node: OpNode, weights: Sequence[WeightLike], frozen: Sequence[str], fixed: frozenset[str]
+) -> Iterator[str]:
+    """The weights that neither a pattern nor the live model itself has frozen."""
     for weight in weights:
-        stopped = any(fnmatchcase(name, pattern) for pattern in frozen for name in _names(node, weight))
+        stopped = weight.source in fixed or any(
+            fnmatchcase(name, pattern) for pattern in frozen for name in _names(node, weight)
+        )
         if weight.role in PARAMETER_ROLES and not stopped:
             yield weight.tensor
 
