@@ -15,6 +15,7 @@ from nnea_graph.render.text_findings import conventions, failures, findings
 from nnea_graph.render.text_layers import layers
 from nnea_graph.render.text_model import header
 from nnea_graph.render.text_pathways import pathways
+from nnea_graph.render.text_quantization import quantization
 from nnea_graph.render.text_sensitivity import sensitivity
 from nnea_graph.render.text_totals import cost, metrics
 from nnea_graph.render.text_validation import validation
@@ -29,6 +30,7 @@ _SECTIONS = (
     layers,
     activity,
     sensitivity,
+    quantization,
     pathways,
     validation,
     channels,

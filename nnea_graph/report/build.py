@@ -28,6 +28,8 @@ from nnea_graph.report.findings import findings_of
 from nnea_graph.report.formula import exact, note, short
 from nnea_graph.report.layers import layers_of
 from nnea_graph.report.pathways import channel_coverage, pathways_of
+from nnea_graph.report.quantization import model_quantization, with_quantization
+from nnea_graph.report.quantization_findings import quantization_findings
 from nnea_graph.report.sensitivity import model_sensitivity, with_sensitivity
 from nnea_graph.report.sensitivity_findings import sensitivity_findings
 from nnea_graph.report.statistics import NO_STATISTICS, statistic_totals
@@ -38,10 +40,11 @@ _DEPENDENCIES = ("networkx", "numpy", "onnx")
 def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) -> schema.Report:
     """Describe everything that the passes have found."""
     dims = fact(graph, DIMS)
-    layers = with_sensitivity(graph, layers_of(graph))
+    layers = with_quantization(graph, with_sensitivity(graph, layers_of(graph)))
     nodes = [_node(graph, node) for node in graph]
     totals, paths = _totals(graph, layers), pathways_of(graph)
-    sensitivity = model_sensitivity(graph, layers)
+    sensitivity, quantization = model_sensitivity(graph, layers), model_quantization(graph)
+    measured = [*sensitivity_findings(sensitivity, layers), *quantization_findings(quantization, layers)]
     return schema.Report(
         schema_version=schema.SCHEMA_VERSION,
         tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
@@ -57,12 +60,11 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         branches=_branches(graph, layers),
         channels=channel_coverage(graph),
         pathways=paths,
-        findings=findings_of(
-            graph, totals, layers, nodes, results, more=sensitivity_findings(sensitivity, layers)
-        ),
+        findings=findings_of(graph, totals, layers, nodes, results, more=measured),
         passes=[schema.PassRun(each.name, each.status, each.reason) for each in results],
         data=_data(fact(graph, ACTIVATIONS)),
         sensitivity=sensitivity,
+        quantization=quantization,
     )
 
 

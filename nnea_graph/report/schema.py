@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnea_graph.report.doc import doc
+from nnea_graph.report.quantization_schema import LayerQuantization, ModelQuantization
 from nnea_graph.report.schema_paths import ChannelCoverage, ChannelFlow, Pathways
 from nnea_graph.report.sensitivity_schema import LayerSensitivity, ModelSensitivity
 
@@ -158,6 +159,10 @@ class Layer:
     sensitivity: LayerSensitivity | None = field(
         default=None,
         metadata=doc("what the output loses without its weights; null where the pass did not run"),
+    )
+    quantization: LayerQuantization | None = field(
+        default=None,
+        metadata=doc("what its weights in few bits lose; null where the pass did not run"),
     )
 
 
@@ -326,4 +331,7 @@ class Report:
     data: Data | None = field(metadata=doc("what the model was run on, null where no pass runs it"))
     sensitivity: ModelSensitivity | None = field(
         default=None, metadata=doc("measured with weights set to zero, null where the pass did not run")
+    )
+    quantization: ModelQuantization | None = field(
+        default=None, metadata=doc("measured with weights in few bits, null where the pass did not run")
     )

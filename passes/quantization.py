@@ -1,0 +1,221 @@
+"""Measures what weights in int8, int4 and float16 lose: in themselves, and in the output by running the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.channels.roundable import roundable
+from nnea_graph.engine import Pass
+from nnea_graph.errors import DataError, RunError, UsageError
+from nnea_graph.graph import Constant, Key, ModelGraph
+from nnea_graph.graph.dtypes import storage
+from nnea_graph.inference.constant_values import loaded
+from nnea_graph.passes.activations import (
+    ACTIVATIONS,
+    fitting_batch,
+    limits_apart,
+    made_up,
+    synthetic_samples,
+)
+from nnea_graph.passes.constants import WEIGHTS
+from nnea_graph.passes.cost import COST, MODEL_COST
+from nnea_graph.passes.memory import MEMORY
+from nnea_graph.passes.shape_inference import DIMS, SHAPES
+from nnea_graph.runtime.batch import Data
+from nnea_graph.runtime.clock import Clock
+from nnea_graph.stats.change import Change, Comparison
+from nnea_graph.stats.roundable import Roundable
+from nnea_graph.stats.rounding import FORMATS, Format, distance, matrix_shape, rounded
+from nnea_graph.stats.spread import Spread, spread
+
+if TYPE_CHECKING:
+    from nnea_graph.runtime.rounded_runs import KeptFloat, RoundedRun, RoundedRuns
+
+
+@dataclass(frozen=True, slots=True)
+class RoundedWeights:
+    """A layer's weights in a format: how far they move, and what they take with their scales."""
+
+    form: Format
+    change: Change
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerQuantization:
+    """``weights`` are by format; ``outputs``, by the format's name, what the model loses with this layer alone in it.
+
+    ``reason`` says why there is nothing, ``not_run`` why nothing was measured at the output.
+    """
+
+    spread: Spread | None = None
+    bytes: int = 0
+    weights: tuple[RoundedWeights, ...] = ()
+    outputs: Mapping[str, RoundedRun] = field(default_factory=dict)
+    reason: str = ""
+    not_run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuantization:
+    """What all layers together lose by format, and which must stay in floats; ``not_run`` says why it is not known.
+
+    ``samples`` of ``offered`` (None: not known) were used. ``unaltered`` compares the model with itself.
+    ``measured`` of the ``planned`` runs fitted into the time.
+    """
+
+    source: str
+    synthetic: bool
+    limit: float
+    samples: int = 0
+    offered: int | None = None
+    unaltered: Change = field(default_factory=lambda: Change(None, None, None, None))
+    loss_of: str = "relative_l2"
+    planned: int = 0
+    measured: int = 0
+    whole: Mapping[str, RoundedRun] = field(default_factory=dict)
+    kept: tuple[KeptFloat, ...] = ()
+    not_run: str = ""
+
+
+QUANTIZATION = Key[LayerQuantization]("quantization")
+MODEL_QUANTIZATION = Key[ModelQuantization]("model_quantization")
+
+
+@dataclass(frozen=True)
+class QuantizationPass(Pass):
+    """Rounds weights as onnxruntime's tools do, and runs the data with all layers and with each alone rounded.
+
+    ``seconds`` bound the running: what does not fit is left out, the most telling comes first. ``loss`` is what
+    quantization may cost: points of accuracy (0.01 is one point) with labels, else the share of samples whose
+    class changes, else relative L2. Activations stay as they are: this is what the weights lose.
+    """
+
+    name = "quantization"
+    requires = (DIMS, SHAPES, WEIGHTS, MEMORY, COST, MODEL_COST, ACTIVATIONS)
+    provides = (QUANTIZATION, MODEL_QUANTIZATION)
+    default = False
+    runs_model = True
+
+    data: Data | None = None
+    batch_size: int = 8
+    seed: int = 0
+    seconds: float = 60.0
+    loss: float = 0.01
+    peak_bytes: int = 4 << 30
+    progress: Callable[[str], None] | None = None
+
+    def run(self, graph: ModelGraph) -> None:
+        """Round every weight once, then run as far as the model and the time allow."""
+        for name, value in (("seconds", self.seconds), ("loss", self.loss)):
+            if not value > 0:
+                raise UsageError(f"-p: option '{name}' of pass 'quantization' is above 0, not {value}")
+        layers: dict[str, Roundable] = {}
+        for node in graph:
+            macs = graph[node, COST].work.count("macs")
+            weights = graph[node, WEIGHTS]
+            found = roundable(graph[SHAPES], node, weights, macs)
+            graph[node, QUANTIZATION] = weights_rounded(found)
+            if isinstance(found, Roundable) and not graph[node, QUANTIZATION].reason:
+                layers[node.id] = found
+        model, runs = self._measured(graph, layers)
+        graph[MODEL_QUANTIZATION] = model
+        for name in layers:
+            node = graph.node(name)
+            outputs = runs.alone.get(name, {}) if runs else {}
+            graph[node, QUANTIZATION] = replace(
+                graph[node, QUANTIZATION], outputs=outputs, not_run=model.not_run
+            )
+
+    def _measured(
+        self, graph: ModelGraph, layers: dict[str, Roundable]
+    ) -> tuple[ModelQuantization, RoundedRuns | None]:
+        from nnea_graph.runtime.altered import ALTERABLE, AlteredSession  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.rerun import Bounds, Rerun  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.rounded_runs import RoundedRuns  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
+
+        activations, clock = graph[ACTIVATIONS], Clock(self.seconds)
+        nothing = ModelQuantization(activations.source, activations.synthetic, self.loss)
+        constants = {part.slot: part.constant for each in layers.values() for part in each.parts}
+        foreign = {each.dtype.name for each in constants.values()} - ALTERABLE
+        reason = activations.not_run or _nothing_to_run(layers, foreign)
+        if reason:
+            return replace(nothing, not_run=reason), None
+        settings = Settings(apart=limits_apart(graph, self.peak_bytes, self.seconds, _GROWTH))
+        try:
+            data = self.data or made_up(graph, synthetic_samples(graph), self.seed)
+            with closing(AlteredSession(graph, constants, settings)) as session:
+                bounds = Bounds(self.seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
+                rerun = Rerun(session, data, fitting_batch(graph, self.batch_size, self.peak_bytes), bounds)
+                runs = RoundedRuns(layers, session, rerun, clock, self.loss, self.progress)
+                return _described(nothing, runs, runs.measure()), runs
+        except (RunError, DataError) as error:
+            if isinstance(error, DataError) and self.data is not None:
+                raise
+            return replace(nothing, not_run=str(error)), None
+
+
+_FIRST_SHARE = 0.05
+"""Of the time, at most, for the first run of the samples."""
+_GROWTH = 5
+"""How often a process may hold a weight: mapped, packed, folded into another one, and rounded twice."""
+
+
+def _nothing_to_run(layers: Mapping[str, Roundable], foreign: set[str]) -> str:
+    if not layers:
+        return "no layer has weights that a quantizer takes"
+    return f"weights of type {min(foreign)} cannot be altered here" if foreign else ""
+
+
+def _described(nothing: ModelQuantization, runs: RoundedRuns, not_run: str) -> ModelQuantization:
+    if not_run:
+        return replace(nothing, not_run=not_run)
+    return replace(
+        nothing,
+        samples=runs.rerun.samples,
+        offered=runs.rerun.total,
+        unaltered=runs.unaltered,
+        loss_of=runs.loss_of,
+        planned=runs.planned,
+        measured=runs.measured,
+        whole=runs.whole,
+        kept=tuple(runs.kept),
+    )
+
+
+# Weights alone
+
+
+def weights_rounded(found: Roundable | str) -> LayerQuantization:
+    """A layer's weights in every format, read once; its largest weight says how they are spread."""
+    if isinstance(found, str):
+        return LayerQuantization(reason=found)
+    sums = {form: Comparison(()) for form in FORMATS}
+    spreads: list[Spread] = []
+    for part in found.parts:
+        values = _values(part.constant)
+        if not np.isfinite(values).all():
+            return LayerQuantization(reason="it has NaN or infinite weights")
+        spreads.append(spread(values))
+        for form, comparison in sums.items():
+            comparison.merge(distance(values, rounded(values, part.out_axis, form)))
+    weights = tuple(RoundedWeights(form, sums[form].change(), _bytes(found, form)) for form in FORMATS)
+    stored = sum(part.constant.dtype.nbytes(part.constant.size) for part in found.parts)
+    return LayerQuantization(max(spreads, key=lambda each: each.count), stored, weights)
+
+
+def _values(constant: Constant) -> NDArray[Any]:
+    """In the type in which they are stored, where numpy has it: scales are of that type too."""
+    wanted = storage(constant.dtype) if constant.dtype.name == "float16" else None
+    return np.ascontiguousarray(loaded(constant).array(), wanted)
+
+
+def _bytes(found: Roundable, form: Format) -> int:
+    return sum(form.bytes(*matrix_shape(part.constant.shape, part.out_axis)) for part in found.parts)
