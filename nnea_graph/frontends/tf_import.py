@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -16,6 +17,12 @@ _SILENCE = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 """Read when TensorFlow is loaded; oneDNN announces itself, and rounds in another order from run to run."""
 
 _LONGEST = 400
+_ADDED = re.compile(
+    r"\{\{.*?\}\} ?|"  # where in the graph
+    r" ?\[Op:.*|"  # the operator again
+    r" ?(Full object )?config[:=] ?\{.*|"  # of the whole model
+    r" If you trust the source of the artifact.*"  # loads it without being safe, which is not on offer here
+)
 
 
 def imported(module: str, what: str) -> ModuleType:
@@ -46,12 +53,12 @@ def explained(what: str) -> Iterator[None]:
 
 
 def _reason(message: str) -> str:
-    """The first sentences, without the lists of arguments and nodes that TensorFlow adds."""
+    """The first sentences, without the nodes, arguments and configurations that TensorFlow and Keras add."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     kept: list[str] = []
     for line in lines:
         if kept and line.startswith(("Arguments received", "Call arguments", "[[", "Stack trace", "File ")):
             break
         kept.append(line)
-    text = " ".join(" ".join(kept).split())
+    text = _ADDED.sub("", " ".join(" ".join(kept).split())).rstrip(". ")
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

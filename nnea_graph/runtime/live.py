@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnea_graph.errors import naming
 from nnea_graph.frontends.converted import Converted, Example, InputSpec
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.frontends.sources import (
@@ -104,8 +105,11 @@ class LiveModel:
         if input_shapes:
             return made_up(input_shapes)
         frontend = self._found.frontend
-        names = frontend.input_names(self._found.value) if frontend is not None else {}
-        return example_of(data, names, preprocess) if data is not None and names else None
+        if data is None or frontend is None:
+            return None  # a file is not read twice where nobody needs the names
+        with naming(self._found.name):
+            names = frontend.input_names(self._found.value)
+        return example_of(data, names, preprocess) if names else None
 
 
 def _kind(example: Example | None) -> Hashable:
