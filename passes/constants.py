@@ -10,7 +10,7 @@ import numpy as np
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
 from nnea_graph.graph.dtypes import BY_NAME
-from nnea_graph.graph.source import Ledger
+from nnea_graph.graph.source import Ledger, outer
 from nnea_graph.inference.constant_values import DerivedPayload, UnpackedPayload
 from nnea_graph.inference.found import Inference, call_of
 from nnea_graph.ops.call import UnknownFactError
@@ -97,21 +97,24 @@ class _Counter:
         if isinstance(constant.payload, UnpackedPayload):
             # A packed weight holds more numbers than its stored tensor has elements.
             leaves = {source: max(leaves[source], constant.size)}
-        parameters = self._of_source(node, leaves)
+        parameters = self._of_source(node, leaves, constant.size)
         if parameters is None:
             parameters = self._taken(leaves, constant.size)
-        owner = self._owner.setdefault(source, node.id)
+        owner = self._owner.setdefault(self._same(leaves) or source, node.id)
         tied = "" if parameters or owner == node.id else owner
         return Weight(tensor, role, constant, source, parameters, tied)
 
-    def _of_source(self, node: OpNode, leaves: Leaves) -> int | None:
+    def _same(self, leaves: Leaves) -> str | None:
+        """What the live model calls the tensor, which an exporter may have stored turned and as it is."""
+        return self._ledger.main(leaves) if self._ledger else None
+
+    def _of_source(self, node: OpNode, leaves: Leaves, wanted: int) -> int | None:
         """Parameters as the live model counts them; None where that is not known."""
         if self._ledger is None:
             return None
-        home = self._ledger.home(leaves)
-        if home is not None:
-            home = self._homes.setdefault(node.id, home)
-        return self._ledger.taken(leaves, home)
+        main = self._ledger.main(leaves)
+        home = "" if main is None else self._homes.setdefault(node.id, outer(main))
+        return self._ledger.taken(leaves, home, wanted)
 
     def _taken(self, leaves: Leaves, wanted: int) -> int:
         """How many numbers of the leaves nobody has counted yet, at most as many as wanted."""

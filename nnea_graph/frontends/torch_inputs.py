@@ -185,7 +185,12 @@ def tensors_like(call: Call, arrays: Sequence[np.ndarray[Any, Any]]) -> Call:
     first = next((tensor for tensor in call.tensors), None)
     device = first.device if first is not None else torch.device("cpu")
     replaced: dict[int, torch.Tensor] = {
-        id(tensor): torch.from_numpy(np.array(next(waiting))).to(device=device, dtype=tensor.dtype)
+        id(tensor): torch.from_numpy(_known(next(waiting))).to(device=device, dtype=tensor.dtype)
         for tensor in call.tensors
     }
     return call.replaced(lambda tensor: replaced[id(tensor)])
+
+
+def _known(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy in a type that torch takes: numpy's bfloat16 is none."""
+    return np.array(array, np.float32 if array.dtype.name == "bfloat16" else array.dtype)

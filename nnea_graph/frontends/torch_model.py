@@ -20,6 +20,7 @@ from nnea_graph.frontends.torch_facts import module_facts, program_facts
 from nnea_graph.frontends.torch_inputs import Call, call_of, described, forward_names, tensors_like
 from nnea_graph.frontends.torch_probing import exported, values_of
 from nnea_graph.frontends.torch_pt2 import load_pt2
+from nnea_graph.graph.dtypes import BY_NAME, storage
 from nnea_graph.graph.model import Note
 from nnea_graph.graph.source import SourceFacts
 
@@ -179,7 +180,17 @@ def _by_name(proto: ModelProto, call: Call) -> Arrays | None:
     tensors = call.tensors
     if len(names) != len(tensors):
         return None
-    return {name: tensor.detach().cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
+    return {name: _array(tensor) for name, tensor in zip(names, tensors, strict=True)}
+
+
+def _array(tensor: torch.Tensor) -> NDArray[Any]:
+    """Also of bfloat16, which torch hands to nobody."""
+    import torch  # noqa: PLC0415 - takes a second to import
+
+    tensor = tensor.detach().cpu().contiguous()
+    narrow = tensor.dtype == torch.bfloat16
+    array: NDArray[Any] = (tensor.view(torch.int16) if narrow else tensor).numpy()
+    return array.view(storage(BY_NAME["bfloat16"])) if narrow else array
 
 
 def _reference(module: Any, call: Call) -> Callable[[Arrays], Sequence[NDArray[Any]]]:

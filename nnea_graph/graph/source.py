@@ -104,23 +104,26 @@ class Ledger:
     def __init__(self, facts: SourceFacts) -> None:
         self._facts = facts
         self._first = {each.name: each.shared_with or each.name for each in facts.parameters}
-        self._left = {each.name: each for each in facts.parameters if not each.shared_with}
+        self._left = {each.name: each.size for each in facts.parameters if not each.shared_with}
         named = {self._first.get(name, name) for made_of in facts.origins.values() for name in made_of}
         self._complete = set(self._left) <= named
 
-    def home(self, stored: Iterable[str]) -> str | None:
-        """The module that the tensors are of, None where nobody knows."""
+    def main(self, stored: Iterable[str]) -> str | None:
+        """The parameter or buffer that the tensors are mostly made of, None where nobody knows."""
         made_of = (self._facts.origins.get(name) for name in stored)
-        return next((outer(names[0]) for names in made_of if names), None)
+        return next((self._first.get(names[0], names[0]) for names in made_of if names), None)
 
-    def taken(self, stored: Iterable[str], home: str | None) -> int | None:
-        """Elements of parameters of that module, not counted yet, that the tensors are made of.
+    def taken(self, stored: Iterable[str], home: str, wanted: int) -> int | None:
+        """Elements of parameters of the module ``home`` in the tensors, at most as many as wanted and not counted yet.
 
         None where that is not known; 0 where every parameter is known to be in other tensors.
         """
         made_of = [name for each in stored for name in self._facts.origins.get(each, ())]
         if not made_of:
             return 0 if self._complete else None
-        names = dict.fromkeys(self._first.get(name, name) for name in made_of)
-        mine = [name for name in names if name in self._left and outer(name) == home]
-        return sum(self._left.pop(name).size for name in mine)
+        taken = 0
+        for name in dict.fromkeys(self._first.get(name, name) for name in made_of):
+            share = min(self._left.get(name, 0), wanted - taken) if outer(name) == home else 0
+            self._left[name] = self._left.get(name, 0) - share
+            taken += share
+        return taken
