@@ -76,10 +76,11 @@ class Fitting:
         size = max(1, BLOCK_BYTES // (8 * form.groups * (form.columns + 2 * form.outputs)))
         for start in range(0, len(chosen), size):
             block = chosen[start : start + size]
-            wanted = channels_of(form, before, block)
-            lacking = wanted - channels_of(form, now, block)
-            self._grams[part].add(form.rows(x, block), self._behind(lacking))
-            self._signal += float(np.square(wanted).sum()) if part else 0.0
+            with np.errstate(invalid="ignore", over="ignore"):  # ``fit`` looks at what came out
+                wanted = channels_of(form, before, block)
+                lacking = wanted - channels_of(form, now, block)
+                self._grams[part].add(form.rows(x, block), self._behind(lacking))
+                self._signal += float(np.square(wanted).sum()) if part else 0.0
 
     def _chosen(self, count: int) -> Indices:
         if count <= self._rows:

@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.ops.roles import Role, declared_role
-from nnea_graph.rewrite.refitting.layers import Layer
+from nnea_graph.rewrite.refitting.layers import Layer, layers_of
 
 
 def constants_of(graph: ModelGraph) -> set[str]:
@@ -28,17 +28,33 @@ def downstream(graph: ModelGraph, tensors: Collection[str], constants: Collectio
     return found
 
 
-def affected(graph: ModelGraph, pruned: Collection[str]) -> Iterator[OpNode]:
-    """The operators with constant weights that read what has lost channels, or what is computed of it."""
-    constants = constants_of(graph)
-    changed = downstream(graph, pruned, constants)
-    for node in graph:
-        weighs = any(
+def weighing(graph: ModelGraph, constants: Collection[str]) -> list[OpNode]:
+    """The operators that read constant weights, and something else."""
+    return [
+        node
+        for node in graph
+        if any(name not in constants for name in node.inputs if name)
+        and any(
             name in constants and declared_role(node.op_type, node.domain, place) is Role.WEIGHT
             for place, name in enumerate(node.inputs)
         )
-        if weighs and any(name in changed for name in node.inputs):
-            yield node
+    ]
+
+
+def affected(graph: ModelGraph, pruned: Collection[str]) -> dict[str, Layer | str]:
+    """By id, the layers that read what has lost channels, or what is computed of it; a text says why one is none.
+
+    So is a layer at a sum with something of that kind: it can make up for it.
+    """
+    constants = constants_of(graph)
+    changed = downstream(graph, pruned, constants)
+    nodes = {node.id: node for node in weighing(graph, constants)}
+    return {
+        name: layer
+        for name, layer in layers_of(graph, nodes.values()).items()
+        if any(tensor in changed for tensor in nodes[name].inputs)
+        or (isinstance(layer, Layer) and layer.target.other in changed)
+    }
 
 
 def stages(graph: ModelGraph, layers: Sequence[Layer], most_bytes: int) -> list[list[Layer]]:

@@ -16,7 +16,7 @@ from nnea_graph.frontends.read_onnx import OnnxFile
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.report.schema_pruning import RefitLayer
 from nnea_graph.rewrite.refitting.fitting import Fit, Fitting, Kept
-from nnea_graph.rewrite.refitting.layers import Layer, layers_of
+from nnea_graph.rewrite.refitting.layers import Layer
 from nnea_graph.rewrite.refitting.options import RefitOptions
 from nnea_graph.rewrite.refitting.order import affected, stages
 from nnea_graph.rewrite.refitting.stored import stored_names, with_values
@@ -64,9 +64,8 @@ def refit(  # noqa: PLR0913, PLR0917 - two models, what joins them, data, two op
         DataError: the data cannot be read.
     """
     graph = graph_of(OnnxFile.from_proto(pruned), Limits())
-    nodes = list(affected(graph, {name for name, _ in kept}))
     options = options or RefitOptions()
-    found = layers_of(graph, nodes)
+    found = affected(graph, {name for name, _ in kept})
     stored = stored_names(pruned)
     reasons = {
         name: layer if isinstance(layer, str) else _reason(layer, original, stored, options)
@@ -79,7 +78,7 @@ def refit(  # noqa: PLR0913, PLR0917 - two models, what joins them, data, two op
             if progress:
                 progress(layer.node.id, len(run.fits), len(layers))
         run.solve(stage)
-    return run.result(nodes, reasons)
+    return run.result([graph.node(name) for name in found], reasons)
 
 
 def _reason(layer: Layer, original: ModelGraph, stored: set[str], options: RefitOptions) -> str:
