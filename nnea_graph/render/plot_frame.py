@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import matplotlib as mpl
@@ -48,6 +48,7 @@ _STYLE: dict[str, Any] = {
     "svg.hashsalt": "nnea-graph",
     "svg.fonttype": "path",
 }
+_STEPS = (1, 2, 2.5, 5, 10)
 _ZEROS = re.compile(r"\.0+(?= |$)")
 _WIDTH = 9.0
 _HEADING = 90
@@ -81,11 +82,13 @@ def new_plot(page: Page, head: str, size: tuple[float, float] | None, height: fl
 def subject(page: Page) -> str:
     """The model and the data."""
     report = page.report
-    model = shown(shorten(inert(report.model.path), 40)) or "model in memory"
+    model = "model in memory" if report.model.path == "<memory>" else shown(inert(report.model.path))
+    model = shorten(model, 40)
     data = report.data
     if data is None or data.not_run or report.totals.statistics_of != "importance":
         return f"{model} · weights alone, no real data"
-    return shorten(f"{model} · {data.samples:,} samples of {shown(inert(data.source))}", _HEADING)
+    source = shown(inert(PurePath(data.source).name))
+    return shorten(f"{model} · {data.samples:,} samples of {source}", _HEADING)
 
 
 def of_what(page: Page) -> str:
@@ -102,7 +105,9 @@ def shown(name: str) -> str:
 def short_names(names: Sequence[str], width: int = _NAME) -> list[str]:
     """Each in at most so many letters, different ones staying different; short ones stay as they are."""
     long = [name for name in names if len(name) > width]
-    shorter = iter(shorten_all(long, width))
+    found = shorten_all(long, width)
+    plain = [name.replace("….", "…") for name in found]
+    shorter = iter(plain if len(set(plain)) == len(set(found)) else found)
     return [shown(next(shorter) if len(name) > width else name) for name in names]
 
 
@@ -113,13 +118,13 @@ def layer_name(page: Page, node_id: str, width: int = _NAME) -> str:
 
 def per_cent_axis(axis: Any, ticks: int = 5) -> None:
     """Shares as per cent."""
-    axis.set_major_locator(MaxNLocator(ticks))
+    axis.set_major_locator(MaxNLocator(ticks, steps=_STEPS))
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
 
 
 def count_axis(axis: Any, ticks: int = 4) -> None:
     """Counts with K, M, G."""
-    axis.set_major_locator(MaxNLocator(ticks, integer=True))
+    axis.set_major_locator(MaxNLocator(ticks, integer=True, steps=_STEPS))
     axis.set_major_formatter(FuncFormatter(lambda number, _: _ZEROS.sub("", amount(number))))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.ticker import LogLocator
 
 from nnea_graph.render.page import Page
@@ -41,8 +42,10 @@ Size = tuple[float, float] | None
 
 _FEW = 7
 """Curves that have a colour each and a name in the legend."""
+_THIN = 40
+"""Curves above which they are drawn thin."""
 _COLOURS = (BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK)
-_DECADES = 8
+_DECADES = 10
 """Powers of ten below the largest number that are drawn; smaller numbers lie at the edge."""
 
 
@@ -104,12 +107,14 @@ def comparison(page: Page, size: Size) -> Plot:
         only_words(plot, "the model has no layers")
         return plot
     panels = plot.subplots(1, len(_PANELS), sharey=True, squeeze=False)[0]
+    unknown = False
     for axes, (title, color, value, scale) in zip(panels, _PANELS, strict=True):
         values = [value(row) for row in rows]
         places = range(len(rows))
         known = [(place, number) for place, number in zip(places, values, strict=True) if number is not None]
         bars(axes, [place for place, _ in known], [number for _, number in known], _bar(len(rows)), color)
         missing_mark(axes, [place for place, number in zip(places, values, strict=True) if number is None])
+        unknown |= None in values
         scale(axes.xaxis)
         axes.set_xlim(left=0)
         axes.set_title(title)
@@ -118,9 +123,8 @@ def comparison(page: Page, size: Size) -> Plot:
     for axes in panels[1:]:
         axes.tick_params(axis="y", length=0)
     what = of_what(page)
-    plot.supxlabel(
-        f"utilization exp(H)/n and redundancy 1 − H/ln n of {what};  × not known", fontsize=8, color=GREY
-    )
+    note = f"utilization exp(H)/n and redundancy 1 − H/ln n of {what}{'; × not known' if unknown else ''}"
+    plot.supxlabel(note, fontsize=8, color=GREY)
     return plot
 
 
@@ -176,13 +180,21 @@ def cumulative(page: Page, size: Size) -> Plot:
 def _many_curves(plot: Plot, axes: Axes, page: Page, rows: Sequence[Row]) -> None:
     """Coloured by depth; the most and the least even one by name."""
     shares = [place / 100 for place in range(101)]
-    norm, colours = Normalize(1, len(rows)), mpl.colormaps[MAP]
+    norm, colours = Normalize(1, len(rows)), _darker()
     curves = [list(zip(shares, row.curve or (), strict=True)) for row in rows]
     shades = [colours(norm(place)) for place in range(1, len(rows) + 1)]
-    axes.add_collection(LineCollection(curves, colors=shades, linewidths=0.7, alpha=0.7))
+    thick = 0.7 if len(rows) > _THIN else 1.2
+    axes.add_collection(LineCollection(curves, colors=shades, linewidths=thick, alpha=0.8))
     names = short_names([row_name(page, row) for row in rows])
     by_area = sorted(range(len(rows)), key=lambda place: sum(rows[place].curve or ()))
     for place, color, word in ((by_area[0], RED, "least even"), (by_area[-1], SKY, "most even")):
         axes.plot(shares, rows[place].curve or (), color=color, lw=1.8, label=f"{word}: {names[place]}")
-    bar = plot.colorbar(ScalarMappable(norm, MAP), ax=axes, shrink=0.8, label="layer, from input to output")
+    bar = plot.colorbar(
+        ScalarMappable(norm, colours), ax=axes, shrink=0.8, label="layer, from input to output"
+    )
     bar.outline.set_visible(False)
+
+
+def _darker() -> Colormap:
+    """Without the light end, which a white page swallows."""
+    return ListedColormap(mpl.colormaps[MAP](np.linspace(0, 0.88, 256)))

@@ -22,7 +22,8 @@ from nnea_graph.render.plot_frame import (
     short_names,
 )
 from nnea_graph.render.plot_rows import bars, height_of, name_rows
-from nnea_graph.report.plotted import Line, Stop, lines_of, rows_of
+from nnea_graph.report.plotted import rows_of
+from nnea_graph.report.plotted_paths import Line, Stop, lines_of
 from nnea_graph.report.units import small_percent
 
 Size = tuple[float, float] | None
@@ -30,7 +31,9 @@ Size = tuple[float, float] | None
 _STOPS = 14
 _NAMED = 12
 """Channels of a stop that are named one by one."""
-_NAME = 20
+_LEVEL = 6
+"""Stops that have room for level names, of so many letters, and letters of tilted ones."""
+_NAME, _TILTED = 20, 30
 
 
 def neural_pathways(page: Page, size: Size) -> Plot:
@@ -45,7 +48,7 @@ def neural_pathways(page: Page, size: Size) -> Plot:
         )
         return plot
     part = "–" if found.part_of_mass is None else small_percent(found.part_of_mass)
-    head = f"Neural pathways: the {len(lines)} best by {found.score} carry {part} of all"
+    head = f"Neural pathways: the {len(lines)} best by {found.score} carry {part} of all path mass"
     plot = new_plot(page, head, size, min(9.0, 3.2 + 0.22 * min(tall, 30)))
     axes = plot.add_subplot()
     heights = [_heights(len(stop.channels)) for stop in stops]
@@ -90,8 +93,8 @@ def _stop(axes: Axes, place: int, stop: Stop, ys: Sequence[float]) -> None:
 def _names(axes: Axes, page: Page, stops: Sequence[Stop]) -> None:
     nodes = page.nodes
     names = [page.called(stop.name) if stop.name in nodes else inert(stop.name) for stop in stops]
-    texts = short_names(names, _NAME)
-    few = len(stops) <= 6
+    few = len(stops) <= _LEVEL
+    texts = short_names(names, _NAME if few else _TILTED)
     axes.set_xticks(range(len(stops)), texts, rotation=0 if few else 30, ha="center" if few else "right")
     axes.set_yticks([])
     axes.set_xlim(-0.4, len(stops) - 0.6)

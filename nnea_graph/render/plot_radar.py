@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import cos, pi, sin
 
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from nnea_graph.errors import UsageError
 from nnea_graph.render.page import Page
@@ -16,6 +17,8 @@ from nnea_graph.report.units import percent
 Size = tuple[float, float] | None
 Values = Sequence[float | None]
 
+_NAME = 26
+
 
 def radar(page: Page, layer_idx: int, size: Size) -> Plot:
     """One layer (a negative number counts from the last one) beside the mean of all, weighted by their weights."""
@@ -23,8 +26,8 @@ def radar(page: Page, layer_idx: int, size: Size) -> Plot:
     if not -len(layers) <= layer_idx < len(layers):
         raise UsageError(f"plot_efficiency_radar: there is no layer {layer_idx}; the model has {len(layers)}")
     layer = layers[layer_idx]
-    own, name = metrics_of(page.report, layer), layer_name(page, layer.id, 40)
-    head = f"Efficiency of layer {layer_idx % len(layers)}: {name} ({layer.op_type}), of {of_what(page)}"
+    own, name = metrics_of(page.report, layer), layer_name(page, layer.id, _NAME)
+    head = f"Efficiency of layer {layer_idx % len(layers)}, {name}, by {of_what(page)}"
     plot = new_plot(page, head, size or (7.0, 5.6), 5.6)
     if own is None:
         only_words(plot, f"not known: {layer.metrics_reason or 'no weights with statistics'}")
@@ -33,7 +36,7 @@ def radar(page: Page, layer_idx: int, size: Size) -> Plot:
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.set_xlim(-1.8, 1.8)
-    axes.set_ylim(-1.3, 1.3)
+    axes.set_ylim(-1.15, 1.3)
     _web(axes)
     _polygon(
         axes, mean_efficiency(page.report), GREY, "all layers, each by its number of weights", dashed=True
@@ -45,7 +48,7 @@ def radar(page: Page, layer_idx: int, size: Size) -> Plot:
     return plot
 
 
-def _at(place: int, radius: float) -> tuple[float, float]:
+def _at(place: float, radius: float) -> tuple[float, float]:
     angle = pi / 2 - 2 * pi * place / len(EFFICIENCY)
     return radius * cos(angle), radius * sin(angle)
 
@@ -54,6 +57,18 @@ def _web(axes: Axes) -> None:
     for radius in (0.25, 0.5, 0.75, 1.0):
         ring = [_at(place, radius) for place in range(len(EFFICIENCY) + 1)]
         axes.plot(*zip(*ring, strict=True), color=PALE, lw=0.8, zorder=1)
+        x, y = _at(0.5, radius * cos(pi / len(EFFICIENCY)))  # halfway between two spokes no value lies
+        axes.text(
+            x,
+            y,
+            f"{100 * radius:.0f} %",
+            color=GREY,
+            fontsize=7,
+            ha="center",
+            va="center",
+            zorder=4,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
+        )
     for place in range(len(EFFICIENCY)):
         x, y = _at(place, 1.0)
         axes.plot([0, x], [0, y], color=PALE, lw=0.8, zorder=1)

@@ -152,9 +152,11 @@ PLOTS: Mapping[str, Callable[[Visualizer], Figure]] = {
 
 
 def plot_files(report: Report, form: str = "svg") -> tuple[dict[str, str], str]:
-    """Texts by file name in ``plots/``, and in one line why there are none, "" if there are."""
+    """Texts by file name, and in one line why there are none; a model without layers has nothing to plot."""
     if find_spec("matplotlib") is None:
         return {}, f"no plots: matplotlib is not installed: {INSTALL}"
+    if not report.layers:
+        return {}, ""
     from nnea_graph.render.plot_frame import picture  # noqa: PLC0415
 
     figures = Visualizer(report).figures()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 from itertools import accumulate, pairwise
 
-from nnea_graph.report.digest import by_module, left_out, share
+from nnea_graph.report.digest import left_out
 from nnea_graph.report.schema import Layer, Metrics, Report
 
 MOST_ROWS = 200
@@ -169,7 +167,7 @@ EFFICIENCY: Sequence[tuple[str, str]] = (
     ("utilization", "exp(H) / n"),
     ("normalized entropy", "H / ln n"),
     ("evenness", "1 − Gini"),
-    ("density", "share from 0.01 on"),
+    ("density", "share of x from 0.01 on"),
     ("needed for 90 %", "share of the weights"),
 )
 """What ``efficiency`` gives: a word, and how it is found. 1 is best."""
@@ -220,120 +218,3 @@ def static_losses(rows: Sequence[Row]) -> list[list[float | None]]:
     return [
         [None if row.curve is None else row.curve[round(100 * share)] for share in FRACTIONS] for row in rows
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """A bar: operators or layers of a kind, with their shares of the model; None is not known."""
-
-    name: str
-    macs: float | None
-    parameters: float | None
-
-
-def costs_by_operator(report: Report, most: int) -> list[Cost]:
-    """Shares of MACs and parameters by operator type, dearest first; what is left over comes last."""
-    macs: Counter[str] = Counter()
-    parameters: Counter[str] = Counter()
-    for node in report.nodes:
-        macs[node.op_type] += (node.macs or 0) if node.in_total else 0
-    for layer in report.layers:
-        parameters[layer.op_type] += layer.parameters
-    return _bars(report, macs, parameters, most)
-
-
-def costs_by_place(report: Report, most: int) -> tuple[str, list[Cost]]:
-    """The same by module of the source model where it is known, else by layer; and which of the two it is."""
-    modules = by_module(report)
-    outside = left_out(report)
-    if not modules:
-        macs = Counter({layer.id: layer.macs or 0 for layer in report.layers if layer.id not in outside})
-        parameters = Counter({layer.id: layer.parameters for layer in report.layers})
-        return "layer", _bars(report, macs, parameters, most)
-    macs = Counter({group.name: group.macs for group in modules})
-    names = sorted((group.name for group in modules), key=len, reverse=True)
-    parameters = Counter()
-    for layer in report.layers:
-        name = next((name for name in names if _lies_in(layer.scope, name)), "")
-        parameters[name] += layer.parameters
-    return "module", _bars(report, macs, parameters, most)
-
-
-def _lies_in(scope: str, module: str) -> bool:
-    dotted = scope.replace("/", ".").strip(".")
-    return dotted == module or dotted.startswith(f"{module}.")
-
-
-def _bars(report: Report, macs: Counter[str], parameters: Counter[str], most: int) -> list[Cost]:
-    names = dict.fromkeys((*macs, *parameters))  # of two alike the one that comes first
-    order = sorted(names, key=lambda name: (-macs[name], -parameters[name]))
-    kept = [name for name in order if macs[name] or parameters[name]]
-    bars = [_cost(report, name, [name], macs, parameters) for name in kept[:most]]
-    rest = kept[most:]
-    return [*bars, _cost(report, f"{len(rest):,} more", rest, macs, parameters)] if rest else bars
-
-
-def _cost(
-    report: Report, title: str, names: Sequence[str], macs: Counter[str], parameters: Counter[str]
-) -> Cost:
-    return Cost(
-        title,
-        share(sum(macs[name] for name in names), report.totals.macs),
-        share(sum(parameters[name] for name in names), report.totals.parameters),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A column of the plot of paths: an operator or an end, and the channels of it that are on paths."""
-
-    name: str
-    channels: Sequence[int]
-    skipped: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A path: its place on each stop's list of channels, None where it does not pass there, and its share."""
-
-    places: Sequence[int | None]
-    share: float
-
-
-def lines_of(report: Report, most: int) -> tuple[list[Stop], list[Line]]:
-    """The best paths on at most ``most`` stops; where there are more, the ends and every n-th between."""
-    paths = report.pathways.paths if report.pathways else ()
-    tensors = _merged([[unit.tensor for unit in path.units] for path in paths])
-    names = {unit.tensor: unit.node or unit.tensor for path in paths for unit in path.units}
-    if len(tensors) > most:
-        step = -(-(len(tensors) - 2) // (most - 2))
-        kept = [tensors[0], *tensors[1:-1][step - 1 :: step], tensors[-1]]
-    else:
-        kept = tensors
-    on = {
-        tensor: {n: u.channel for n, p in enumerate(paths) for u in p.units if u.tensor == tensor}
-        for tensor in kept
-    }
-    ordered = {tensor: sorted(set(channels.values())) for tensor, channels in on.items()}
-    places = [tensors.index(tensor) for tensor in kept]
-    skipped = [0, *(b - a - 1 for a, b in pairwise(places))]
-    stops = [Stop(names[tensor], ordered[tensor], gap) for tensor, gap in zip(kept, skipped, strict=True)]
-    lines = [
-        Line(
-            [ordered[tensor].index(on[tensor][number]) if number in on[tensor] else None for tensor in kept],
-            path.share,
-        )
-        for number, path in enumerate(paths)
-    ]
-    return stops, lines
-
-
-def _merged(sequences: Sequence[Sequence[str]]) -> list[str]:
-    """All names in an order that agrees with each sequence."""
-    after: dict[str, set[str]] = {}
-    for sequence in sequences:
-        for name in sequence:
-            after.setdefault(name, set())
-        for a, b in pairwise(sequence):
-            after[b].add(a)
-    return list(TopologicalSorter(after).static_order())
