@@ -119,7 +119,7 @@ def cli() -> None:
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for report.json, run.json and the pictures.",
+    help="Folder for report.json, run.json, the pictures and plots.",
 )
 @click.option("--path-colours", is_flag=True, help="A colour for each of the best paths in pathways.svg.")
 @click.option("--force", is_flag=True, help="Replace a report that is in the output folder.")

@@ -30,6 +30,7 @@ from nnea_graph.render.files import (
     write_whole,
 )
 from nnea_graph.render.json import json_pieces
+from nnea_graph.render.plots import PLOT_FILES, plot_files
 from nnea_graph.report.schema import Report
 from nnea_graph.runtime.live import LiveModel
 
@@ -74,7 +75,8 @@ def run_model(source: str, **options: Any) -> int:
         run_facts = _run_facts(source, started, time.perf_counter() - clock, results)
         if options["output"]:
             files = {REPORT: json_pieces(report), "run.json": [json.dumps(run_facts, indent=1), "\n"]}
-            write_folder(options["output"], files | _pictures(graph, report, options), PICTURES)
+            pictures = _pictures(graph, report, options)
+            write_folder(options["output"], files | pictures, (*PICTURES, *PLOT_FILES))
         _write(report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
@@ -84,14 +86,16 @@ def run_model(source: str, **options: Any) -> int:
 
 
 def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dict[str, Iterable[str]]:
-    """The pictures by file name; what cannot be drawn is said on stderr."""
+    """The pictures and plots by file name; what cannot be drawn is said on stderr."""
     from nnea_graph.render.pictures import picture_files  # noqa: PLC0415 - only runs with -o draw
     from nnea_graph.report.drawing import diagrams_of  # noqa: PLC0415
 
     files, missing = picture_files(diagrams_of(graph, report), accents=options["path_colours"])
-    if missing and not options["quiet"]:
-        sys.stderr.write(f"nnea-graph: {missing}\n")
-    return {name: [text] for name, text in files.items()}
+    plots, without = plot_files(report)
+    for reason in (missing, without):
+        if reason and not options["quiet"]:
+            sys.stderr.write(f"nnea-graph: {reason}\n")
+    return {name: [text] for name, text in (files | plots).items()}
 
 
 def _pass_options(graph: ModelGraph, shapes: Sequence[InputShape], options: dict[str, Any]) -> dict[str, Any]:

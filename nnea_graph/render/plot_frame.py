@@ -56,7 +56,9 @@ _NAME = 30
 
 
 class Plot(Figure):
-    """A figure that a notebook shows without pyplot."""
+    """A figure that a notebook shows without pyplot; ``empty`` where words say that there is nothing to show."""
+
+    empty = False
 
     def _repr_png_(self) -> bytes:
         picture = BytesIO()
@@ -140,6 +142,7 @@ def _power(number: float) -> str:
 
 def only_words(plot: Plot, words: str) -> None:
     """A sentence in place of a plot that has nothing to show."""
+    plot.empty = True
     axes = plot.add_subplot()
     axes.set_axis_off()
     axes.text(0.5, 0.5, words, ha="center", va="center", color=GREY, fontsize=10, wrap=True)

@@ -101,11 +101,14 @@ class Visualizer:
         return self._drawn(lambda page: cost_breakdown(page, figsize), save)
 
     def figures(self) -> dict[str, Figure]:
-        """Every plot by its name; the radar is of the layer with most parameters."""
-        return {name: draw(self) for name, draw in PLOTS.items() if name != RADAR or self._page.report.layers}
+        """By its name every plot that has something to show; the radar is of the layer with most parameters."""
+        if not self._page.report.layers:
+            return {}
+        drawn = {name: draw(self) for name, draw in PLOTS.items()}
+        return {name: figure for name, figure in drawn.items() if not getattr(figure, "empty", False)}
 
     def save_all(self, folder: str | Path, form: str = "svg") -> list[Path]:
-        """Write every plot into a folder, which is made; the paths of the files."""
+        """Write every plot that has something to show into a folder, which is made; the paths of the files."""
         paths = {name: Path(folder) / f"{name}.{form}" for name in PLOTS}
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -151,15 +154,16 @@ PLOTS: Mapping[str, Callable[[Visualizer], Figure]] = {
 """Every plot by name."""
 
 
-def plot_files(report: Report, form: str = "svg") -> tuple[dict[str, str], str]:
-    """Texts by file name, and in one line why there are none; a model without layers has nothing to plot."""
+PLOT_FILES = tuple(f"plot_{name}.svg" for name in PLOTS)
+
+
+def plot_files(report: Report) -> tuple[dict[str, str], str]:
+    """SVG texts by file name, and in one line why there are none, "" where nothing is amiss."""
     if find_spec("matplotlib") is None:
         return {}, f"no plots: matplotlib is not installed: {INSTALL}"
-    if not report.layers:
-        return {}, ""
     from nnea_graph.render.plot_frame import picture  # noqa: PLC0415
 
     figures = Visualizer(report).figures()
     return {
-        f"plots/{name}.{form}": picture(figure, form).decode("utf-8") for name, figure in figures.items()
+        f"plot_{name}.svg": picture(figure, "svg").decode("utf-8") for name, figure in figures.items()
     }, ""

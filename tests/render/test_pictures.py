@@ -21,6 +21,7 @@ from nnea_graph.api import data_options, load, report_on
 from nnea_graph.render import draw as drawing
 from nnea_graph.render.draw import draw
 from nnea_graph.render.pictures import dot_texts, picture_files
+from nnea_graph.render.plots import PLOT_FILES
 from nnea_graph.report.drawing import Diagrams, diagrams_of
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -193,9 +194,13 @@ def test_the_output_folder_gets_pictures_and_loses_those_of_an_older_report(
         "report.json",
         "run.json",
         *(f"{each}.{form}" for each in NAMES for form in ("dot", "svg")),
+        *PLOT_FILES,
     }
     assert program("run", "b.onnx", "-o", "out", "-q", "--force", "-p", "cost").code == 0
-    assert {path.name for path in out.iterdir()} == {"report.json", "run.json", "graph.dot", "graph.svg"}
+    assert {path.name for path in out.iterdir()} == {
+        *("report.json", "run.json", "graph.dot", "graph.svg"),
+        *("plot_cost_breakdown.svg", "plot_layer_comparison.svg"),  # nothing is known of the rest
+    }
     assert "b.onnx" in (out / "graph.dot").read_text(encoding="utf-8")
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 from hostile.models import model, op, tensor, typed
+from hostile.running import Program
 from matplotlib.figure import Figure
 from plotted import MODELS, large, small, static, words
 
 from nnea_graph import Visualizer, analyze
 from nnea_graph.errors import NneaError, OutputError, UsageError
 from nnea_graph.render.plot_frame import picture
-from nnea_graph.render.plots import PLOTS, RADAR, plot_files
+from nnea_graph.render.plots import PLOT_FILES, PLOTS, RADAR, plot_files
 
 METHODS = [name for name, _ in inspect.getmembers(Visualizer, inspect.isfunction) if name.startswith("plot_")]
 
@@ -80,7 +81,7 @@ def test_the_users_settings_of_matplotlib_change_nothing_and_are_not_changed() -
 
 def test_every_plot_is_written_into_a_folder(tmp_path: Path) -> None:
     written = Visualizer(static()).save_all(tmp_path / "new" / "plots", "png")
-    assert [file.name for file in written] == [f"{name}.png" for name in PLOTS]
+    assert [file.name for file in written] == [f"{name}.png" for name in PLOTS if "path" not in name]
     assert all(file.stat().st_size > 5_000 for file in written)
 
 
@@ -179,3 +180,23 @@ def test_a_layer_without_statistics_is_marked_and_not_drawn_as_nothing() -> None
     assert any(layer.metrics is None for layer in report.layers)
     assert "× not known" in words(Visualizer(report).plot_layer_comparison())
     assert "not known" not in words(Visualizer(large(12)).plot_layer_comparison())
+
+
+def test_a_run_into_a_folder_writes_plots_or_says_once_what_to_install(program: Program) -> None:
+    model_path = MODELS / "digits_mlp.onnx"
+    outcome = program("run", model_path, "-o", "out", "--format", "json")
+    assert outcome.stderr == ""
+    assert {path.name for path in (program.folder / "out").glob("plot_*")} == set(PLOT_FILES)
+    assert "weights alone" in (program.folder / "out" / "plot_layer_comparison.svg").read_text("utf-8")
+    hidden = (
+        "import sys; sys.modules['matplotlib'] = None;"
+        "from nnea_graph.cli import run_command_line;"
+        f"sys.exit(run_command_line(['run', r'{model_path}', '-o', 'none', '-p', 'cost', '--format', 'json']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", hidden], cwd=program.folder, capture_output=True, text=True, check=True
+    )
+    assert (
+        done.stderr == "nnea-graph: no plots: matplotlib is not installed: pip install 'nnea-graph[plots]'\n"
+    )
+    assert not list((program.folder / "none").glob("plot_*"))
