@@ -112,9 +112,7 @@ def resolve(
     others = [symbol for symbol in free if symbol not in batch]
 
     known = {symbol: number for symbol, number in given.items() if symbol in symbols}
-    partly = {
-        name: TensorInfo(info.dtype, input_shapes.get(name, info.shape)) for name, info in symbolic.items()
-    }
+    partly = {name: _replaced(info, input_shapes.get(name)) for name, info in symbolic.items()}
 
     def at(numbers: Mapping[str, int], note: str = "") -> Dims:
         values = known | batch | dict(numbers)
@@ -178,6 +176,16 @@ def _bind_shapes(
             if isinstance(dim, str) and given.setdefault(dim, number) != number:
                 raise UsageError(f"dim '{dim}' is given as {given[dim]} and as {number} (input '{name}')")
     return overridden
+
+
+def _replaced(info: TensorInfo, shape: tuple[int, ...] | None) -> TensorInfo:
+    """Other numbers for the model's own; symbols stay, as they are bound to theirs."""
+    if shape is None:
+        return info
+    if info.shape is None:
+        return TensorInfo(info.dtype, shape)
+    pairs = zip(info.shape, shape, strict=True)
+    return TensorInfo(info.dtype, tuple(dim if isinstance(dim, str) else number for dim, number in pairs))
 
 
 def _check_known(dims: Mapping[str, int], symbols: list[str]) -> None:

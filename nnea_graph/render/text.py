@@ -14,6 +14,7 @@ from nnea_graph.render.text_cost import branches, sites
 from nnea_graph.render.text_findings import conventions, failures, findings
 from nnea_graph.render.text_layers import layers
 from nnea_graph.render.text_model import header
+from nnea_graph.render.text_modules import modules
 from nnea_graph.render.text_pathways import pathways
 from nnea_graph.render.text_quantization import quantization
 from nnea_graph.render.text_sensitivity import sensitivity
@@ -27,6 +28,7 @@ _SECTIONS = (
     cost,
     branches,
     sites,
+    modules,
     layers,
     activity,
     sensitivity,

@@ -40,11 +40,13 @@ def _weights(page: Page) -> list[Text]:
     totals, width = page.report.totals, page.width
     if totals.parameters is None:
         return sentence("parameters", Text(page.why_not("constants"), "dim"), width=width)
-    lines = named(
-        "parameters", si(totals.parameters), f"{totals.parameters:,} weights, scales and biases", width=width
-    )
+    gloss, training = f"{totals.parameters:,} weights, scales and biases", totals.trainable_parameters
+    if training is not None and training != totals.parameters:
+        gloss += f", {training:,} of them trainable"
+    lines = named("parameters", si(totals.parameters), gloss, width=width)
     if totals.buffers:
-        lines += named("buffers", si(totals.buffers), "BatchNorm running means and variances", width=width)
+        what = "BatchNorm running means and variances" if training is None else "as the source model has them"
+        lines += named("buffers", si(totals.buffers), what, width=width)
     if totals.weight_bytes is None:
         return lines + sentence("stored size", Text(page.why_not("memory"), "dim"), width=width)
     return lines + named("stored size", binary(totals.weight_bytes), "all constants as stored", width=width)

@@ -27,6 +27,7 @@ from nnea_graph.report.facts import count, fact, node_fact
 from nnea_graph.report.findings import findings_of
 from nnea_graph.report.formula import exact, note, short
 from nnea_graph.report.layers import layers_of
+from nnea_graph.report.modules import modules_of
 from nnea_graph.report.pathways import channel_coverage, pathways_of
 from nnea_graph.report.quantization import model_quantization, with_quantization
 from nnea_graph.report.quantization_findings import quantization_findings
@@ -63,6 +64,7 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         findings=findings_of(graph, totals, layers, nodes, results, more=measured),
         passes=[schema.PassRun(each.name, each.status, each.reason) for each in results],
         data=_data(fact(graph, ACTIVATIONS)),
+        modules=modules_of(graph, layers, nodes),
         sensitivity=sensitivity,
         quantization=quantization,
     )
@@ -184,7 +186,8 @@ def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
     chosen = importance if importance and not graph[ACTIVATIONS].synthetic else weights
     has_weights = all((node, WEIGHTS) in graph for node in graph)
     return schema.Totals(
-        parameters=sum(layer.parameters for layer in layers) if has_weights else None,
+        parameters=_parameters(graph, layers) if has_weights else None,
+        trainable_parameters=graph.source.trainable if graph.source else None,
         buffers=_buffers(graph) if has_weights else None,
         weight_bytes=memory.weight_bytes if memory else None,
         macs=cost.totals.macs if cost else None,
@@ -205,7 +208,14 @@ def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
     )
 
 
+def _parameters(graph: ModelGraph, layers: Sequence[schema.Layer]) -> int:
+    """As the source model counts them, if it is known; else what the layers have."""
+    return graph.source.size if graph.source else sum(layer.parameters for layer in layers)
+
+
 def _buffers(graph: ModelGraph) -> int:
+    if graph.source:
+        return sum(each.size for each in graph.source.buffers if not each.shared_with)
     buffers = {
         weight.source: weight.constant.size
         for node in graph

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from nnea_graph.report.module_schema import Module
 from nnea_graph.report.schema import Branch, Finding, Layer, Node, Report
 
 _SEPARATORS = re.compile(r"[./]")
@@ -67,6 +68,14 @@ def by_module(report: Report) -> list[CostGroup]:
     levels = [_groups(report, _module(shared, depth)) for depth in range(1, _MOST_LEVELS + 1)]
     usable = [groups for groups in levels if 1 < len(groups) <= min(_MOST_MODULES, len(costly) - 1)]
     return next((groups for groups in usable if groups[0].share <= _DOMINANT), usable[0] if usable else [])
+
+
+def outer_modules(modules: Sequence[Module], most: int) -> list[Module]:
+    """The modules down to the deepest level at which they are no more than so many; at least the outermost."""
+    depths = sorted({module.depth for module in modules}, reverse=True)
+    levels = ([each for each in modules if each.depth <= depth] for depth in depths)
+    fitting = next((level for level in levels if len(level) <= most), None)
+    return fitting or [each for each in modules if each.depth == depths[-1]][:most]
 
 
 def _costly(report: Report) -> list[Node]:

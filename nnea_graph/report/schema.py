@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnea_graph.report.doc import doc
+from nnea_graph.report.module_schema import Module, StatisticTotals
 from nnea_graph.report.quantization_schema import LayerQuantization, ModelQuantization
 from nnea_graph.report.schema_paths import ChannelCoverage, ChannelFlow, Pathways
 from nnea_graph.report.sensitivity_schema import LayerSensitivity, ModelSensitivity
@@ -209,32 +210,21 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class StatisticTotals:
-    """Statistics of all layers together."""
-
-    effective_parameters: float | None = field(metadata=doc("sum of the layers' effective weights"))
-    analyzed_weights: int | None = field(
-        metadata=doc("weights that the statistics are of: parameters without biases")
-    )
-    global_utilization: float | None = field(metadata=doc("effective_parameters / analyzed_weights"))
-    compression_potential: float | None = field(metadata=doc("1 - global_utilization"))
-    avg_layer_redundancy: float | None = field(metadata=doc("mean of the layers' redundancy"))
-    redundancy_score: float | None = field(
-        metadata=doc("mean of the layers' redundancy, weighted by their weights")
-    )
-    global_sparsity: Mapping[str, float] | None = field(
-        metadata=doc("share of all weights below 1e-3, 1e-2, 1e-1, and zeros")
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Totals:
     """Of one run of the model, at the stated dims. Null where the pass did not run."""
 
     parameters: int | None = field(
-        metadata=doc("weights, scales and biases; tied ones once; BatchNorm statistics not")
+        metadata=doc(
+            "weights, scales and biases; tied ones once; BatchNorm statistics not. Where the source model is known,"
+            " its own count, though the exporter may have folded some away"
+        )
     )
-    buffers: int | None = field(metadata=doc("BatchNorm running means and variances"))
+    trainable_parameters: int | None = field(
+        metadata=doc("those that train, null where the source model is not known")
+    )
+    buffers: int | None = field(
+        metadata=doc("BatchNorm running means and variances, or what the source model calls buffers")
+    )
     weight_bytes: int | None = field(metadata=doc("of all constants as stored"))
     macs: int | None = field(metadata=doc("matrix work; of alternative branches the larger"))
     flops: int | None = field(metadata=doc("matrix work, exact multiplies and adds"))
@@ -329,6 +319,12 @@ class Report:
     findings: Sequence[Finding] = field(metadata=doc("errors, warnings, notes"))
     passes: Sequence[PassRun] = field(metadata=doc("what ran"))
     data: Data | None = field(metadata=doc("what the model was run on, null where no pass runs it"))
+    modules: Sequence[Module] = field(
+        default=(),
+        metadata=doc(
+            "modules of the source model, outer ones before those in them; empty where none are known"
+        ),
+    )
     sensitivity: ModelSensitivity | None = field(
         default=None, metadata=doc("measured with weights set to zero, null where the pass did not run")
     )
