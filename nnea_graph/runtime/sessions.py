@@ -63,6 +63,10 @@ class Session:
     def close(self) -> None:
         """Nothing to end: it lives in this process."""
 
+    def end_profiling(self) -> str:
+        """The file that the profile was written to, where the options ask for one."""
+        return str(self._session.end_profiling())
+
     def run(
         self, feeds: Arrays, outputs: Sequence[str] | None = None, seconds: float | None = None
     ) -> list[Any]:

@@ -1,0 +1,1 @@
+"""A pruned model beside its original: sound, alike, smaller, faster, each of it measured."""

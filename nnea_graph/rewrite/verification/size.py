@@ -1,0 +1,38 @@
+"""What a model takes: parameters, multiply-accumulates, bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nnea_graph.engine import run_passes
+from nnea_graph.engine.pipeline import complete, parse
+from nnea_graph.errors import OperatorError
+from nnea_graph.graph import ModelGraph
+from nnea_graph.inference.counting import count_work, total_work
+from nnea_graph.inference.dims import resolve
+from nnea_graph.inference.walk import fit_of, infer
+from nnea_graph.passes import catalogue
+from nnea_graph.passes.constants import WEIGHTS
+from nnea_graph.report.schema_pruning import ModelSize
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def size_of(graph: ModelGraph, shapes: Shapes, file_bytes: int) -> ModelSize:
+    """With inputs of these shapes. Weights are found first where nobody has; no other fact is written."""
+    if any((node, WEIGHTS) not in graph for node in graph):
+        run_passes(graph, complete(parse("constants"), catalogue(), {"input_shapes": shapes}, may_run=False))
+    parameters = sum(weight.parameters for node in graph for weight in graph[node, WEIGHTS])
+    try:
+        macs, reason = _macs(graph, shapes)
+    except OperatorError as error:
+        macs, reason = None, str(error)
+    return ModelSize(parameters, macs, reason, file_bytes)
+
+
+def _macs(graph: ModelGraph, shapes: Shapes) -> tuple[int, str]:
+    found = infer(graph, resolve(graph, {}, shapes, lambda tried: fit_of(graph, tried)))
+    works = count_work(graph, found)
+    totals, _, _ = total_work(graph, works, found.trips)
+    unknown = sorted({node.op_type for node in graph if works[node.id].status == "unknown"})
+    return totals.macs, f"without {', '.join(unknown)}, whose cost is not known" if unknown else ""
