@@ -1,0 +1,278 @@
+"""Makes a model smaller: survey, choice, cut, refit, proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from onnx import ModelProto
+
+from nnea_graph.errors import UsageError
+from nnea_graph.graph import ModelGraph
+from nnea_graph.report.schema_choice import FamilyChoice, PruningReport, SparedPoint, TargetReached
+from nnea_graph.report.schema_pruning import Likeness, Verification
+from nnea_graph.rewrite.choosing.align import kind_of, steps_of
+from nnea_graph.rewrite.choosing.allocation import Room
+from nnea_graph.rewrite.choosing.criteria import CRITERIA, DEFAULT, Candidates, by_chance
+from nnea_graph.rewrite.choosing.readers import layers_seen, readers_of
+from nnea_graph.rewrite.choosing.resources import resources_of
+from nnea_graph.rewrite.choosing.search import Search
+from nnea_graph.rewrite.choosing.survey import Survey, SurveyOptions, survey
+from nnea_graph.rewrite.choosing.targets import Target
+from nnea_graph.rewrite.coupling import Coupling, Family, couplings
+from nnea_graph.rewrite.making import Made, Maker
+from nnea_graph.rewrite.plan import Plan
+from nnea_graph.rewrite.refitting.options import RefitOptions
+from nnea_graph.rewrite.verification.likeness import ORIGINAL, likeness_of
+from nnea_graph.rewrite.verification.speed import speed_of
+from nnea_graph.rewrite.verification.verify import PRUNED, VerifyOptions, verify
+from nnea_graph.runtime.batch import Data
+from nnea_graph.runtime.model_proto import Written, to_proto
+from nnea_graph.runtime.sessions import session_of
+from nnea_graph.runtime.split import split
+
+KEPT_ANYWAY = "kept, as --keep says"
+LEAST = 1 / 16
+"""Of its groups, what every family keeps at least."""
+BARE, RANDOM = "without refit", "random channels"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PruneOptions:
+    """What is wanted (``targets``), and how.
+
+    ``keep`` are patterns of layers (operator ids or source modules) whose channels stay; ``align`` is ``auto`` or a
+    number whose multiples are kept; ``rivals`` has models of the same size without refit and with channels chosen
+    at random made for comparison.
+    """
+
+    targets: tuple[Target, ...]
+    criterion: str = DEFAULT
+    refit: bool = True
+    keep: tuple[str, ...] = ()
+    align: str = "auto"
+    seed: int = 0
+    rivals: bool = True
+    costs: RefitOptions = field(default_factory=RefitOptions)
+    timing: VerifyOptions = field(default_factory=VerifyOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """The smaller model, what was done (to do to its source as well), and what came of it."""
+
+    model: ModelProto
+    plan: Plan
+    report: PruningReport
+
+
+def prune_graph(
+    graph: ModelGraph, data: Data, options: PruneOptions, progress: Progress | None = None
+) -> Pruned:
+    """Prune a model with the facts of cost and shape inference.
+
+    The data are split: most to fit on, the rest to choose by and to measure on.
+
+    Raises:
+        UsageError: a target needs labels, or an option makes no sense.
+        RunError: the model cannot be run.
+        DataError: the data cannot be read, or are too few.
+    """
+    _check(options, data)
+    return _Pruning(graph, data, options, progress or (lambda _: None)).pruned()
+
+
+def _check(options: PruneOptions, data: Data) -> None:
+    if options.criterion not in CRITERIA:
+        raise UsageError(f"--criterion '{options.criterion}': there is {', '.join(CRITERIA)}")
+    if any(target.name == "loss" for target in options.targets) and not data.labelled:
+        raise UsageError(
+            f"--target loss: {data.source} has no labels; add an array 'labels', or give another target"
+        )
+
+
+class _Pruning:
+    """One pruning, step by step."""
+
+    def __init__(self, graph: ModelGraph, data: Data, options: PruneOptions, progress: Progress) -> None:
+        self._graph, self._data, self._options, self._tell = graph, data, options, progress
+        # To fit on, to choose by, to search a loss with, to measure on.
+        self._fit, self._held, self._tried, self._proof = split(data, (4, 1, 1, 1), options.seed)
+        self._coupling: Coupling = couplings(graph)
+        self._families: Mapping[str, Family] = {family.name: family for family in self._coupling.families}
+        parts = (self._fit, self._held) if options.refit else None
+        self._maker = Maker(graph, self._coupling, parts, options.costs, self._refitting)
+        self._steps = self._measured_steps()
+
+    def _refitting(self, name: str, place: int, count: int) -> None:
+        self._tell(f"refit {place + 1}/{count} {name}")
+
+    def pruned(self) -> Pruned:
+        """Choose, make, prove."""
+        survey = self._surveyed(self._options.criterion)
+        counts = self._chosen(survey)
+        made = self._maker.made(_orders(survey), counts)
+        rivals = self._rivals(survey, made, counts) if self._options.rivals else {}
+        self._tell("verification")
+        proof = verify(self._graph, made.model, self._proof, rivals, self._options.timing, made.layers)
+        return Pruned(
+            made.model, Plan(self._graph, made.model, made.kept, counts), self._report(survey, counts, proof)
+        )
+
+    # Choice
+
+    def _measured_steps(self) -> Mapping[str, int]:
+        """By family, the number whose multiples are kept."""
+        readers = readers_of(self._graph, self._coupling, layers_seen(self._graph))
+        kinds = {
+            name: kind_of(
+                [self._graph.node(layer).op_type for layer in family.layers]
+                + [reader.layer.node.op_type for reader in readers[name]]
+            )
+            for name, family in self._families.items()
+        }
+        self._tell("channel blocks of the runtime")
+        steps = steps_of(self._options.align, kinds.values())
+        return {
+            name: min(steps[kind], max(1, len(self._families[name].groups) // 2))
+            for name, kind in kinds.items()
+        }
+
+    def _surveyed(self, criterion: str) -> Survey:
+        free = [family for family in self._families.values() if not self._keeps(family)]
+        options = SurveyOptions(criterion, self._options.refit, self._options.seed, self._options.costs)
+
+        def told(name: str, place: int, count: int) -> None:
+            self._tell(f"sensitivity {place + 1}/{count} {name}")
+
+        return survey(self._graph, self._coupling, free, (self._fit, self._held), options, told)
+
+    def _keeps(self, family: Family) -> bool:
+        names = [name for layer in family.layers for name in (layer, self._graph.node(layer).scope)]
+        return any(fnmatchcase(name, pattern) for name in names for pattern in self._options.keep)
+
+    def _chosen(self, survey: Survey) -> dict[str, int]:
+        targets = {target.name: target.value for target in self._options.targets}
+        measures = {"latency": self._latency(survey), "loss": self._loss(survey)}
+        return Search(
+            self._rooms(survey), resources_of(self._graph, self._coupling), targets, measures
+        ).counts()
+
+    def _rooms(self, survey: Survey) -> list[Room]:
+        return [
+            Room(
+                name,
+                len(curve.order),
+                max(1, round(LEAST * len(curve.order))),
+                self._steps[name],
+                curve.noise,
+            )
+            for name, curve in survey.curves.items()
+        ]
+
+    def _latency(self, survey: Survey) -> Callable[[Mapping[str, int]], float]:
+        """By the original's, at one thread; a refit does not change it."""
+        feeds = next(self._proof.batches(self._options.timing.run_samples)).feeds
+        original = to_proto(self._graph)
+
+        def measure(counts: Mapping[str, int]) -> float:
+            self._tell("latency")
+            cut = self._maker.cut(_orders(survey), counts)
+            return (
+                1 / speed_of(original, Written(cut.bare), feeds, [1], self._options.timing.rounds)[0].speedup
+            )
+
+        return measure
+
+    def _loss(self, survey: Survey) -> Callable[[Mapping[str, int]], float]:
+        """Of accuracy, on samples that nothing else is done with."""
+        original = session_of(to_proto(self._graph))
+
+        def measure(counts: Mapping[str, int]) -> float:
+            made = self._maker.made(_orders(survey), counts)
+            models = {PRUNED: session_of(Written(made.model))}
+            found, _ = likeness_of(original, models, self._tried.batches(self._options.costs.batch_size))
+            return lost_accuracy(found) or 0.0
+
+        return measure
+
+    # Comparison
+
+    def _rivals(self, survey: Survey, made: Made, counts: Mapping[str, int]) -> dict[str, ModelProto]:
+        if not made.kept:
+            return {}
+        other = {
+            name: by_chance(Candidates(name, len(curve.order), (), self._options.seed))
+            for name, curve in survey.curves.items()
+        }
+        rivals = {BARE: made.bare} if self._options.refit else {}
+        if self._options.criterion != "random":
+            rivals[RANDOM] = self._maker.made(other, counts).model
+        return rivals
+
+    # Report
+
+    def _report(self, survey: Survey, counts: Mapping[str, int], proof: Verification) -> PruningReport:
+        return PruningReport(
+            model=self._graph.info.path,
+            criterion=self._options.criterion,
+            refit=self._options.refit,
+            seed=self._options.seed,
+            data=self._data.source,
+            fitted=self._fit.samples,
+            targets=tuple(_reached(target, proof) for target in self._options.targets),
+            families=tuple(self._choice(family, survey, counts) for family in self._families.values()),
+            pinned={pin.layer: pin.reason for pin in self._coupling.pinned},
+            verification=proof,
+        )
+
+    def _choice(self, family: Family, survey: Survey, counts: Mapping[str, int]) -> FamilyChoice:
+        curve = survey.curves.get(family.name)
+        groups = len(family.groups)
+        reason = survey.left_out.get(family.name, "" if curve else KEPT_ANYWAY)
+        points = () if curve is None else curve.points
+        return FamilyChoice(
+            family.name,
+            family.layers,
+            groups,
+            counts.get(family.name, groups),
+            self._steps[family.name],
+            reason,
+            tuple(
+                SparedPoint(
+                    each.removed, each.change.relative_l2, each.change.accuracy, each.change.agreement
+                )
+                for each in points
+            ),
+        )
+
+
+def _orders(survey: Survey) -> Mapping[str, Sequence[int]]:
+    return {name: curve.order for name, curve in survey.curves.items()}
+
+
+def _reached(target: Target, proof: Verification) -> TargetReached:
+    found = _found(target.name, proof)
+    return TargetReached(target.name, target.value, found, found is not None and found <= target.value + 1e-9)
+
+
+def _found(name: str, proof: Verification) -> float | None:
+    """What the verification says of a target."""
+    before, after = proof.original, proof.pruned
+    if name == "params":
+        return after.parameters / before.parameters
+    if name == "macs":
+        return after.macs / before.macs if after.macs is not None and before.macs else None
+    if name == "latency":
+        return 1 / proof.speed[0].speedup if proof.speed else None
+    return lost_accuracy(proof.likeness)
+
+
+def lost_accuracy(likeness: Sequence[Likeness]) -> float | None:
+    """The original's less the pruned model's; None where it is not known."""
+    found = {each.model: each.accuracy for each in likeness}
+    before, after = found.get(ORIGINAL), found.get(PRUNED)
+    return None if before is None or after is None else before - after

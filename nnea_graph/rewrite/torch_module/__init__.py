@@ -1,0 +1,1 @@
+"""A plan carried out on the torch module that the model was exported from."""
