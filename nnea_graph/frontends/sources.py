@@ -66,7 +66,8 @@ def resolve(source: object, framework: str = "auto") -> Source:
     if isinstance(source, Path | ModelProto) and framework in {"auto", "onnx"}:
         return Source(source, name, "onnx", None)
     if framework != "auto":
-        raise UsageError(f"{name} is no model of framework '{framework}'; leave framework out")
+        shown = type(source).__qualname__ if name == _NAMELESS else name
+        raise UsageError(f"{shown} is no model of framework '{framework}'; leave framework out")
     raise UsageError(
         f"{name}: {type(source).__module__}.{type(source).__qualname__} is no model; give a torch module, an "
         "ExportedProgram, a Keras model, an onnx.ModelProto, a path, or module:callable that makes one"
