@@ -41,9 +41,9 @@ class RefitLayer:
 class ModelSize:
     """What a model takes. Null is not known."""
 
-    parameters: int = field(metadata=doc("weights, scales and biases"))
+    parameters: int | None = field(metadata=doc("weights, scales and biases"))
     macs: int | None = field(metadata=doc("multiply-accumulates of one run at the dims of the latency"))
-    macs_reason: str = field(metadata=doc("why they are not known, or what they leave out; or empty"))
+    macs_reason: str = field(metadata=doc("why one is not known, or what the second leaves out; or empty"))
     file_bytes: int = field(metadata=doc("of the model file with all its weights"))
 
 

@@ -20,14 +20,18 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 def size_of(graph: ModelGraph, shapes: Shapes, file_bytes: int) -> ModelSize:
     """With inputs of these shapes. Weights are found first where nobody has; no other fact is written."""
-    if any((node, WEIGHTS) not in graph for node in graph):
-        run_passes(graph, complete(parse("constants"), catalogue(), {"input_shapes": shapes}, may_run=False))
-    parameters = sum(weight.parameters for node in graph for weight in graph[node, WEIGHTS])
     try:
+        if any((node, WEIGHTS) not in graph for node in graph):
+            passes = complete(parse("constants"), catalogue(), {"input_shapes": shapes}, may_run=False)
+            run_passes(graph, passes)
         macs, reason = _macs(graph, shapes)
     except OperatorError as error:
-        macs, reason = None, str(error)
-    return ModelSize(parameters, macs, reason, file_bytes)
+        return ModelSize(None, None, str(error), file_bytes)
+    return ModelSize(_parameters(graph), macs, reason, file_bytes)
+
+
+def _parameters(graph: ModelGraph) -> int:
+    return sum(weight.parameters for node in graph for weight in graph[node, WEIGHTS])
 
 
 def _macs(graph: ModelGraph, shapes: Shapes) -> tuple[int, str]:

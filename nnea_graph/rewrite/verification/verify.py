@@ -88,9 +88,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the models, data, options, and what is o
         likeness,
         timed.samples,
         speed,
-        no_speedup(before, sizes, timed.feeds, speed)
-        if speed
-        else "not measured: the pruned model is faulty",
+        no_speedup(before, sizes, timed.feeds, speed) if speed else "the pruned model is faulty",
         layers,
     )
 
