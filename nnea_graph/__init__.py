@@ -9,12 +9,21 @@ if TYPE_CHECKING:
     from nnea_graph.analyzer import NNEfficiencyAnalyzer, quick_analyze
     from nnea_graph.api import analyze
     from nnea_graph.layer_analysis import LayerAnalysis
+    from nnea_graph.pruner import prune
     from nnea_graph.render.plots import Visualizer
     from nnea_graph.report import Report
 
 __version__ = "0.1.0"
 
-__all__ = ["LayerAnalysis", "NNEfficiencyAnalyzer", "Report", "Visualizer", "analyze", "quick_analyze"]
+__all__ = [
+    "LayerAnalysis",
+    "NNEfficiencyAnalyzer",
+    "Report",
+    "Visualizer",
+    "analyze",
+    "prune",
+    "quick_analyze",
+]
 
 _HOMES = {
     "LayerAnalysis": "nnea_graph.layer_analysis",
@@ -22,6 +31,7 @@ _HOMES = {
     "Report": "nnea_graph.report",
     "Visualizer": "nnea_graph.render.plots",
     "analyze": "nnea_graph.api",
+    "prune": "nnea_graph.pruner",
     "quick_analyze": "nnea_graph.analyzer",
 }
 

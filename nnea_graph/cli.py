@@ -171,6 +171,72 @@ def run(model: str, **options: Any) -> int:
     return run_model(model, **options)
 
 
+@cli.command(name="prune", cls=_LimitsHelp)
+@click.argument("model")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    required=True,
+    metavar="T",
+    help="What may remain of the original: params=0.3, macs=0.5, latency=0.5 (measured, one thread); or what may be "
+    "lost of the accuracy: loss=0.5% (needs labels). May be repeated.",
+)
+@click.option(
+    "--data", metavar="D", help="What to fit, choose and measure on (each its own part); see run --help."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT.onnx", help="The smaller model."
+)
+@click.option("--force", is_flag=True, help="Replace the output file if it exists; the model itself never.")
+@click.option(
+    "--criterion",
+    type=click.Choice(["reconstruction", "spread", "importance", "magnitude", "random"]),
+    default="reconstruction",
+    show_default=True,
+    help="What channels are ranked by.",
+)
+@click.option("--no-refit", is_flag=True, help="Leave the weights that remain as they are.")
+@click.option("--keep", multiple=True, metavar="PATTERN", help="Layers or modules whose channels stay.")
+@click.option(
+    "--align",
+    default="auto",
+    show_default=True,
+    metavar="auto|N",
+    help="Keep multiples of N channels; auto measures what onnxruntime gains by here.",
+)
+@click.option(
+    "--run-samples", type=click.IntRange(1), default=1, show_default=True, help="Samples of a timed run."
+)
+@click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
+@click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Samples a run.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn.")
+@click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim.")
+@click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
+@click.option(
+    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the report."
+)
+@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see below.")
+@click.option(
+    "--allow-external",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder that links to external data may lead to.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but data and errors.")
+@click.option("--no-progress", is_flag=True, help="No progress on stderr.")
+@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
+def prune_command(model: str, **options: Any) -> int:
+    """Make MODEL smaller: whole channels go, what reads them is solved again, the result is measured.
+
+    Exit 1 also where a target is not met: the model is then the nearest that was found, and the report says so.
+    """
+    from nnea_graph.commands.pruning import prune_model  # noqa: PLC0415 - help and errors cost no imports
+
+    return prune_model(model, **options)
+
+
 @cli.command()
 def passes() -> None:
     """List the passes, what they need and what they give."""

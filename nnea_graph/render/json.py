@@ -15,7 +15,7 @@ def render_json(report: Report) -> str:
     return "".join(json_pieces(report))
 
 
-def json_pieces(report: Report) -> Iterator[str]:
+def json_pieces(report: Any) -> Iterator[str]:
     """One line a layer, node or finding; keys in the order of the schema; the same bytes for the same report.
 
     Indented throughout, a large graph would take Python's slow encoder and ten times the lines; in one

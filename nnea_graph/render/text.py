@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from io import StringIO
 
 from rich.console import Console
@@ -85,6 +86,12 @@ def print_text(
     if verdict is not None:
         _print(Text(), console)
         _print(Text(verdict, "bold green" if verdict.startswith("PASSED") else "bold red"), console)
+
+
+def print_lines(lines: Iterable[Text], console: Console) -> None:
+    """Lines of another report, in its colours and its encoding."""
+    for line in lines:
+        _print(line, console)
 
 
 def _print(line: Text, console: Console) -> None:

@@ -95,12 +95,14 @@ def _check(options: PruneOptions, data: Data) -> None:
 
 
 class _Pruning:
-    """One pruning, step by step."""
+    """One pruning, step by step: data to fit on, to choose by, to search a loss with, and to measure on."""
 
     def __init__(self, graph: ModelGraph, data: Data, options: PruneOptions, progress: Progress) -> None:
         self._graph, self._data, self._options, self._tell = graph, data, options, progress
-        # To fit on, to choose by, to search a loss with, to measure on.
-        self._fit, self._held, self._tried, self._proof = split(data, (4, 1, 1, 1), options.seed)
+        searched = any(target.name == "loss" for target in options.targets)
+        shares = (4, 1, 1, 1) if searched else (4, 1, 2)
+        self._fit, self._held, *tried, self._proof = split(data, shares, options.seed)
+        self._tried = tried[0] if tried else self._proof
         self._coupling: Coupling = couplings(graph)
         self._families: Mapping[str, Family] = {family.name: family for family in self._coupling.families}
         parts = (self._fit, self._held) if options.refit else None
@@ -263,12 +265,16 @@ def _found(name: str, proof: Verification) -> float | None:
     """What the verification says of a target."""
     before, after = proof.original, proof.pruned
     if name == "params":
-        return after.parameters / before.parameters
+        return _share(before.parameters, after.parameters)
     if name == "macs":
-        return after.macs / before.macs if after.macs is not None and before.macs else None
+        return _share(before.macs, after.macs)
     if name == "latency":
         return 1 / proof.speed[0].speedup if proof.speed else None
     return lost_accuracy(proof.likeness)
+
+
+def _share(before: int | None, after: int | None) -> float | None:
+    return after / before if before and after is not None else None
 
 
 def lost_accuracy(likeness: Sequence[Likeness]) -> float | None:

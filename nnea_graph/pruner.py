@@ -1,0 +1,125 @@
+"""``prune``: a smaller model of any source, verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnea_graph.api import data_options, named_input
+from nnea_graph.engine import run_passes
+from nnea_graph.engine.pipeline import complete, parse
+from nnea_graph.errors import ModelError, naming
+from nnea_graph.frontends.limits import Limits
+from nnea_graph.graph import ModelGraph
+from nnea_graph.passes import catalogue
+from nnea_graph.runtime.batch import Data
+
+if TYPE_CHECKING:
+    from nnea_graph.rewrite.prune import Pruned
+    from nnea_graph.runtime.data import Spec
+
+DEFAULT = "reconstruction"
+
+
+def prune(  # noqa: PLR0913 - the options of the command line
+    source: object,
+    data: Spec,
+    target: str | Sequence[str],
+    *,
+    criterion: str = DEFAULT,
+    refit: bool = True,
+    keep: Sequence[str] = (),
+    align: str | int = "auto",
+    seed: int = 0,
+    batch_size: int = 32,
+    samples: int | None = None,
+    preprocess: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    limits: Limits | None = None,
+    allow_external: Path | None = None,
+    run_samples: int = 1,
+    rivals: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> Pruned:
+    """Make a model smaller: whole channels go, what reads them is solved again, the result is run beside the original.
+
+    Args:
+        source: as for ``analyze``.
+        data: what to fit, choose and measure on; split, so that nothing is measured on what was fitted.
+        target: what is to remain of the original, ``"params=0.3"``, ``"macs=0.5"``, ``"latency=0.5"`` (measured), or
+            what may be lost of the accuracy, ``"loss=0.5%"`` (with labels); one or several.
+        criterion: what channels are ranked by: reconstruction, spread, importance, magnitude, random.
+        refit: whether what reads them is solved again.
+        keep: patterns of layers or modules whose channels stay.
+        align: multiples of this number of channels are kept; ``"auto"`` measures what the runtime gains by.
+        seed: of everything drawn.
+        batch_size: samples a run.
+        samples: the first so many of the data only.
+        preprocess: how images become inputs.
+        dims: numbers for symbolic dims.
+        input_shapes: shapes of whole inputs; "" names the only one.
+        limits: how large a model may be.
+        allow_external: folder that links to external data may lead to.
+        run_samples: samples of one run whose latency is measured.
+        rivals: also make models of the same size without refit and with channels chosen at random, to compare.
+        progress: told what is being done.
+
+    Returns:
+        The smaller ``model``, the ``plan`` (``plan.apply_to(module)``) and the ``report``. Where a target cannot be
+        met, ``report.met`` is False and the model is the nearest.
+
+    Raises:
+        NneaError: one line that says what is wrong and what to do.
+    """
+    from nnea_graph.rewrite.choosing.targets import parse_targets  # noqa: PLC0415 - start-up
+    from nnea_graph.rewrite.prune import PruneOptions, prune_graph  # noqa: PLC0415 - start-up
+    from nnea_graph.rewrite.refitting.options import RefitOptions  # noqa: PLC0415 - start-up
+    from nnea_graph.rewrite.verification.verify import VerifyOptions  # noqa: PLC0415 - start-up
+
+    options = PruneOptions(
+        parse_targets([target] if isinstance(target, str) else target),
+        criterion,
+        refit,
+        tuple(keep),
+        str(align),
+        seed,
+        rivals,
+        RefitOptions(batch_size=batch_size, seed=seed),
+        VerifyOptions(batch_size=batch_size, run_samples=run_samples),
+    )
+    shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
+    graph, found = opened(source, data, shapes, dims, samples, preprocess, limits, allow_external)
+    with naming(graph.info.path):
+        return prune_graph(graph, found, options, progress)
+
+
+def opened(  # noqa: PLR0913, PLR0917 - what a source and data are read with
+    source: object,
+    data: Spec,
+    shapes: Mapping[str, tuple[int, ...]],
+    dims: Mapping[str, int] | None,
+    samples: int | None,
+    preprocess: str | None,
+    limits: Limits | None,
+    allow_external: Path | None,
+) -> tuple[ModelGraph, Data]:
+    """A model with the facts that pruning needs, and its data."""
+    from nnea_graph.runtime.live import LiveModel  # noqa: PLC0415 - start-up
+
+    live = LiveModel(source, limits=limits, allow_external=allow_external)
+    graph = live.graph(data, input_shapes=shapes, preprocess=preprocess)
+    options: dict[str, Any] = {
+        "dims": dict(dims or {}),
+        "input_shapes": {named_input(graph, name): shape for name, shape in shapes.items()},
+    }
+    options |= data_options(graph, data, options, samples=samples, preprocess=preprocess)
+    with naming(graph.info.path):
+        results = run_passes(graph, complete(parse("cost"), catalogue(), options, may_run=False))
+        failed = next((each for each in results if each.status != "ok"), None)
+        if failed is not None:
+            raise ModelError(
+                f"pass '{failed.name}' {failed.status}: {failed.reason}; there is nothing to prune by"
+            )
+    return graph, options["data"]

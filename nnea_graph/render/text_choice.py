@@ -1,0 +1,90 @@
+"""Text report of a pruning: the targets, what each family of channels gave up, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.text import Text
+
+from nnea_graph.render.escape import inert
+from nnea_graph.render.tables import Column, named, sentence, table, title
+from nnea_graph.render.text import Terminal, print_lines
+from nnea_graph.render.text_pruning import verification
+from nnea_graph.report.schema_choice import FamilyChoice, PruningReport, SparedPoint, TargetReached
+from nnea_graph.report.units import percent
+
+_NARROWEST, _WIDEST = 72, 120
+_LABELS = {
+    "params": "parameters",
+    "macs": "multiply-accumulates",
+    "latency": "latency, 1 thread",
+    "loss": "lost accuracy",
+}
+_FAMILIES = (
+    Column(("", "channels of"), right=False, widest=34),
+    Column(("", "there")),
+    Column(("", "kept")),
+    Column(("in steps", "of")),
+    Column(("model's change", "if half go")),
+)
+
+
+def print_pruning(report: PruningReport, file: TextIO, output: str) -> None:
+    """To a terminal or a pipe; the last line says PASSED or FAILED."""
+    console = Terminal(file=file)
+    width = max(_NARROWEST, min(console.width, _WIDEST))
+    print_lines([*pruning(report, width, output), Text(), _verdict(report)], console)
+
+
+def pruning(report: PruningReport, width: int, output: str) -> Iterator[Text]:
+    """The whole page."""
+    yield Text(inert(report.model), "bold")
+    refit = "readers refitted" if report.refit else "no refit"
+    how = f"channels by {report.criterion}, {refit}, seed {report.seed}"
+    yield from named("pruned by", "", how, width=width)
+    yield from named(
+        "written to" if output else "not written", "", inert(output) if output else "no -o", width=width
+    )
+    yield from title("Targets", "what may remain of the original", width=width)
+    for target in report.targets:
+        yield from _target(target, width)
+    yield from title("Channels", "groups that only go together", width=width)
+    yield from table(_FAMILIES, [_family(each) for each in report.families], width)
+    for each in report.families:
+        if each.reason:
+            yield from sentence(
+                "stays whole", Text(f"{inert(each.family)}: {inert(each.reason)}"), width=width
+            )
+    for layer, reason in report.pinned.items():
+        yield from sentence("stays whole", Text(f"{inert(layer)}: {inert(reason)}"), width=width)
+    yield from verification(report.verification, width)
+
+
+def _target(target: TargetReached, width: int) -> list[Text]:
+    reached = "not known" if target.reached is None else percent(target.reached)
+    said = f"at most {percent(target.wanted)} was wanted: {'met' if target.met else 'NOT met; this is the nearest'}"
+    return named(_LABELS[target.name], reached, said, width=width, style="" if target.met else "bold red")
+
+
+def _family(family: FamilyChoice) -> list[str]:
+    point = min(family.measured, key=lambda each: abs(2 * each.removed - family.groups), default=None)
+    return [
+        inert(family.family),
+        f"{family.groups:,}",
+        f"{family.kept:,}",
+        str(family.step),
+        _change(point),
+    ]
+
+
+def _change(point: SparedPoint | None) -> str:
+    return "–" if point is None or point.relative_l2 is None else percent(point.relative_l2)
+
+
+def _verdict(report: PruningReport) -> Text:
+    if report.met:
+        return Text("PASSED: every target is met", "bold green")
+    missed = [_LABELS[target.name] for target in report.targets if not target.met]
+    why = f"not met: {', '.join(missed)}" if missed else "the pruned model is faulty"
+    return Text(f"FAILED: {why}", "bold red")
