@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,8 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
     import torch  # noqa: PLC0415 - takes a second to import
 
     modes = [(each, each.training) for each in module.modules()]
-    module.eval()
+    with suppress(NotImplementedError):  # an exported program has no modes
+        module.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             yield

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _MODULE = "torch.nn.modules.module.Module"
 _PROGRAM = "torch.export.exported_program.ExportedProgram"
-_ONNX_PROGRAM = "torch.onnx._internal.exporter._onnx_program.ONNXProgram"
+_ONNX_PROGRAM = "torch.onnx.ONNXProgram"
 
 
 @dataclass(frozen=True, slots=True)
