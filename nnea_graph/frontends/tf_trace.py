@@ -10,6 +10,8 @@ from nnea_graph.errors import ModelError
 from nnea_graph.frontends.tf_import import explained, imported
 
 _LARGEST = 1 << 31
+_APART = ("_XlaMustCompile", "_noinline")
+"""Marks of functions that stay calls, which tf2onnx cannot translate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def frozen(function: Any, names: Names) -> Traced:
         fixed = convert.convert_variables_to_constants_v2(
             function, lower_control_flow=False, aggressive_inlining=True
         )
-        graph_def = fixed.graph.as_graph_def(add_shapes=True)
+        graph_def = _inlinable(fixed.graph.as_graph_def(add_shapes=True))
     if graph_def.ByteSize() >= _LARGEST:
         raise ModelError("the model has over 2 GB of weights, which no exporter of TensorFlow takes")
     captures = [(id(handle), placeholder.op.name) for handle, placeholder in function.graph.captures]
@@ -67,3 +69,13 @@ def frozen(function: Any, names: Names) -> Traced:
         variables,
         nameless,
     )
+
+
+def _inlinable(graph_def: Any) -> Any:
+    """The graph without the marks of functions that stay calls: Keras compiles convolutions of groups apart."""
+    functions = graph_def.library.function
+    nodes = [*graph_def.node, *(node for function in functions for node in function.node_def)]
+    for each in (*nodes, *functions):
+        for name in _APART:
+            each.attr.pop(name, None)
+    return graph_def

@@ -139,3 +139,17 @@ def test_what_is_frozen_is_known_and_moving_statistics_are_buffers() -> None:
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     assert sum(part.size for part in facts.parameters if part.trainable) == trainable
     assert {part.name.rpartition("/")[2] for part in facts.buffers} == {"moving_mean", "moving_variance"}
+
+
+def test_convolutions_of_groups_which_keras_compiles_apart_are_convolutions() -> None:
+    layers = keras_nets.layers
+    model = keras_nets.keras.Sequential(
+        [keras_nets.keras.Input((6, 6, 8)), layers.Conv2D(12, 3, groups=4, name="groups")]
+    )
+    export = KerasExport.of(model, None)
+    converted = export.converted()
+    assert [node.op_type for node in converted.proto.graph.node if scope_of(node) == "groups"].count(
+        "Conv"
+    ) == 1
+    x = np.random.default_rng(0).standard_normal((2, 6, 6, 8)).astype(np.float32)
+    assert_same_outputs("groups", model, converted, x)
