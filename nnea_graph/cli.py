@@ -237,6 +237,25 @@ def prune_command(model: str, **options: Any) -> int:
     return prune_model(model, **options)
 
 
+@cli.command("export")
+@click.argument("source")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="MODEL.onnx")
+@click.option("--data", metavar="D", help="What to take an example of the inputs from.")
+@click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
+@click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see run --help.")
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
+@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
+def export_command(source: str, **options: Any) -> int:
+    """Write SOURCE, a live model, as an .onnx file that keeps its modules and parameters by name.
+
+    Exit 1 where the file does not do what the source does.
+    """
+    from nnea_graph.commands.exporting import export_model  # noqa: PLC0415 - help and errors cost no imports
+
+    return export_model(source, **options)
+
+
 @cli.command()
 def passes() -> None:
     """List the passes, what they need and what they give."""

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
+from onnx import ModelProto
 
 from nnea_graph.errors import naming
 from nnea_graph.frontends.converted import Converted, Example, InputSpec
@@ -81,11 +82,17 @@ class LiveModel:
         self._last = kind, converted
         return self._compared(converted)
 
-    def converted(
+    def exported(
         self, data: Spec | None = None, *, input_shapes: Shapes | None = None, preprocess: str | None = None
-    ) -> Converted:
-        """A new export, see ``graph``."""
-        return convert(self._found, self._example(data, input_shapes, preprocess))
+    ) -> ModelProto:
+        """The ONNX model that ``graph`` is of, with the source's own facts in its metadata.
+
+        Raises:
+            NneaError: one line that says what is wrong and what to do.
+        """
+        converted = convert(self._found, self._example(data, input_shapes, preprocess))
+        self._compared(converted)
+        return converted.proto
 
     def _again(self, kind: Hashable) -> Converted | None:
         """The last export with new weights; None where the example is of another kind, or more has changed."""

@@ -236,10 +236,24 @@ def test_the_command_line_says_what_is_wrong_with_code(program: Program) -> None
 def test_a_model_that_keeps_its_facts_gives_the_same_as_a_file(tmp_path: Path) -> None:
     module = NormalizedCNN()
     data = np.random.default_rng(0).standard_normal((4, 3, 12, 12)).astype(np.float32)
-    proto = LiveModel(module).converted(data).proto
+    proto = LiveModel(module).exported(data)
     assert KEY in {prop.key for prop in proto.metadata_props}
     onnx.save(proto, tmp_path / "model.onnx")
     live, file = analyze(module, data, "cost"), analyze(tmp_path / "model.onnx", passes="cost")
     assert file.totals == live.totals
     assert file.modules == live.modules
     assert file.layers == live.layers
+
+
+def test_export_writes_a_file_that_remembers_and_never_over_its_source(program: Program) -> None:
+    (program.folder / "train.py").write_text(MLP_FILE)
+    made = program("export", "train.py:ready", "--input-shape", "1,20", "-o", "mlp.onnx")
+    assert made.code == 0, made
+    assert made.stdout == ""
+    assert "outputs differ from the source by" in made.stderr
+    report = analyze(program.folder / "mlp.onnx", passes="cost")
+    assert [module.class_name for module in report.modules] == ["MLP", "Linear", "Linear", "Linear"]
+    again = program("export", "mlp.onnx", "-o", "mlp.onnx")
+    assert (again.code, "is the source itself" in again.stderr) == (2, True)
+    other = program("export", "mlp.onnx", "-o", "other.onnx")
+    assert (other.code, "is an ONNX model already" in other.stderr) == (2, True)

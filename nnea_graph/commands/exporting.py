@@ -1,0 +1,33 @@
+"""``nnea-graph export``: a live model as an .onnx file that remembers what it was."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from nnea_graph.errors import OutputError
+from nnea_graph.frontends.converted import InputSpec
+from nnea_graph.frontends.limits import Limits
+from nnea_graph.inference.shape_text import parse_input_shape
+from nnea_graph.render.files import whole_file
+from nnea_graph.runtime.live import LiveModel
+
+
+def export_model(source: str, **options: Any) -> int:
+    """Export, compare with the source, write; exit 1 where the export does not do what the source does."""
+    output: Path = options["output"]
+    if output.exists() and Path(source).exists() and output.samefile(source):
+        raise OutputError(f"{output} is the source itself; give another place")
+    shapes = [parse_input_shape(text) for text in options["shapes"]]
+    live = LiveModel(source, limits=Limits.with_text(options["limits"]))
+    proto = live.exported(
+        options["data"],
+        input_shapes={each.name or "": InputSpec(each.dims, each.dtype or "") for each in shapes},
+        preprocess=options["preprocess"],
+    )
+    with whole_file(output) as file:
+        file.write(proto.SerializeToString(deterministic=True))
+    if not options["quiet"]:
+        sys.stderr.write(f"{output}: {live.parity}\n")
+    return 0 if live.parity is None or live.parity.agrees else 1
