@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nnea_graph.api import data_options, report_on
-from nnea_graph.engine.pipeline import build, parse
+from nnea_graph.analysis import Analysis, Numbers
+from nnea_graph.api import data_options, named_input, report_on
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.dims import is_batch, symbolic_inputs, symbols_of
-from nnea_graph.layer_analysis import LayerAnalysis, layer_analysis
+from nnea_graph.layer_analysis import LayerAnalysis
 from nnea_graph.notebook import show_plots
-from nnea_graph.passes.pathways import PathwaysPass
-from nnea_graph.render.page import Page
+from nnea_graph.render.files import standard_output
+from nnea_graph.render.html_table import report_table
 from nnea_graph.render.plots import Visualizer
-from nnea_graph.report.pathways import pathways_of
 from nnea_graph.report.schema import Report
 from nnea_graph.report.schema_paths import Path
-from nnea_graph.report.units import percent
 from nnea_graph.runtime.live import LiveModel
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.data import Spec
 
-_WIDTH = 80
-
 
 class NNEfficiencyAnalyzer:
-    """Analyzes one model, as often as its weights change.
+    """Analyzes one model, as often as its weights change: a live model is exported the first time only.
 
     ``framework`` is ``pytorch``, ``tensorflow`` or ``onnx``. What is read before ``analyze`` has run is a UsageError.
+
+    Args:
+        model: a torch module, a Keras model, an ``onnx.ModelProto``, a path, whatever ``nnea_graph.analyze`` takes.
+        framework: what it must be; ``auto`` is any.
+
+    Raises:
+        NneaError: one line that says what is wrong and what to do.
     """
 
     def __init__(self, model: object, framework: str = "auto") -> None:
         self._model = LiveModel(model, framework)
         self.framework = self._model.framework
-        self._found: _Found | None = None
+        self._found: Analysis | None = None
 
     def analyze(  # noqa: PLR0913 - the original's three, and what they leave open
         self,
@@ -50,29 +50,35 @@ class NNEfficiencyAnalyzer:
         batch: int = 1,
         passes: str | None = None,
         samples: int | None = None,
+        preprocess: str | None = None,
+        input_shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> Report:
-        """Analyze the model as it is now.
+        """Analyze the model with the weights that it has now.
 
         Args:
-            sample_data: arrays, tensors, tf.data, a DataLoader, a path; None is seeded random inputs, which tell
-                nothing of importance.
+            sample_data: arrays, tensors, (inputs, labels), tf.data, a DataLoader, a path; None is seeded random
+                inputs, which tell nothing of importance.
             compute_activations: False keeps the model from being run: statistics are of |w| alone.
             verbose: print one line about what was found.
             batch: samples that costs are counted for.
-            passes: pipeline text, e.g. ``"+sensitivity"``.
+            passes: pipeline text, e.g. ``"+sensitivity"``; None runs every cheap pass.
             samples: use the first so many only.
+            preprocess: how images become inputs, e.g. ``"imagenet"``.
+            input_shapes: by input ("" is the only one), where a live model comes without sample data.
 
         Raises:
             NneaError: one line that says what is wrong and what to do.
         """
-        graph = self._model.graph(sample_data)
-        options: dict[str, Any] = {"dims": _batch_dims(graph, batch), "input_shapes": {}}
+        shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
+        graph = self._model.graph(sample_data, input_shapes=shapes, preprocess=preprocess)
+        fixed = {named_input(graph, name): shape for name, shape in shapes.items()}
+        options: dict[str, Any] = {"dims": _batch_dims(graph, batch, fixed), "input_shapes": fixed}
         if sample_data is not None:
-            options |= data_options(graph, sample_data, options, samples=samples)
+            options |= data_options(graph, sample_data, options, samples=samples, preprocess=preprocess)
         report, _ = report_on(graph, passes, options, may_run=compute_activations)
-        self._found = _Found(graph, report, passes)
+        self._found = Analysis(graph, report, passes)
         if verbose:
-            _say(self._found.summary)
+            _say(f"{self._found.summary}; print_report() shows all")
         return report
 
     @property
@@ -86,9 +92,9 @@ class NNEfficiencyAnalyzer:
         return self._now.layers
 
     @property
-    def global_metrics(self) -> Mapping[str, float | int | None]:
+    def global_metrics(self) -> Numbers:
         """Numbers of the model by name; None is not known. Costs are of one run with ``batch`` samples."""
-        return _global_metrics(self._now.report)
+        return self._now.numbers
 
     def get_summary(self) -> dict[str, Any]:
         """Global metrics, layers and findings as plain data, ready for ``json.dumps``."""
@@ -108,7 +114,9 @@ class NNEfficiencyAnalyzer:
         """Print the whole report."""
         from nnea_graph.render.text import Terminal, print_text  # noqa: PLC0415 - start-up
 
-        print_text(self._now.report, Terminal(file=sys.stdout, force_jupyter=False))
+        report = self._now.report
+        with standard_output() as stdout:
+            print_text(report, Terminal(file=stdout, force_jupyter=False))
 
     def compute_neural_pathways(self, top_k: int = 10) -> Sequence[Path]:
         """The ``top_k`` paths that carry most of the flow, best first; the report shows the same ones from now on.
@@ -116,16 +124,21 @@ class NNEfficiencyAnalyzer:
         Raises:
             UsageError: the channels were not followed, as ``passes`` left that out.
         """
-        found = self._now
-        if found.report.pathways is None or found.report.pathways.k != top_k:
-            found.look_for_paths(top_k)
-        return found.report.pathways.paths if found.report.pathways else ()
+        return self._now.paths(top_k)
 
     @property
-    def _now(self) -> _Found:
+    def _now(self) -> Analysis:
         if self._found is None:
             raise UsageError("nothing is analyzed yet; call analyze(sample_data) first")
         return self._found
+
+    def __repr__(self) -> str:
+        what = "nothing analyzed yet" if self._found is None else self._found.summary
+        return f"<{type(self).__name__} ({self.framework}): {what}>"
+
+    def _repr_html_(self) -> str | None:
+        """A notebook shows the report; until there is one, the line that others see."""
+        return None if self._found is None else report_table(self._found.report)
 
 
 def quick_analyze(
@@ -162,77 +175,16 @@ def _visualize(analyzer: NNEfficiencyAnalyzer) -> None:
     )
 
 
-class _Found:
-    """What one analysis has found."""
-
-    def __init__(self, graph: ModelGraph, report: Report, passes: str | None) -> None:
-        self.report = report
-        self._graph = graph
-        self._passes = passes
-
-    @cached_property
-    def layers(self) -> list[LayerAnalysis]:
-        page, side = Page(self.report, _WIDTH), self._options("importance").get("side", "input")
-        return [
-            layer_analysis(self._graph, self.report, layer, page.called(layer.id), side)
-            for layer in self.report.layers
-        ]
-
-    def _options(self, name: str) -> Mapping[str, str]:
-        """The options of a pass in the pipeline text."""
-        items = parse(self._passes) if self._passes is not None else []
-        return next((item.options for item in items if item.name == name), {})
-
-    @property
-    def summary(self) -> str:
-        """One line."""
-        numbers = _global_metrics(self.report)
-        return (
-            f"{self.report.model.path}: {numbers['num_layers']} layers,"
-            f" {numbers['total_parameters']:,} parameters,"
-            f" utilization {_percent(numbers['global_utilization'])},"
-            f" redundancy {_percent(numbers['redundancy_score'])}"
-            f" (of {self.report.totals.statistics_of}); print_report() shows all"
-        )
-
-    def look_for_paths(self, count: int) -> None:
-        """Find other paths on the same channel graph; nobody has validated them."""
-        if self.report.channels is None:
-            raise UsageError(
-                "paths need the passes channels and pathways; analyze with them, or all: passes=None"
-            )
-        build(PathwaysPass, {**self._options("pathways"), "k": str(count)}).run(self._graph)
-        found = pathways_of(self._graph)
-        self.report = replace(self.report, pathways=found and replace(found, validation=None))
-
-
-def _batch_dims(graph: ModelGraph, batch: int) -> dict[str, int]:
-    """The number of samples for every symbol that counts them."""
-    symbols = [symbol for symbol in symbols_of(symbolic_inputs(graph)) if is_batch(symbol)]
+def _batch_dims(graph: ModelGraph, batch: int, fixed: Mapping[str, object]) -> dict[str, int]:
+    """The number of samples for every symbol that counts them; the shapes of ``fixed`` inputs say their own."""
+    inputs = symbolic_inputs(graph)
+    bound = set(symbols_of({name: inputs[name] for name in fixed if name in inputs}))
+    symbols = [symbol for symbol in symbols_of(inputs) if is_batch(symbol) and symbol not in bound]
     if batch != 1 and not symbols:
         raise UsageError(f"batch={batch}: the model's inputs leave no number of samples open; leave it out")
     return dict.fromkeys(symbols, batch)
 
 
-def _global_metrics(report: Report) -> dict[str, float | int | None]:
-    totals = report.totals
-    return {
-        "total_parameters": totals.parameters,
-        "effective_parameters": totals.effective_parameters,
-        "global_utilization": totals.global_utilization,
-        "num_layers": len(report.layers),
-        "avg_layer_redundancy": totals.avg_layer_redundancy,
-        "redundancy_score": totals.redundancy_score,
-        "global_sparsity_1e-2": (totals.global_sparsity or {}).get("1e-2"),
-        "compression_potential": totals.compression_potential,
-        "total_inference_flops": totals.flops,
-        "total_training_flops": totals.training_flops,
-    }
-
-
-def _percent(share: float | None) -> str:
-    return "not known" if share is None else percent(share)
-
-
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    with standard_output() as stdout:
+        stdout.write(f"{line}\n")

@@ -26,6 +26,8 @@ LayerMetrics = dict[str, float | int | None]
 class LayerAnalysis:
     """A layer, by its module of the source model or the name of its operator.
 
+    ``layer_type`` is the class of the module where the source is known, else the operator.
+
     ``statistics_of`` is what ``metrics`` and ``importance_matrix`` are of: ``importance``, or ``weights`` where
     importance is not known, and then ``reason`` says why.
     """
@@ -62,7 +64,7 @@ def layer_analysis(graph: ModelGraph, report: Report, layer: Layer, name: str, s
     of_importance = report.totals.statistics_of == "importance" and layer.metrics is not None
     return LayerAnalysis(
         name=name,
-        layer_type=layer.op_type,
+        layer_type=_class(graph, layer) or layer.op_type,
         metrics=_metrics(layer, layer.metrics if of_importance else layer.weight_metrics),
         statistics_of="importance" if of_importance else "weights",
         reason="" if of_importance else layer.metrics_reason or "no real data were run",
@@ -70,6 +72,11 @@ def layer_analysis(graph: ModelGraph, report: Report, layer: Layer, name: str, s
         _place=(graph, graph.node(layer.id)),
         _side=side,
     )
+
+
+def _class(graph: ModelGraph, layer: Layer) -> str:
+    modules = graph.source.modules if graph.source else ()
+    return next((module.class_name for module in modules if module.name == layer.scope), "")
 
 
 def _metrics(layer: Layer, found: Metrics | None) -> LayerMetrics:
