@@ -45,20 +45,34 @@ class Sets:
 
 def resolve(draft: Draft) -> Sets:
     """The finest sets that all operators allow, after their choices are made."""
-    labels = _joined(np.arange(draft.slots.count), draft.edges)
-    pins, open_choices = list(draft.pins), draft.choices
-    while True:
-        stays = _stays(labels, pins)
-        left, chosen = _forced(open_choices, stays, pins)
-        if len(left) == len(open_choices):
-            break
-        labels = _joined(labels, [edge for option in chosen for edge in option.edges])
-        open_choices = left
-    if open_choices:
-        for option in _best(draft, labels, pins, open_choices):
-            labels = _joined(labels, option.edges)
-            pins += option.pins
-    return _sets(draft, labels, pins)
+    state = _State(_joined(np.arange(draft.slots.count), draft.edges), list(draft.pins), list(draft.choices))
+    state.settle()
+    if state.open:
+        state = _best(draft, state)
+    return _sets(draft, state.labels, state.pins)
+
+
+@dataclass
+class _State:
+    """Sets and pins so far, and the choices that are still open."""
+
+    labels: Indices
+    pins: list[Pinning]
+    open: list[Choice]
+
+    def settle(self) -> None:
+        """Make the choices for which only one way is left, until none is."""
+        while True:
+            left, chosen = _forced(self.open, _stays(self.labels, self.pins), self.pins)
+            changed, self.open = len(left) < len(self.open), left
+            if not changed:
+                return
+            self.take(chosen)
+
+    def take(self, options: Sequence[Option]) -> None:
+        """Couple in these ways."""
+        self.labels = _joined(self.labels, [edge for option in options for edge in option.edges])
+        self.pins += [pin for option in options for pin in option.pins]
 
 
 def _joined(labels: Indices, edges: Sequence[Edges]) -> Indices:
@@ -80,7 +94,7 @@ def _stays(labels: Indices, pins: Iterable[Pinning]) -> Flags:
 def _forced(
     choices: Sequence[Choice], stays: Flags, pins: list[Pinning]
 ) -> tuple[list[Choice], list[Option]]:
-    """The choices that are still open, and the options of those that leave none; their pins are added."""
+    """The choices that are still open, and the options of those that leave one; what has none is pinned."""
     left, chosen = [], []
     for choice in choices:
         free = tuple(
@@ -88,43 +102,55 @@ def _forced(
         )
         if len(free) > 1:
             left.append(Choice(choice.node, choice.kind, free) if len(free) < len(choice.options) else choice)
-            continue
-        if not free:
+        elif free:
+            chosen.append(free[0])
+        else:
             pins += [(slots, NO_WAY) for slots in choice.touched()]
-        for option in free:
-            pins += option.pins
-            chosen.append(option)
     return left, chosen
 
 
-def _best(draft: Draft, labels: Indices, pins: list[Pinning], choices: Sequence[Choice]) -> list[Option]:
+def _best(draft: Draft, state: _State) -> _State:
     """For every part of the model that hangs together, the first preference with the most prunable weights."""
-    everything = [edge for choice in choices for option in choice.options for edge in option.edges]
-    clusters = _clusters(draft, labels, everything, choices)
-    homes = [int(clusters[choice.options[0].needs[0][0]]) for choice in choices]
+    clusters = _clusters(draft, state)
+    homes = {int(clusters[_first(choice)]) for choice in state.open}
     best: dict[int, tuple[float, Mapping[str, int]]] = {}
     for preference in _PREFERENCES:
-        options = [choice.options[preference[choice.kind]] for choice in choices]
-        tried = _joined(labels, [edge for option in options for edge in option.edges])
-        stays = _stays(tried, [*pins, *(pin for option in options for pin in option.pins)])
-        scores = _scores(draft, clusters, stays | _whole(draft, tried), set(homes))
-        for home in set(homes):
-            if home not in best or scores[home] > best[home][0]:
-                best[home] = scores[home], preference
-    return [choice.options[best[home][1][choice.kind]] for choice, home in zip(choices, homes, strict=True)]
+        tried = _followed(state, clusters, dict.fromkeys(homes, preference))
+        stays = _stays(tried.labels, tried.pins) | _whole(draft, tried.labels)
+        for home, score in _scores(draft, clusters, stays, homes).items():
+            if home not in best or score > best[home][0]:
+                best[home] = score, preference
+    return _followed(
+        state, clusters, {home: best[home][1] if home in best else _PREFERENCES[0] for home in homes}
+    )
 
 
-def _clusters(draft: Draft, labels: Indices, edges: Sequence[Edges], choices: Sequence[Choice]) -> Indices:
+def _followed(state: _State, clusters: Indices, preferences: Mapping[int, Mapping[str, int]]) -> _State:
+    """One choice of each cluster after the other by its preference, each with what follows from it."""
+    state = _State(state.labels, list(state.pins), list(state.open))
+    while state.open:
+        firsts = {int(clusters[_first(choice)]): choice for choice in reversed(state.open)}
+        taken = {id(choice) for choice in firsts.values()}
+        state.take([choice.options[preferences[home][choice.kind]] for home, choice in firsts.items()])
+        state.open = [choice for choice in state.open if id(choice) not in taken]
+        state.settle()
+    return state
+
+
+def _first(choice: Choice) -> int:
+    """A slot that any option concerns."""
+    return int(choice.options[0].needs[0][0])
+
+
+def _clusters(draft: Draft, state: _State) -> Indices:
     """Slots that any choice could tie together, through whole axes."""
     starts, stops = draft.slots.starts[:-1], draft.slots.starts[1:]
     axes = (np.repeat(starts, stops - starts), np.arange(draft.slots.count))
+    edges = [edge for choice in state.open for option in choice.options for edge in option.edges]
     ties = [
-        (np.full(len(slots), slots[0]), slots)
-        for choice in choices
-        for first in [choice.options[0].needs[0][:1]]
-        for slots in (np.concatenate([first, *choice.touched()]),)
+        (np.full(len(slots), _first(choice)), slots) for choice in state.open for slots in choice.touched()
     ]
-    return _joined(labels, [axes, *edges, *ties])
+    return _joined(state.labels, [axes, *edges, *ties])
 
 
 def _whole(draft: Draft, labels: Indices) -> Flags:
