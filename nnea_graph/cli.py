@@ -208,6 +208,9 @@ def run(model: str, **options: Any) -> int:
 @click.option(
     "--run-samples", type=click.IntRange(1), default=1, show_default=True, help="Samples of a timed run."
 )
+@click.option(
+    "--rounds", type=click.IntRange(2), default=30, show_default=True, help="Times that latency is measured."
+)
 @click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
 @click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Samples a run.")

@@ -40,6 +40,7 @@ def prune(  # noqa: PLR0913 - the options of the command line
     limits: Limits | None = None,
     allow_external: Path | None = None,
     run_samples: int = 1,
+    rounds: int = 30,
     rivals: bool = True,
     progress: Callable[[str], None] | None = None,
 ) -> Pruned:
@@ -63,6 +64,7 @@ def prune(  # noqa: PLR0913 - the options of the command line
         limits: how large a model may be.
         allow_external: folder that links to external data may lead to.
         run_samples: samples of one run whose latency is measured.
+        rounds: how often it is.
         rivals: also make models of the same size without refit and with channels chosen at random, to compare.
         progress: told what is being done.
 
@@ -87,7 +89,7 @@ def prune(  # noqa: PLR0913 - the options of the command line
         seed,
         rivals,
         RefitOptions(batch_size=batch_size, seed=seed),
-        VerifyOptions(batch_size=batch_size, run_samples=run_samples),
+        VerifyOptions(batch_size=batch_size, run_samples=run_samples, rounds=rounds),
     )
     shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
     graph, found = opened(source, data, shapes, dims, samples, preprocess, limits, allow_external)

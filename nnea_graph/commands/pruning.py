@@ -46,6 +46,7 @@ def prune_model(source: str, **options: Any) -> int:
         limits=Limits.with_text(options["limits"]),
         allow_external=options["allow_external"],
         run_samples=options["run_samples"],
+        rounds=options["rounds"],
         progress=None if options["quiet"] or options["no_progress"] or not sys.stderr.isatty() else _tell,
     )
     if sys.stderr.isatty():

@@ -62,11 +62,15 @@ class PruneOptions:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The smaller model, what was done (to do to its source as well), and what came of it."""
+    """The smaller model, what was done (to do to its source as well), and what came of it.
+
+    ``rivals`` are the models of the same size that it is compared with, by what is said of them.
+    """
 
     model: ModelProto
     plan: Plan
     report: PruningReport
+    rivals: Mapping[str, ModelProto]
 
 
 def prune_graph(
@@ -120,9 +124,8 @@ class _Pruning:
         rivals = self._rivals(survey, made, counts) if self._options.rivals else {}
         self._tell("verification")
         proof = verify(self._graph, made.model, self._proof, rivals, self._options.timing, made.layers)
-        return Pruned(
-            made.model, Plan(self._graph, made.model, made.kept, counts), self._report(survey, counts, proof)
-        )
+        plan = Plan(self._graph, made.model, made.kept, counts)
+        return Pruned(made.model, plan, self._report(survey, counts, proof), rivals)
 
     # Choice
 

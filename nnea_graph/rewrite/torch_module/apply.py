@@ -42,7 +42,7 @@ def shrink(plan: Plan, module: torch.nn.Module) -> torch.nn.Module:
     module = getattr(module, "_orig_mod", module)
     export = TorchExport.of(module, _example(plan.original))
     cuts = _cuts(plan, export.made.recipes, export.made.reason)
-    old = {name: np.array(tensor.detach().cpu()) for name, tensor in _tensors(module).items()}
+    old = {name: tensor.detach().cpu().numpy().copy() for name, tensor in _tensors(module).items()}
     values = new_values(cuts, old)
     readers = _readers(plan.model)
     with _restoring(module):

@@ -1,0 +1,90 @@
+"""nnea-graph prune: files, formats, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from nnea_graph.cli import run_command_line
+
+MODELS = Path(__file__).parents[1] / "models"
+MLP, DATA = MODELS / "digits_mlp.onnx", MODELS / "digits.npz"
+
+
+def run(*arguments: object) -> int:
+    return run_command_line(["prune", "--rounds", "2", *map(str, arguments)])
+
+
+def test_a_model_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "small.onnx"
+    assert run(MLP, "--data", DATA, "--target", "params=0.4", "--align", 1, "-o", out) == 0
+    page = capsys.readouterr().out
+    assert "at most 40.0 % was wanted: met" in page
+    assert page.splitlines()[-1] == "PASSED: every target is met"
+    assert "without refit" in page
+    assert "random channels" in page
+    before, after = onnx.load(MLP), onnx.load(out)
+    assert after.ByteSize() < 0.6 * before.ByteSize()
+    assert [each.name for each in after.graph.output] == [each.name for each in before.graph.output]
+
+
+def test_json_is_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(MLP, "--data", DATA, "--target", "macs=0.5", "--align", 1, "--format", "json", "--no-refit") == 0
+    )
+    report = json.loads(capsys.readouterr().out)
+    assert report["targets"][0]["name"] == "macs"
+    assert report["targets"][0]["reached"] <= 0.5
+    assert report["refit"] is False
+    assert report["verification"]["faults"] == []
+
+
+def test_a_target_that_is_not_met_is_exit_1_and_the_nearest_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "small.onnx"
+    options = ("--data", DATA, "--align", 1, "--no-refit", "-o", out)
+    assert run(MLP, "--target", "params=0.0001", *options) == 1
+    page = capsys.readouterr().out
+    assert "NOT met; this is the nearest" in " ".join(page.split())
+    assert page.splitlines()[-1] == "FAILED: not met: parameters"
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--target", "macs=0.5"), "--data: what to fit"),
+        (("--target", "macs=9", "--data", DATA), "--target 'macs=9'"),
+        (("--target", "macs=0.5", "--data", DATA, "--align", "odd"), "--align 'odd'"),
+        (("--target", "macs=0.5", "--data", DATA, "-o", MLP, "--force"), "never written over"),
+        (("--target", "macs=0.5", "--data", DATA, "-o", "/nowhere/at/all.onnx"), "there is no folder"),
+        (("--data", DATA), "--target"),
+    ],
+)
+def test_errors_are_one_line_and_exit_2(
+    arguments: tuple[object, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(MLP, *arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_an_output_that_exists_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "there.onnx"
+    out.write_bytes(b"mine")
+    assert run(MLP, "--data", DATA, "--target", "macs=0.5", "-o", out) == 2
+    assert "--force replaces it" in capsys.readouterr().err
+    assert out.read_bytes() == b"mine"
+
+
+def test_a_loss_without_labels_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "x.npz"
+    np.savez(data, x=np.zeros((20, 1, 8, 8), np.float32))
+    assert run(MODELS / "digits_cnn.onnx", "--data", data, "--target", "loss=1%", "--align", 1) == 2
+    assert "has no labels" in capsys.readouterr().err
