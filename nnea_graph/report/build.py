@@ -31,6 +31,7 @@ from nnea_graph.report.modules import modules_of
 from nnea_graph.report.pathways import channel_coverage, pathways_of
 from nnea_graph.report.quantization import model_quantization, with_quantization
 from nnea_graph.report.quantization_findings import quantization_findings
+from nnea_graph.report.redundancy import model_redundancy, redundancy_findings, with_redundancy
 from nnea_graph.report.sensitivity import model_sensitivity, with_sensitivity
 from nnea_graph.report.sensitivity_findings import sensitivity_findings
 from nnea_graph.report.statistics import NO_STATISTICS, statistic_totals
@@ -41,11 +42,16 @@ _DEPENDENCIES = ("networkx", "numpy", "onnx")
 def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) -> schema.Report:
     """Describe everything that the passes have found."""
     dims = fact(graph, DIMS)
-    layers = with_quantization(graph, with_sensitivity(graph, layers_of(graph)))
+    layers = with_redundancy(graph, with_quantization(graph, with_sensitivity(graph, layers_of(graph))))
     nodes = [_node(graph, node) for node in graph]
     totals, paths = _totals(graph, layers), pathways_of(graph)
     sensitivity, quantization = model_sensitivity(graph, layers), model_quantization(graph)
-    measured = [*sensitivity_findings(sensitivity, layers), *quantization_findings(quantization, layers)]
+    redundancy = model_redundancy(graph)
+    measured = [
+        *redundancy_findings(redundancy, layers),
+        *sensitivity_findings(sensitivity, layers),
+        *quantization_findings(quantization, layers),
+    ]
     return schema.Report(
         schema_version=schema.SCHEMA_VERSION,
         tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
@@ -67,6 +73,7 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         modules=modules_of(graph, layers, nodes),
         sensitivity=sensitivity,
         quantization=quantization,
+        redundancy=redundancy,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from nnea_graph.report.doc import doc
 from nnea_graph.report.module_schema import Module, StatisticTotals
 from nnea_graph.report.quantization_schema import LayerQuantization, ModelQuantization
+from nnea_graph.report.redundancy_schema import LayerRedundancy, ModelRedundancy
 from nnea_graph.report.schema_paths import ChannelCoverage, ChannelFlow, Pathways
 from nnea_graph.report.sensitivity_schema import LayerSensitivity, ModelSensitivity
 
@@ -164,6 +165,10 @@ class Layer:
     quantization: LayerQuantization | None = field(
         default=None,
         metadata=doc("what its weights in few bits lose; null where the pass did not run"),
+    )
+    redundancy: LayerRedundancy | None = field(
+        default=None,
+        metadata=doc("its channels that can go; null where they are not followed or the pass did not run"),
     )
 
 
@@ -330,4 +335,7 @@ class Report:
     )
     quantization: ModelQuantization | None = field(
         default=None, metadata=doc("measured with weights in few bits, null where the pass did not run")
+    )
+    redundancy: ModelRedundancy | None = field(
+        default=None, metadata=doc("what can go without any loss, null where the pass did not run")
     )

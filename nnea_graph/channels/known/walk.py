@@ -1,0 +1,38 @@
+"""One walk along the channel graph that finds what is known of each channel.
+
+Nothing is said that could be wrong on any input: where a rule is missing a channel has no bounds, is not constant,
+and is equal to no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nnea_graph.channels.graph import ChannelGraph
+from nnea_graph.channels.known.joins import JOINING, joined
+from nnea_graph.channels.known.linear import LINEAR, Linear
+from nnea_graph.channels.known.pointwise import POINTWISE
+from nnea_graph.channels.known.scene import Rule, Scene
+from nnea_graph.channels.known.sums import weighted
+from nnea_graph.channels.known.values import Values, unknown
+from nnea_graph.graph import ModelGraph
+from nnea_graph.inference.found import Inference
+
+_RULES: dict[str, Rule] = {**POINTWISE, **dict.fromkeys(JOINING, joined), **dict.fromkeys(LINEAR, weighted)}
+
+
+def channel_values(
+    graph: ModelGraph, found: Inference, channels: ChannelGraph, linears: Mapping[str, Linear]
+) -> Mapping[str, Values]:
+    """Of every tensor on the channel graph."""
+    scene = Scene(graph, found, channels, linears, {})
+    for name in channels.order:
+        links = channels.into.get(name, ())
+        node = graph.producer(name)
+        rule = _RULES.get(node.op_type) if node is not None and not node.domain else None
+        known = None
+        if rule is not None and node is not None and links and all(link.node == node.id for link in links):
+            known = rule(scene, node, name)
+        count = channels.tensors[name].count
+        scene.values[name] = known if known is not None and known.label.size == count else unknown(count)
+    return scene.values

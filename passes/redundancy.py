@@ -1,0 +1,124 @@
+"""Finds tensors stored twice and channels that do nothing: what can go without any loss, and what nearly so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnea_graph.channels.graph import Places
+from nnea_graph.channels.known.follow import Followed, Follower
+from nnea_graph.channels.known.linear import Linear, linear
+from nnea_graph.channels.known.reads import channel_reads
+from nnea_graph.channels.known.redundant import Redundant, Saving, redundant, saving
+from nnea_graph.channels.known.values import Bools
+from nnea_graph.channels.known.walk import channel_values
+from nnea_graph.engine import Pass
+from nnea_graph.graph import Key, ModelGraph, OpNode
+from nnea_graph.ops.roles import Role
+from nnea_graph.passes.channels import CHANNELS
+from nnea_graph.passes.constants import WEIGHTS, Weight
+from nnea_graph.passes.cost import COST
+from nnea_graph.passes.shape_inference import SHAPES
+from nnea_graph.stats.duplicates import Duplicate, duplicates
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRedundancy:
+    """``exact`` is saved by the channels that go for nothing, ``approximate`` by the nearly parallel ones beside."""
+
+    channels: Redundant
+    exact: Saving
+    approximate: Saving
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRedundancy:
+    """``exact`` and ``approximate`` are of the channels of all layers together; ``duplicates`` of stored tensors."""
+
+    duplicates: tuple[Duplicate, ...]
+    exact: Saving
+    approximate: Saving
+
+
+REDUNDANCY = Key[LayerRedundancy | None]("redundancy")
+MODEL_REDUNDANCY = Key[ModelRedundancy]("model_redundancy")
+
+
+@dataclass(frozen=True)
+class RedundancyPass(Pass):
+    """Reads each weight once; what it says holds on any input."""
+
+    name = "redundancy"
+    requires = (SHAPES, WEIGHTS, COST, CHANNELS)
+    provides = (REDUNDANCY, MODEL_REDUNDANCY)
+
+    def run(self, graph: ModelGraph) -> None:
+        """Tensors, then channels layer by layer, then all of them together."""
+        layers = linear_layers(graph)
+        channels = graph[CHANNELS]
+        values = channel_values(graph, graph[SHAPES], channels, layers)
+        reads = channel_reads(graph, channels, layers)
+        place = {node.id: at for at, node in enumerate(graph)}
+        follower = Follower(graph, channels, layers, graph[SHAPES].constant, place)
+        followed = {name: follower.follow(mine.target) for name, mine in layers.items()}
+        found = {
+            name: redundant(mine, followed[name], values, reads[mine.target]) for name, mine in layers.items()
+        }
+        savings = _Savings(layers, followed, {name: _cost(graph, graph.node(name)) for name in layers})
+        for node in graph:
+            mine = found.get(node.id)
+            graph[node, REDUNDANCY] = None if mine is None else savings.layer(mine, node.id)
+        exact = savings.of({name: _marked(each.exact, each.channels) for name, each in found.items()})
+        both = savings.of({name: _all(each) for name, each in found.items()})
+        twins = tuple(duplicates(graph.constants.values()))
+        graph[MODEL_REDUNDANCY] = ModelRedundancy(twins, exact, _beyond(both, exact))
+
+
+def linear_layers(graph: ModelGraph) -> dict[str, Linear]:
+    """The layers whose channels are followed, each with its weight read once."""
+    found: dict[str, Linear] = {}
+    for node in graph:
+        weights = graph[node, WEIGHTS]
+        mine = linear(graph, graph[SHAPES], graph[CHANNELS], node, weights)
+        if mine is not None:
+            found[node.id] = mine
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Savings:
+    layers: Mapping[str, Linear]
+    followed: Mapping[str, Followed]
+    costs: Mapping[str, tuple[int, int | None]]
+
+    def of(self, gone: Mapping[str, Bools]) -> Saving:
+        return saving(gone, self.layers, self.followed, self.costs)
+
+    def layer(self, found: Redundant, name: str) -> LayerRedundancy:
+        exact = self.of({name: _marked(found.exact, found.channels)})
+        return LayerRedundancy(found, exact, _beyond(self.of({name: _all(found)}), exact))
+
+
+def _marked(places: Places, count: int) -> Bools:
+    marks = np.zeros(count, np.bool_)
+    marks[places] = True
+    return marks
+
+
+def _all(found: Redundant) -> Bools:
+    return _marked(np.concatenate([found.exact, found.parallel]), found.channels)
+
+
+def _beyond(both: Saving, exact: Saving) -> Saving:
+    macs = None if both.macs is None or exact.macs is None else both.macs - exact.macs
+    return Saving(both.bytes - exact.bytes, macs)
+
+
+def _cost(graph: ModelGraph, node: OpNode) -> tuple[int, int | None]:
+    """Stored bytes of the weight, 0 where another layer has it, and MACs."""
+    weights: tuple[Weight, ...] = graph[node, WEIGHTS]
+    own = [each for each in weights if each.role is Role.WEIGHT and not each.tied_to]
+    stored = [graph.constants.get(each.source, each.constant) for each in own]
+    return sum(each.stored_bytes for each in stored), graph[node, COST].work.count("macs")
