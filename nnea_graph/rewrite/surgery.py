@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import Constant, ModelGraph
@@ -25,6 +25,9 @@ from nnea_graph.rewrite.sizes import size_origins
 from nnea_graph.rewrite.slots import Axis, Indices
 from nnea_graph.runtime.model_proto import to_proto
 from nnea_graph.runtime.tensors import inline
+
+_FREE_INITIALIZERS = 4
+"""The first IR version whose initializers need not be inputs as well."""
 
 
 @runtime_checkable
@@ -64,7 +67,7 @@ def pruned(graph: ModelGraph, kept: Kept) -> ModelProto:
     read = _read(proto.graph)
     _cut_constants(graph, proto.graph, kept)
     _edit_operators(graph, proto.graph, kept)
-    _drop_constants(proto.graph, read - _read(proto.graph))
+    _drop_constants(proto.graph, (read - _read(proto.graph)) & set(graph.constants))
     _declare(proto.graph, kept)
     return proto
 
@@ -181,10 +184,14 @@ def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> None:
             continue
         place = made[next(name for name in node.outputs if name)]
         rule(Edit(node, proto.node[place], place, found, kept, origins, changes))
-    proto.initializer.extend(changes.constants)
     for place in sorted(changes.before, reverse=True):
         for operator in reversed(changes.before[place]):
             proto.node.insert(place, operator)
+    if (graph.info.ir_version or 0) >= _FREE_INITIALIZERS:
+        proto.initializer.extend(changes.constants)
+        return
+    for tensor in reversed(changes.constants):
+        proto.node.insert(0, helper.make_node("Constant", [], [tensor.name], name=tensor.name, value=tensor))
 
 
 def _read(proto: GraphProto) -> set[str]:
@@ -201,6 +208,9 @@ def _drop_constants(proto: GraphProto, names: set[str]) -> None:
     for place in reversed(range(len(proto.initializer))):
         if proto.initializer[place].name in names:
             del proto.initializer[place]
+    for place in reversed(range(len(proto.input))):  # an input without its default would be asked for
+        if proto.input[place].name in names:
+            del proto.input[place]
     for place in reversed(range(len(proto.node))):
         if proto.node[place].op_type == "Constant" and proto.node[place].output[0] in names:
             del proto.node[place]
