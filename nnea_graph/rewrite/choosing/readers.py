@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class Reader:
     columns: Indices
     outputs: Indices
     bias: Slot | None
+    bias_shape: tuple[int, ...] = ()
 
     @property
     def weight(self) -> Slot:
@@ -53,20 +55,21 @@ def readers_of(
     for family in coupling.families:
         places = _places(coupling, family)
         found[family.name] = tuple(
-            Reader(layer, places[columns], places[outputs], _bias_slot(graph, layer))
+            Reader(layer, places[columns], places[outputs], *_bias_slot(graph, layer))
             for layer, columns, outputs in labels
             if (places[columns] >= 0).any()
         )
     return found
 
 
-def _bias_slot(graph: ModelGraph, layer: Layer) -> Slot | None:
-    """None where the layer has no bias so far."""
+def _bias_slot(graph: ModelGraph, layer: Layer) -> tuple[Slot | None, tuple[int, ...]]:
+    """Where its bias is, and its shape as stored; None where it has none so far, or one number for all channels."""
     bias = layer.bias
     node = graph.producer(bias.output) if bias is not None else None
     if bias is None or node is None or bias.name not in node.inputs:
-        return None
-    return node.id, bias.place
+        return None, ()
+    shape = graph.constants[bias.name].shape
+    return ((node.id, bias.place), shape) if prod(shape) == bias.values.size else (None, ())
 
 
 def _places(coupling: Coupling, family: Family) -> Indices:

@@ -124,3 +124,28 @@ def test_alignment_is_a_number_or_measured() -> None:
     assert measured["convolution"] in {1, 8, 16}
     with pytest.raises(UsageError, match="--align"):
         steps_of("many", [])
+
+
+def test_a_bias_of_two_axes_behind_a_product_is_mended_as_it_is_stored() -> None:
+    graph = onnx.parser.parse_model("""
+        <ir_version: 9, opset_import: ["" : 17]>
+        net (float[n, 6] x) => (float[n, 3] y) {
+            a = MatMul(x, w1)
+            b = Add(a, b1)
+            c = Relu(b)
+            d = MatMul(c, w2)
+            y = Add(d, b2)
+        }""")
+    rng = np.random.default_rng(0)
+    for name, shape in {"w1": (6, 16), "b1": (1, 16), "w2": (16, 3), "b2": (1, 3)}.items():
+        values = rng.standard_normal(shape).astype(np.float32)
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+    data = {"x": rng.standard_normal((200, 6)).astype(np.float32)}
+    found = prune(graph, data, "params=0.6", align=1, rounds=2)
+    assert found.report.met
+    (family,) = found.report.families
+    assert [point.removed for point in family.measured] == [2, 4, 8, 12, 14]
+    changes = [point.relative_l2 or 0.0 for point in family.measured]
+    assert changes == sorted(changes)
+    sqnr = {each.model: each.sqnr_db or 0.0 for each in found.report.verification.likeness}
+    assert sqnr["pruned"] > sqnr[BARE] + 3
