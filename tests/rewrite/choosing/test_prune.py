@@ -51,7 +51,9 @@ def test_what_is_counted_is_what_the_model_holds_and_the_refit_is_worth_it() -> 
 
 
 def test_macs_and_params_together_and_kept_layers() -> None:
-    found = prune(CNN, DATA, ["macs=0.6", "params=0.6"], align=1, keep=["pointwise"], rivals=False, rounds=2)
+    found = prune(
+        CNN, DATA, ["macs=0.6", "params=0.6"], align=1, keep=["pointwise"], samples=70, rivals=False, rounds=2
+    )
     assert found.report.met
     kept = {each.family: each for each in found.report.families}
     (pointwise,) = [each for each in kept.values() if "keep" in each.reason]
@@ -60,7 +62,7 @@ def test_macs_and_params_together_and_kept_layers() -> None:
 
 
 def test_align_keeps_multiples() -> None:
-    found = prune(CNN, DATA, "macs=0.5", align=8, rivals=False, rounds=2)
+    found = prune(CNN, DATA, "macs=0.5", align=8, samples=70, rivals=False, rounds=2)
     assert all(each.kept % 8 == 0 for each in found.report.families)
     assert any(each.kept < each.groups for each in found.report.families)
 
