@@ -178,7 +178,7 @@ def train(net: nn.Module, images: Images, task: Task, seed: int, epochs: int | N
     for epoch in range(epochs):
         for x, y in _batches(images, rng, moved=task.moved):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(net(x), y).backward()
+            nn.functional.cross_entropy(net(x), y).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         sys.stderr.write(f"epoch {epoch + 1}: {accuracy(net, images):.4f}\n")
