@@ -86,7 +86,8 @@ def row_facts(grid: Grid, groups: int = 1) -> RowFacts:
 
 def _marks(block: Array, first: int) -> Marks:
     """A sum of products of bit patterns with pseudo-random numbers, one for each place in the row."""
-    bits = (block + block.dtype.type(0)).reshape(len(block), -1).view(np.uint32)  # -0 becomes 0
+    lines = np.ascontiguousarray((block + block.dtype.type(0)).reshape(len(block), -1))  # -0 becomes 0
+    bits = lines.view(np.uint32)
     places = bits.shape[1] // block.shape[1]
     factors = _factors(first * places, bits.shape[1])
     bits ^= bits >> np.uint32(15)  # floats of few digits end in zeros

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -34,8 +35,11 @@ def _fixed(
     scene: Scene, tensor: str, axes: tuple[int, ...], dims: tuple[int, ...], shift: int
 ) -> Values | None:
     """A constant operand: all that it adds to or multiplies a channel with."""
+    static = scene.found.types[tensor].static
+    if static is None or prod(static) > MOST:
+        return None
     values = evaluate(scene.graph, scene.found, tensor)
-    if values.dtype.kind != "f" or values.size > MOST:
+    if values.dtype.kind != "f":
         return None
     shape = (*(1,) * shift, *values.shape)
     if max(axes, default=-1) >= len(shape):

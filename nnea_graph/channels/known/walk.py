@@ -15,7 +15,8 @@ from nnea_graph.channels.known.pointwise import POINTWISE
 from nnea_graph.channels.known.scene import Rule, Scene
 from nnea_graph.channels.known.sums import weighted
 from nnea_graph.channels.known.values import Values, unknown
-from nnea_graph.graph import ModelGraph
+from nnea_graph.errors import ModelError
+from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.inference.found import Inference
 
 _RULES: dict[str, Rule] = {**POINTWISE, **dict.fromkeys(JOINING, joined), **dict.fromkeys(LINEAR, weighted)}
@@ -32,7 +33,15 @@ def channel_values(
         rule = _RULES.get(node.op_type) if node is not None and not node.domain else None
         known = None
         if rule is not None and node is not None and links and all(link.node == node.id for link in links):
-            known = rule(scene, node, name)
+            known = _told(rule, scene, node, name)
         count = channels.tensors[name].count
         scene.values[name] = known if known is not None and known.label.size == count else unknown(count)
     return scene.values
+
+
+def _told(rule: Rule, scene: Scene, node: OpNode, name: str) -> Values | None:
+    """What a rule says; nothing where a constant that it asks for cannot be computed, or is too large to be."""
+    try:
+        return rule(scene, node, name)
+    except ModelError:
+        return None
