@@ -129,6 +129,7 @@ def _wait_for(path: Path) -> None:
 def test_an_interrupted_run_says_so_in_one_line_and_leaves_nothing(program: Program) -> None:
     with started(program, "-o", "out") as process:
         _wait_for(program.folder / "out" / ".nnea-graph.lock")
+        time.sleep(0.3)  # at work by then: the model takes seconds
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130
