@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sys
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     from nnea_graph.cli import run_command_line  # noqa: PLC0415 - argument errors must not cost imports
 
-    sys.exit(run_command_line(sys.argv[1:]))
+    code = run_command_line(sys.argv[1:])
+    if code == _INTERRUPTED:
+        # CPython remembers an interruption inside exec(), where dataclasses are made, though it was caught, and would
+        # end by the signal in place of the exit code; the next exec() makes it forget.
+        exec("")  # noqa: S102
+    sys.exit(code)
 
 
 if __name__ == "__main__":

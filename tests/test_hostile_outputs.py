@@ -129,13 +129,31 @@ def _wait_for(path: Path) -> None:
 def test_an_interrupted_run_says_so_in_one_line_and_leaves_nothing(program: Program) -> None:
     with started(program, "-o", "out") as process:
         _wait_for(program.folder / "out" / ".nnea-graph.lock")
-        time.sleep(0.3)  # at work by then: the model takes seconds
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert out == ""
     assert err == "nnea-graph: error: interrupted\n"
     assert listed(program.folder / "out") == set()
+
+
+def test_an_interruption_while_a_module_makes_its_classes_ends_with_the_same_code(tmp_path: Path) -> None:
+    caught = """
+import nnea_graph.cli
+from nnea_graph.__main__ import main
+
+def run_command_line(arguments):
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        return 130
+
+nnea_graph.cli.run_command_line = run_command_line
+main()
+"""
+    (tmp_path / "caught.py").write_text(caught)
+    command = [sys.executable, "-m", "caught"]
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 130
 
 
 def test_two_runs_into_one_folder_are_not_both_let_in(program: Program) -> None:
