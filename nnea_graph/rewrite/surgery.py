@@ -237,6 +237,11 @@ def _declare(proto: GraphProto, kept: Kept) -> None:
 
 
 def _set_length(value: ValueInfoProto, axis: int, length: int) -> None:
+    """A number where one is declared; what a symbol says of other sizes (4 * batch) is no longer known."""
     dims = value.type.tensor_type.shape.dim
-    if axis < len(dims):
+    if axis >= len(dims):
+        return
+    if dims[axis].HasField("dim_param"):
+        dims[axis].ClearField("dim_param")
+    else:
         dims[axis].dim_value = length

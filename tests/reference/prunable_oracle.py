@@ -60,12 +60,15 @@ def without(model: ModelProto, kept: Kept) -> ModelProto:
     return made
 
 
-def run(model: ModelProto, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """Outputs by onnxruntime, without its optimizations, which may put operators together in another order."""
+def run(
+    model: ModelProto, feeds: Mapping[str, NDArray[Any]], *, optimized: bool = False
+) -> list[NDArray[Any]]:
+    """Outputs by onnxruntime, by default without its optimizations, which may add up in another order."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
