@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import cache
 from math import prod
-from pathlib import Path
 
 import onnx
 import pytest
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 from reference.execution import Ran, macs_of, nodes_of, run_model
+from reference.shared import CORPUS
 
 from nnea_graph.api import analyze
 from nnea_graph.report.schema import Branch, Report
-
-SHARED = Path(os.environ.get("NNEA_SHARED", Path(__file__).parents[2] / "shared"))
-CORPUS = SHARED / "corpus"
 
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpus in {CORPUS}: set NNEA_SHARED")
 

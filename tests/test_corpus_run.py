@@ -14,8 +14,9 @@ import onnx
 import pytest
 from hostile.running import Program, check
 from onnx import numpy_helper
+from reference.shared import CORPUS
 from reference.weighing import along, expected_metrics
-from test_corpus import CORPUS, NAMES
+from test_corpus import NAMES
 
 from nnea_graph.api import load
 from nnea_graph.engine import run_passes

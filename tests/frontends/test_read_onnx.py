@@ -15,12 +15,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
+from reference.shared import CORPUS
 
 from nnea_graph.errors import LimitError, ModelError
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.frontends.read_onnx import OnnxFile, read_onnx
 
-CORPUS = Path("/work/shared/corpus")
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 
 
@@ -40,7 +40,7 @@ def real_models() -> list[Path]:
     return models + sorted(LIGHT.glob("*.onnx"))
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real models is not on this machine")
+@pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpus in {CORPUS}: set NNEA_SHARED")
 def test_the_corpus_is_among_the_models_read() -> None:
     assert any(path.parent == CORPUS for path in real_models())
 

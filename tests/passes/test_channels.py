@@ -9,6 +9,7 @@ import numpy as np
 import onnx.backend.test
 import pytest
 from reference.channel_pass import prepared
+from reference.shared import CORPUS
 from reference.transformers import bert_base, vit
 from reference.vision import resnet50
 
@@ -22,7 +23,6 @@ from nnea_graph.passes.channels import CHANNELS, ChannelsPass, sight_of
 from nnea_graph.passes.constants import ConstantsPass
 from nnea_graph.passes.shape_inference import SHAPES, ShapeInferencePass
 
-CORPUS = Path("/work/shared/corpus")
 MODELS = Path(__file__).parents[2] / "models"
 LIGHT = Path(onnx.backend.test.__file__).parent / "data" / "light"
 

@@ -9,15 +9,16 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from observing import ROOT, assert_close, brute, collected, float_observations
+from observing import assert_close, brute, collected, float_observations
 from onnx import parser
 from onnx.reference import ReferenceEvaluator
+from reference.shared import CORPUS
 
 from nnea_graph.frontends.onnx_model import load_onnx
 from nnea_graph.graph import ModelGraph
 from nnea_graph.runtime.observe import Kind, Observation
 
-SILERO = ROOT.parent / "shared" / "corpus" / "silero-vad.onnx"
+SILERO = CORPUS / "silero-vad.onnx"
 
 BRANCHES = """
 <ir_version: 8, opset_import: ["" : 17]>

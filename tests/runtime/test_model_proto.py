@@ -16,6 +16,7 @@ from observing import ROOT, quiet_options
 from onnx import helper, numpy_helper, parser
 from onnx.backend.test.case.node import collect_testcases
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from reference.shared import CORPUS
 
 from nnea_graph.errors import RunError
 from nnea_graph.frontends.onnx_model import load_onnx
@@ -23,7 +24,6 @@ from nnea_graph.runtime import model_proto
 from nnea_graph.runtime.model_proto import to_proto
 from nnea_graph.runtime.sessions import session_of
 
-CORPUS = ROOT.parent / "shared" / "corpus"
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 FILES = sorted([*CORPUS.glob("*.onnx"), *LIGHT.glob("*.onnx"), *(ROOT / "models").glob("*.onnx")])
 

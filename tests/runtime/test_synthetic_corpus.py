@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,13 @@ import numpy as np
 import onnxruntime
 import pytest
 from observing import quiet_options
+from reference.shared import CORPUS
 
 from nnea_graph.api import load
 from nnea_graph.passes.shape_inference import DIMS, SHAPES, ShapeInferencePass
 from nnea_graph.runtime.synthetic import SyntheticData, synthetic_data
 
 ROOT = Path(__file__).parents[2]
-CORPUS = Path(os.environ.get("NNEA_SHARED", ROOT.parent / "shared")) / "corpus"
 OWN = sorted((ROOT / "models").glob("*.onnx"))
 REAL = sorted(CORPUS.glob("*.onnx"))
 
