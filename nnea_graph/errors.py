@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_REASON = 400
+"""Characters of somebody else's message."""
+
 
 class NneaError(Exception):
     """Base of all; ``str(error)`` is one line that names what, where and what to do."""
@@ -27,6 +30,18 @@ def naming(path: object) -> Iterator[None]:
         yield
     except ModelError as error:
         raise type(error)(f"{path}: {error}") from error
+
+
+@contextmanager
+def blaming(what: object, kind: type[NneaError]) -> Iterator[None]:
+    """Let an exception in the user's own code be an error of this kind, in one line."""
+    try:
+        yield
+    except NneaError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:_REASON]
+        raise kind(f"{what} fails: {type(error).__name__}: {reason}") from error
 
 
 class ExternalDataError(ModelError):

@@ -30,6 +30,7 @@ from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.runtime.batch import Data
 from nnea_graph.runtime.clock import Clock
 from nnea_graph.stats.change import Change, Comparison
+from nnea_graph.stats.measured import Measured
 from nnea_graph.stats.roundable import Roundable
 from nnea_graph.stats.rounding import FORMATS, Format, distance, matrix_shape, rounded
 from nnea_graph.stats.spread import Spread, spread
@@ -63,25 +64,11 @@ class LayerQuantization:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelQuantization:
-    """What all layers together lose by format, and which must stay in floats; ``not_run`` says why it is not known.
+class ModelQuantization(Measured):
+    """What all layers together lose by format, and which must stay in floats."""
 
-    ``samples`` of ``offered`` (None: not known) were used. ``unaltered`` compares the model with itself.
-    ``measured`` of the ``planned`` runs fitted into the time.
-    """
-
-    source: str
-    synthetic: bool
-    limit: float
-    samples: int = 0
-    offered: int | None = None
-    unaltered: Change = field(default_factory=lambda: Change(None, None, None, None))
-    loss_of: str = "relative_l2"
-    planned: int = 0
-    measured: int = 0
     whole: Mapping[str, RoundedRun] = field(default_factory=dict)
     kept: tuple[KeptFloat, ...] = ()
-    not_run: str = ""
 
 
 QUANTIZATION = Key[LayerQuantization]("quantization")

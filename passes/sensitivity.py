@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 from nnea_graph.channels.cuts import WHOLE, concerned, ordered_cuts
 from nnea_graph.channels.owners import last_layers
-from nnea_graph.channels.removable import CRITERIA, UNITS, Cut, Removable, removable, removed, zeroed
+from nnea_graph.channels.removable import (
+    CRITERIA,
+    UNITS,
+    Array,
+    Cut,
+    Removable,
+    Slot,
+    removable,
+    removed,
+    zeroed,
+)
 from nnea_graph.engine import Pass
 from nnea_graph.errors import DataError, RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph, OpNode
@@ -31,6 +41,7 @@ from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.runtime.batch import Data
 from nnea_graph.runtime.clock import Clock
 from nnea_graph.stats.change import Change, loss, loss_kind
+from nnea_graph.stats.measured import Measured
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.altered import AlteredSession
@@ -57,25 +68,10 @@ class LayerSensitivity:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSensitivity:
-    """What was measured of all layers at once, and on what; ``not_run`` says why nothing was.
+class ModelSensitivity(Measured):
+    """What was measured of all layers at once, and on what."""
 
-    ``samples`` of ``offered`` (None: not known) were used. ``unaltered`` compares the model with itself: its
-    accuracy, and what its outputs differ by from run to run. ``measured`` of the ``planned`` points fitted into
-    the time. ``loss_of`` is ``accuracy`` (its drop), ``agreement`` (1 minus it) or ``relative_l2``.
-    """
-
-    source: str
-    synthetic: bool
-    limit: float
-    samples: int = 0
-    offered: int | None = None
-    unaltered: Change = field(default_factory=lambda: Change(None, None, None, None))
-    loss_of: str = "relative_l2"
-    planned: int = 0
-    measured: int = 0
     points: tuple[Point, ...] = ()
-    not_run: str = ""
 
 
 SENSITIVITY = Key[LayerSensitivity]("sensitivity")
@@ -223,28 +219,21 @@ class _Measuring:
 
     def _point(self, name: str, cut: Cut, weights: int) -> Point | None:
         """None where the time was up before it was known."""
-        started = time.monotonic()
+        from nnea_graph.runtime.rerun import measured  # noqa: PLC0415 - start-up
+
         concerns = list(concerned(self.layers, name, cut))
-        altered = {
-            slot: values
-            for layer in concerns
-            for slot, values in zeroed(layer, self.session.originals, cut, self.wanted.seed).items()
-        }
-        chosen = time.monotonic()
-        try:
-            change = self.rerun.change(altered, self.clock.stop)
-        except RunError as error:
-            late = time.monotonic() >= self.clock.stop
-            change = None if late else Change(None, None, None, None, str(error))
+        change = measured(self.rerun, self.clock, weights, lambda: self._zeroed(concerns, cut))
         if change is None:
             return None
-        self.clock.learn(chosen - started, time.monotonic() - chosen, weights)
-        return Point(
-            cut,
-            sum(removed(layer, cut) for layer in concerns),
-            change,
-            loss(self.loss_of, self.unaltered, change),
-        )
+        count = sum(removed(layer, cut) for layer in concerns)
+        return Point(cut, count, change, loss(self.loss_of, self.unaltered, change))
+
+    def _zeroed(self, layers: Sequence[Removable], cut: Cut) -> dict[Slot, Array]:
+        return {
+            slot: values
+            for layer in layers
+            for slot, values in zeroed(layer, self.session.originals, cut, self.wanted.seed).items()
+        }
 
 
 def _place(point: Point) -> tuple[int, int, float]:

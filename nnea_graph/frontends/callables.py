@@ -11,7 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
-from nnea_graph.errors import ModelError, NneaError
+from nnea_graph.errors import ModelError, blaming
 
 _SPEC = re.compile(r"(?P<module>.+):(?P<name>[A-Za-z_]\w*)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -77,16 +77,12 @@ def _module(name: str) -> ModuleType:
 
 @contextmanager
 def _their_fault(text: str) -> Iterator[None]:
-    """An exception in the user's code, as one line."""
-    try:
-        yield
-    except NneaError:
-        raise
-    except ModuleNotFoundError as error:
-        raise ModelError(f"{text}: {error}{_advice(error.name or '')}") from error
-    except Exception as error:
-        reason = " ".join(str(error).split())[:400]
-        raise ModelError(f"{text} fails: {type(error).__name__}: {reason}") from error
+    """What is wrong in the user's code, as one line; what could be installed, where it lacks a module."""
+    with blaming(text, ModelError):
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            raise ModelError(f"{text}: {error}{_advice(error.name or '')}") from error
 
 
 def _advice(module: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,8 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
     import torch  # noqa: PLC0415 - takes a second to import
 
     modes = [(each, each.training) for each in module.modules()]
-    with suppress(NotImplementedError):  # an exported program has no modes
+    # An exported program has no modes and says so; of any other module that would be a fault.
+    with suppress(NotImplementedError) if isinstance(module, torch.fx.GraphModule) else nullcontext():
         module.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):

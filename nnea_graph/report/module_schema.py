@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from nnea_graph.report.doc import doc
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StatisticTotals:
     """Statistics of several layers together."""
 

@@ -10,6 +10,7 @@ from nnea_graph.passes.quantization import MODEL_QUANTIZATION, QUANTIZATION
 from nnea_graph.passes.quantization import LayerQuantization as Found
 from nnea_graph.report import quantization_schema as schema
 from nnea_graph.report.facts import fact, node_fact
+from nnea_graph.report.measurement import measurement
 from nnea_graph.report.schema import Layer
 from nnea_graph.runtime.rounded_runs import KeptFloat, RoundedRun
 from nnea_graph.stats.rounding import FORMATS, INT8_CHANNEL
@@ -83,15 +84,7 @@ def model_quantization(graph: ModelGraph) -> schema.ModelQuantization | None:
     }
     floats = {name: layer.bytes for name, layer in layers.items()}
     return schema.ModelQuantization(
-        samples=found.samples,
-        offered=found.offered,
-        synthetic=found.synthetic,
-        accuracy=found.unaltered.accuracy,
-        repeat_change=found.unaltered.relative_l2,
-        loss_of=found.loss_of,
-        loss_limit=found.limit,
-        planned=found.planned,
-        measured=found.measured,
+        **measurement(found),
         bytes=sum(floats.values()),
         formats=[
             schema.QuantizedModel(name, sum(own.values()), _loss(found.whole.get(name)))

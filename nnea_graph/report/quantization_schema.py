@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nnea_graph.report.doc import doc
+from nnea_graph.report.measurement_schema import Measurement
 
 _FORMAT = "int8 (one scale), int8_channel, int4_block32, int4_block128 (with zero points), float16"
 
@@ -94,20 +95,9 @@ class KeptInFloat:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelQuantization:
+class ModelQuantization(Measurement):
     """What weights in few bits lose, activations left as they are."""
 
-    samples: int = field(metadata=doc("how many were run, the first ones"))
-    offered: int | None = field(metadata=doc("how many there were, null where not known"))
-    synthetic: bool = field(metadata=doc("made up: nothing follows for real data"))
-    accuracy: float | None = field(metadata=doc("of the unaltered model, null without labels"))
-    repeat_change: float | None = field(
-        metadata=doc("relative L2 between two runs of the unaltered model: other changes below it are noise")
-    )
-    loss_of: str = field(metadata=doc("accuracy (its drop), agreement (1 minus it), or relative_l2"))
-    loss_limit: float = field(metadata=doc("losses below it count as harmless"))
-    planned: int = field(metadata=doc("runs there are, without those that search what to keep"))
-    measured: int = field(metadata=doc("runs that fitted into the time"))
     bytes: int = field(metadata=doc("of the weights that a quantizer takes, as they are"))
     formats: Sequence[QuantizedModel] = field(metadata=doc("of all these weights at once"))
     kept: Sequence[KeptInFloat] = field(metadata=doc("which layers must stay in floats"))

@@ -214,9 +214,9 @@ class Branch:
     in_total: bool = field(metadata=doc("false where a costlier alternative is taken for the total"))
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Of one run of the model, at the stated dims. Null where the pass did not run."""
+@dataclass(frozen=True)
+class CostTotals:
+    """Sizes and costs of one run of the model, at the stated dims."""
 
     parameters: int | None = field(
         metadata=doc(
@@ -243,19 +243,12 @@ class Totals:
     statistics_of: str | None = field(
         metadata=doc("importance where real data were run, else weights: what the next seven fields are of")
     )
-    effective_parameters: float | None = field(metadata=doc("sum of the layers' effective weights"))
-    analyzed_weights: int | None = field(
-        metadata=doc("weights that the statistics are of: parameters without biases")
-    )
-    global_utilization: float | None = field(metadata=doc("effective_parameters / analyzed_weights"))
-    compression_potential: float | None = field(metadata=doc("1 - global_utilization"))
-    avg_layer_redundancy: float | None = field(metadata=doc("mean of the layers' redundancy"))
-    redundancy_score: float | None = field(
-        metadata=doc("mean of the layers' redundancy, weighted by their weights")
-    )
-    global_sparsity: Mapping[str, float] | None = field(
-        metadata=doc("share of all weights below 1e-3, 1e-2, 1e-1, and zeros")
-    )
+
+
+@dataclass(frozen=True)
+class Totals(StatisticTotals, CostTotals):
+    """Of the whole model; costs come first. Null where the pass did not run."""
+
     weight_totals: StatisticTotals | None = field(metadata=doc("the same seven of plain |w|, always"))
     importance_totals: StatisticTotals | None = field(
         metadata=doc(

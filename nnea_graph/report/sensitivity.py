@@ -8,6 +8,7 @@ from dataclasses import replace
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.sensitivity import MODEL_SENSITIVITY, SENSITIVITY, Point
 from nnea_graph.report.facts import fact, node_fact
+from nnea_graph.report.measurement import measurement
 from nnea_graph.report.schema import Layer
 from nnea_graph.report.sensitivity_schema import (
     LayerSensitivity,
@@ -59,15 +60,7 @@ def model_sensitivity(graph: ModelGraph, layers: Sequence[Layer]) -> ModelSensit
     if found is None:
         return None
     return ModelSensitivity(
-        samples=found.samples,
-        offered=found.offered,
-        synthetic=found.synthetic,
-        accuracy=found.unaltered.accuracy,
-        repeat_change=found.unaltered.relative_l2,
-        loss_of=found.loss_of,
-        loss_limit=found.limit,
-        planned=found.planned,
-        measured=found.measured,
+        **measurement(found),
         removable_weights=harmless(found.points, "weights", found.limit),
         removable_channels=harmless(found.points, "channels", found.limit),
         points=_described(found.points),

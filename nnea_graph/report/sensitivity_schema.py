@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nnea_graph.report.doc import doc
+from nnea_graph.report.measurement_schema import Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +66,9 @@ class StaticAgreement:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSensitivity:
+class ModelSensitivity(Measurement):
     """What all layers' weights and channels are worth, each giving the same share at once, and on what it rests."""
 
-    samples: int = field(metadata=doc("how many were run, the first ones"))
-    offered: int | None = field(metadata=doc("how many there were, null where not known"))
-    synthetic: bool = field(metadata=doc("made up: nothing follows for real data"))
-    accuracy: float | None = field(metadata=doc("of the unaltered model, null without labels"))
-    repeat_change: float | None = field(
-        metadata=doc("relative L2 between two runs of the unaltered model: other changes below it are noise")
-    )
-    loss_of: str = field(metadata=doc("accuracy (its drop), agreement (1 minus it), or relative_l2"))
-    loss_limit: float = field(metadata=doc("losses below it count as harmless"))
-    planned: int = field(metadata=doc("points there are"))
-    measured: int = field(metadata=doc("points that fitted into the time"))
     removable_weights: float | None = field(
         metadata=doc("largest share of every layer's least important weights whose loss is below loss_limit")
     )

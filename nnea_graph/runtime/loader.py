@@ -6,10 +6,9 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
-from nnea_graph.errors import DataError, NneaError
+from nnea_graph.errors import DataError, blaming
 from nnea_graph.graph import TensorInfo
 from nnea_graph.runtime.conversion import columns_of, is_array
 from nnea_graph.runtime.parted import PartedData, parted, parted_list
@@ -48,7 +47,7 @@ def _module(path: Path) -> object:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up there
     sys.path.append(str(path.parent.absolute()))  # for what the file imports from beside it
-    with _their_fault(str(path)):
+    with blaming(path, DataError):
         spec.loader.exec_module(module)
     return module
 
@@ -110,7 +109,7 @@ def _whole(loader: Callable[[], object] | Iterable[object], source: str) -> obje
 
 
 def _called(loader: Callable[[], object], source: str) -> object:
-    with _their_fault(source):
+    with blaming(source, DataError):
         return loader()
 
 
@@ -118,24 +117,12 @@ def _items(loader: Callable[[], object] | Iterable[object], source: str) -> Iter
     result = _called(loader, source) if callable(loader) else loader
     if not isinstance(result, Iterable):
         raise DataError(f"{source} gives {type(result).__name__}; it should yield dicts of arrays")
-    with _their_fault(source):
+    with blaming(source, DataError):
         items = iter(result)
     while True:
-        with _their_fault(source):
+        with blaming(source, DataError):
             try:
                 item = next(items)
             except StopIteration:
                 return
         yield item
-
-
-@contextmanager
-def _their_fault(source: str) -> Iterator[None]:
-    """An exception in the user's code, as one line."""
-    try:
-        yield
-    except NneaError:
-        raise
-    except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise DataError(f"{source} fails: {type(error).__name__}: {reason}") from error

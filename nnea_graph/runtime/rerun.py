@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from numpy.typing import NDArray
 
+from nnea_graph.errors import RunError
 from nnea_graph.runtime.altered import AlteredSession, Slot
 from nnea_graph.runtime.batch import Batch, Data
+from nnea_graph.runtime.clock import Clock
 from nnea_graph.stats.change import Change, Comparison, float_outputs
 
 Array = NDArray[Any]
@@ -89,3 +91,24 @@ class Rerun:
         if self._kept is not None:
             return iter(self._kept)
         return islice(self._data.batches(self._size), len(self._before))
+
+
+def measured(
+    rerun: Rerun, clock: Clock, weights: int, alter: Callable[[], Mapping[Slot, Array]]
+) -> Change | None:
+    """What so many altered weights change, with the reason where it cannot be run; the clock learns what it took.
+
+    None where the time was up before it was known.
+    """
+    started = time.monotonic()
+    altered = alter()
+    ready = time.monotonic()
+    try:
+        change = rerun.change(altered, clock.stop)
+    except RunError as error:
+        if time.monotonic() >= clock.stop:
+            return None
+        change = Change(None, None, None, None, str(error))
+    if change is not None:
+        clock.learn(ready - started, time.monotonic() - ready, weights)
+    return change

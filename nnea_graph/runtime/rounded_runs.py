@@ -9,10 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nnea_graph.errors import RunError
 from nnea_graph.runtime.altered import AlteredSession, Slot
 from nnea_graph.runtime.clock import Clock
-from nnea_graph.runtime.rerun import Rerun
+from nnea_graph.runtime.rerun import Rerun, measured
 from nnea_graph.stats.change import Change, loss, loss_kind
 from nnea_graph.stats.roundable import Roundable
 from nnea_graph.stats.rounding import FORMATS, Format, rounded
@@ -102,18 +101,13 @@ class RoundedRuns:
             return None
         if self.progress:
             self.progress(f"{self.measured}/{self.planned}")
-        started = time.monotonic()
-        altered = {slot: values for name in names for slot, values in self._rounded(form, name).items()}
-        ready = time.monotonic()
-        try:
-            change = self.rerun.change(altered, self.clock.stop)
-        except RunError as error:
-            late = time.monotonic() >= self.clock.stop
-            change = None if late else Change(None, None, None, None, str(error))
-        if change is None:
-            return None
-        self.clock.learn(ready - started, time.monotonic() - ready, size)
-        return RoundedRun(form, change, loss(self.loss_of, self.unaltered, change))
+        change = measured(self.rerun, self.clock, size, lambda: self._altered(form, names))
+        return (
+            None if change is None else RoundedRun(form, change, loss(self.loss_of, self.unaltered, change))
+        )
+
+    def _altered(self, form: Format, names: Collection[str]) -> dict[Slot, NDArray[Any]]:
+        return {slot: values for name in names for slot, values in self._rounded(form, name).items()}
 
     def _rounded(self, form: Format, name: str) -> dict[Slot, NDArray[Any]]:
         key = form.name, name

@@ -146,7 +146,7 @@ def _restoring(module: torch.nn.Module) -> Iterator[None]:
     ]
     try:
         yield
-    except Exception:
+    except BaseException:  # an interruption must not leave half a module either
         for each, parameters, buffers, counts, groups in before:
             each._parameters.update(parameters)  # noqa: SLF001 - as it was put
             each._buffers.update(buffers)  # noqa: SLF001 - as above
