@@ -37,17 +37,6 @@ def converted(traced: Traced, graph_def: Any) -> ModelProto:
         return _translated(graph, traced.names.model, input_names=tensors_in, output_names=tensors_out)
 
 
-def converted_lite(path: str, name: str) -> ModelProto:
-    """The ONNX model of a ``.tflite`` file, as tf2onnx names it.
-
-    Raises:
-        ModelError: an operator that tf2onnx cannot translate, or its own reason.
-    """
-    tf = imported("tensorflow", "a .tflite file")
-    with explained("tf2onnx cannot export the model"), tf.Graph().as_default() as graph:
-        return _translated(graph, name, tflite_path=path)
-
-
 def _translated(graph: Any, name: str, **options: Any) -> ModelProto:
     tfonnx = imported("tf2onnx.tfonnx", "a TensorFlow model")
     optimizer = imported("tf2onnx.optimizer", "a TensorFlow model")

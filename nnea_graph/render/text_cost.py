@@ -9,7 +9,7 @@ from rich.text import Text
 from nnea_graph.render.escape import inert, shorten_all
 from nnea_graph.render.page import Page, per_cent
 from nnea_graph.render.tables import INDENT, Column, bar, table, title
-from nnea_graph.report.digest import CostGroup, by_module, by_operator, working_branches
+from nnea_graph.report.digest import CostGroup, by_module, by_operator, source_modules, working_branches
 from nnea_graph.report.schema import Branch
 from nnea_graph.report.units import si
 
@@ -64,10 +64,11 @@ def _role(branch: Branch) -> str:
 
 
 def sites(page: Page) -> list[Text]:
-    """MACs by operator type, and by module of the source model."""
+    """MACs by operator type, and by module where there is no table of modules."""
     if not page.report.totals.macs:
         return []
-    operators, modules = by_operator(page.report), by_module(page.report)
+    operators = by_operator(page.report)
+    modules = [] if source_modules(page.report) else by_module(page.report)
     return [
         *title("Where the MACs sit"),
         *_groups(page, "by operator", operators),

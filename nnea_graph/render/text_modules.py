@@ -10,7 +10,7 @@ from rich.text import Text
 from nnea_graph.render.escape import inert
 from nnea_graph.render.page import Page, per_cent
 from nnea_graph.render.tables import INDENT, Column, table, title
-from nnea_graph.report.digest import outer_modules, share
+from nnea_graph.report.digest import outer_modules, share, source_modules
 from nnea_graph.report.module_schema import Module
 from nnea_graph.report.units import si
 
@@ -27,9 +27,9 @@ _COLUMNS = (
 
 
 def modules(page: Page) -> list[Text]:
-    """The tree of a live model's modules, as deep as there is room; nothing where the layers say it all."""
-    every = [module for module in page.report.modules if module.path and module.class_name]
-    if not any(module.depth > 1 or module.note for module in every):
+    """The tree of a live model's modules, as deep as there is room."""
+    every = source_modules(page.report)
+    if not every:
         return []
     shown = every if page.verbose else outer_modules(every, 2 * page.top)
     rows = [_cells(page, module) for module in shown]

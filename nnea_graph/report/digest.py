@@ -70,6 +70,12 @@ def by_module(report: Report) -> list[CostGroup]:
     return next((groups for groups in usable if groups[0].share <= _DOMINANT), usable[0] if usable else [])
 
 
+def source_modules(report: Report) -> list[Module]:
+    """The modules that a live model told of; empty where its layers say it all."""
+    every = [module for module in report.modules if module.path and module.class_name]
+    return every if any(module.depth > 1 or module.note for module in every) else []
+
+
 def outer_modules(modules: Sequence[Module], most: int) -> list[Module]:
     """The modules down to the deepest level at which they are no more than so many; at least the outermost."""
     depths = sorted({module.depth for module in modules}, reverse=True)

@@ -112,12 +112,16 @@ def _exact(layers: Sequence[Layer]) -> Iterator[Finding]:
         count = sum(kinds.values())
         if count:
             words = ", ".join(f"{number:,} {name}" for name, number in kinds.items() if number)
-            saved = binary(mine.exact_saving.bytes)
-            if mine.exact_saving.macs is not None:
-                saved += f" and {si(mine.exact_saving.macs)} MACs"
             of = f"{count:,} of {mine.channels:,} channels"
-            message = f"layer '{layer.id}': {of} can go for nothing ({words}): {saved}"
+            message = f"layer '{layer.id}': {of} can go for nothing ({words}){_saved(mine.exact_saving)}"
             yield EXACT_CHANNELS.found(layer.id, message, count, 0)
+
+
+def _saved(saving: schema.Saving) -> str:
+    """What is not 0; tied weights take no bytes of their own."""
+    parts = [binary(saving.bytes)] if saving.bytes else []
+    parts += [f"{si(saving.macs)} MACs"] if saving.macs else []
+    return f": {' and '.join(parts)}" if parts else ""
 
 
 def _parallel(layers: Sequence[Layer]) -> Iterator[Finding]:
