@@ -3,61 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import ModelProto, SparseTensorProto, TensorProto, helper
+from onnx import SparseTensorProto, TensorProto, helper
+from reference.external import VALUES, first, hard_link, opened, pointing, read
 
-from nnea_graph.errors import ExternalDataError, LimitError, ModelError
-from nnea_graph.frontends.limits import Limits
-from nnea_graph.frontends.read_onnx import OnnxFile, read_onnx
-
-VALUES = np.arange(1000, dtype=np.float32)
-
-
-def pointing(**entries: str | int) -> TensorProto:
-    """A tensor of 1,000 floats whose data is elsewhere."""
-    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1000])
-    tensor.data_location = TensorProto.EXTERNAL
-    for key, value in entries.items():
-        tensor.external_data.add(key=key, value=str(value))
-    return tensor
-
-
-def model_of(tensor: TensorProto) -> ModelProto:
-    return helper.make_model(helper.make_graph([], "g", [], [], [tensor]))
-
-
-def opened(
-    folder: Path, tensor: TensorProto, allow: Path | None = None, limits: Limits | None = None
-) -> OnnxFile:
-    (folder / "m.onnx").write_bytes(model_of(tensor).SerializeToString())
-    return read_onnx(folder / "m.onnx", limits, allow)
-
-
-def open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-def read(folder: Path, tensor: TensorProto, allow: Path | None = None) -> list[float]:
-    file = opened(folder, tensor, allow)
-    values: list[float] = file.constant(file.proto.graph.initializer[0], "w").array().tolist()
-    return values
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A model's folder with good data in it and beside it."""
-    made = tmp_path / "model"
-    (made / "sub").mkdir(parents=True)
-    for place in (made / "w.bin", made / "sub" / "w.bin", tmp_path / "outside.bin"):
-        place.write_bytes(VALUES.tobytes())
-    return made
+from nnea_graph.errors import ExternalDataError, ModelError
 
 
 @pytest.mark.parametrize("location", ["w.bin", "./w.bin", "sub/w.bin", "sub//w.bin", "sub/./w.bin"])
@@ -117,10 +72,6 @@ def symlink_inside(folder: Path) -> None:
 
 def broken_symlink(folder: Path) -> None:
     (folder / "x.bin").symlink_to("nowhere")
-
-
-def hard_link(folder: Path) -> None:
-    (folder / "x.bin").hardlink_to(folder.parent / "outside.bin")
 
 
 def fifo(folder: Path) -> None:
@@ -248,162 +199,3 @@ def test_sparse_tensors_are_read_by_the_same_rules(folder: Path) -> None:
     indices = helper.make_tensor("i", TensorProto.INT64, [1000], np.arange(1000))
     good = SparseTensorProto(values=pointing(location="w.bin"), indices=indices, dims=[1000])
     assert file.sparse_constant(good, "w").array().tolist() == VALUES.tolist()
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    """The layout of the Hugging Face cache: everything is a link into ``blobs``."""
-    root = tmp_path / "hub" / "models--a--b"
-    snapshot = root / "snapshots" / "0123"
-    snapshot.mkdir(parents=True)
-    (root / "blobs").mkdir()
-    (root / "blobs" / "aa").write_bytes(VALUES.tobytes())
-    model = model_of(pointing(location="model.onnx_data"))
-    (root / "blobs" / "bb").write_bytes(model.SerializeToString())
-    (snapshot / "model.onnx").symlink_to("../../blobs/bb")
-    (snapshot / "model.onnx_data").symlink_to("../../blobs/aa")
-    return snapshot / "model.onnx"
-
-
-def first(file: OnnxFile) -> list[float]:
-    values: list[float] = file.constant(file.proto.graph.initializer[0], "w").array().tolist()
-    return values
-
-
-def test_a_model_in_the_hugging_face_cache_needs_the_option_and_the_error_says_so(cache: Path) -> None:
-    with pytest.raises(ExternalDataError, match=r"--allow-external DIR .*\(rule symlink\)"):
-        first(read_onnx(cache))
-    assert first(read_onnx(cache, allow_external=cache.parents[2])) == VALUES.tolist()
-    assert first(read_onnx(cache, allow_external=cache.parents[3])) == VALUES.tolist()
-
-
-def test_links_out_of_the_allowed_folder_stay_refused(cache: Path) -> None:
-    with pytest.raises(ExternalDataError, match=r"\(rule outside-allowed\)"):
-        first(read_onnx(cache, allow_external=cache.parent))
-    secret = cache.parents[3] / "secret"
-    secret.write_bytes(VALUES.tobytes())
-    data = cache.parent / "model.onnx_data"
-    data.unlink()
-    data.symlink_to(secret)
-    with pytest.raises(ExternalDataError, match=r"\(rule outside-allowed\)"):
-        first(read_onnx(cache, allow_external=cache.parents[2]))
-
-
-def test_a_folder_is_not_allowed_because_its_name_begins_alike(cache: Path) -> None:
-    root = cache.parents[2]
-    other = root.with_name(root.name + "-evil")
-    other.mkdir()
-    (other / "aa").write_bytes(VALUES.tobytes())
-    data = cache.parent / "model.onnx_data"
-    data.unlink()
-    data.symlink_to(other / "aa")
-    with pytest.raises(ExternalDataError, match=r"\(rule outside-allowed\)"):
-        first(read_onnx(cache, allow_external=root))
-
-
-def test_hard_links_in_the_allowed_folder_are_read(folder: Path) -> None:
-    hard_link(folder)
-    assert read(folder, pointing(location="x.bin"), allow=folder.parent) == VALUES.tolist()
-
-
-def test_the_option_does_not_loosen_the_rules_of_paths(folder: Path) -> None:
-    with pytest.raises(ExternalDataError, match=r"\(rule parent-folder\)"):
-        read(folder, pointing(location="../outside.bin"), allow=folder.parent)
-    (folder / "x.bin").symlink_to("/dev/zero")
-    with pytest.raises(ExternalDataError, match=r"\(rule not-a-file\)"):
-        read(folder, pointing(location="x.bin"), allow=Path("/"))
-
-
-def test_thousands_of_tensors_on_one_region_cost_nothing_until_they_exceed_the_limit(folder: Path) -> None:
-    file = opened(folder, pointing(location="w.bin"))
-    started = time.perf_counter()
-    for number in range(5000):
-        file.constant(file.proto.graph.initializer[0], f"w{number}")
-    assert time.perf_counter() - started < 5
-    assert file.size_bytes == (folder / "m.onnx").stat().st_size + 4000
-
-    with (folder / "w.bin").open("wb") as data:
-        data.truncate(4 << 20)
-    large = pointing(location="w.bin")
-    large.dims[:] = [1 << 20]
-    file = opened(folder, large)
-    for number in range(256):
-        file.constant(file.proto.graph.initializer[0], f"w{number}")
-    with pytest.raises(ExternalDataError, match=r"--limit sharing=N \(rule sharing\)"):
-        file.constant(file.proto.graph.initializer[0], "w256")
-
-
-def test_the_same_tensor_asked_for_again_is_not_counted_again(folder: Path) -> None:
-    with (folder / "w.bin").open("wb") as data:
-        data.truncate(4 << 20)
-    large = pointing(location="w.bin")
-    large.dims[:] = [1 << 20]
-    file = opened(folder, large)
-    for _ in range(2000):
-        assert file.constant(file.proto.graph.initializer[0], "w").size == 1 << 20
-
-
-def test_a_file_over_the_limit_of_bytes_is_refused(folder: Path) -> None:
-    file = opened(folder, pointing(location="w.bin"), limits=Limits(file_bytes=3000))
-    with pytest.raises(LimitError, match="--limit file_bytes=N"):
-        first(file)
-
-
-def test_more_files_than_descriptors_can_be_read(folder: Path) -> None:
-    count = 200
-    for number in range(count):
-        (folder / f"{number}.bin").write_bytes(np.full(1000, number, np.float32).tobytes())
-    file = opened(folder, pointing(location="w.bin"))
-    held = open_files()
-    constants = [file.constant(pointing(location=f"{n}.bin"), f"w{n}") for n in range(count)]
-    assert open_files() - held <= 64
-    assert [constant.array()[999] for constant in constants] == list(range(count))
-    (folder / "199.bin").unlink()
-    (folder / "199.bin").write_bytes(VALUES.tobytes())
-    with pytest.raises(ModelError, match="was replaced while it was read"):
-        constants[199].array()
-
-
-def test_files_close_with_the_model_and_with_the_last_constant(folder: Path) -> None:
-    before = open_files()
-    file = opened(folder, pointing(location="w.bin"))
-    constant = file.constant(file.proto.graph.initializer[0], "w")
-    del file
-    assert constant.array()[999] == 999
-    del constant
-    assert open_files() == before
-    with opened(folder, pointing(location="w.bin")) as file:
-        constant = file.constant(file.proto.graph.initializer[0], "w")
-    assert open_files() == before
-    with pytest.raises(ModelError, match="is closed"):
-        constant.array()
-
-
-def test_refused_files_leave_no_descriptor_open(folder: Path) -> None:
-    before = open_files()
-    hard_link(folder)
-    for location in ("x.bin", "sub", "none.bin", "w.bin/x", "sub/none"):
-        with pytest.raises(ExternalDataError):
-            read(folder, pointing(location=location))
-    assert open_files() == before
-
-
-def test_a_file_cut_short_while_it_is_used_is_an_error(folder: Path) -> None:
-    file = opened(folder, pointing(location="w.bin"))
-    constant = file.constant(file.proto.graph.initializer[0], "w")
-    os.truncate(folder / "w.bin", 100)
-    with pytest.raises(ModelError, match="became shorter while it was read"):
-        constant.array()
-
-
-def test_a_model_in_memory_has_external_data_only_with_a_folder(folder: Path) -> None:
-    model = model_of(pointing(location="w.bin"))
-    assert first(OnnxFile.from_proto(model, folder=folder)) == VALUES.tolist()
-    with pytest.raises(ExternalDataError, match=r"\(rule no-folder\)"):
-        first(OnnxFile.from_proto(model))
-
-
-def test_an_error_shows_no_control_characters_of_the_file(folder: Path) -> None:
-    with pytest.raises(ExternalDataError, match=re.escape(r"'a\nb\x1b[31m\u202e'")) as caught:
-        read(folder, pointing(location="a\nb\x1b[31m\u202e"))
-    assert str(caught.value).removeprefix(str(folder)).isprintable()

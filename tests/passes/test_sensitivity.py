@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,29 +11,20 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hostile.models import model, op, tensor
 from numpy.typing import NDArray
-from observing import ROOT, quiet_options
-from onnx import ModelProto, numpy_helper, parser
+from observing import quiet_options
+from onnx import ModelProto, numpy_helper
+from reference.sensitive import DATA, MODELS, points_of, report_of
 
 from nnea_graph.api import analyze
-from nnea_graph.errors import UsageError
 from nnea_graph.render.json import render_json
 from nnea_graph.render.text import render_text
 from nnea_graph.report import Report
 from nnea_graph.report.sensitivity_schema import SensitivityPoint
-from nnea_graph.runtime.apart import ApartSession
 
 Array = NDArray[Any]
-MODELS = ROOT / "models"
-DATA = dict(np.load(MODELS / "digits.npz"))
 CLASSES = [Path(name).stem for name in ("digits_mlp.onnx", "digits_cnn.onnx", "digits_transformer.onnx")]
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
-
-
-def report_of(name: str, text: str = "sensitivity", samples: int = 450) -> Report:
-    data = {key: values[:samples] for key, values in DATA.items()}
-    return analyze(MODELS / f"{name}.onnx", passes=f"{text},+importance,+weight_statistics", data=data)
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +35,6 @@ def mlp() -> Report:
 @pytest.fixture(scope="module")
 def cnn() -> Report:
     return report_of("digits_cnn", samples=150)
-
-
-def points_of(report: Report, layer: str = "") -> list[SensitivityPoint]:
-    found = report.sensitivity if not layer else next(x for x in report.layers if x.id == layer).sensitivity
-    assert found is not None
-    return list(found.points)
 
 
 # An independent cut: weights sorted in float64 and set in the file, onnxruntime runs it.
@@ -291,168 +270,6 @@ def test_the_batch_size_changes_nothing(mlp: Report, batch_size: int) -> None:
 
 def test_the_same_run_gives_the_same_bytes(mlp: Report) -> None:
     assert render_json(report_of("digits_mlp")) == render_json(mlp)
-
-
-# Time.
-
-
-def test_the_budget_is_kept_and_what_was_left_out_is_said() -> None:
-    data = {key: np.concatenate([values] * 8) for key, values in DATA.items()}
-    started = time.monotonic()
-    report = analyze(MODELS / "digits_cnn.onnx", passes="sensitivity{seconds=4}", data=data)
-    whole = time.monotonic() - started
-    bare = time.monotonic()
-    analyze(MODELS / "digits_cnn.onnx", passes="activations", data=data)
-    assert whole - (time.monotonic() - bare) < 1.2 * 4
-    found = report.sensitivity
-    assert found is not None
-    assert 0 < found.measured < found.planned == 195
-    assert 0 < found.samples <= 3600
-    assert (
-        sum(len(points_of(report, layer.id)) for layer in report.layers) + len(found.points) == found.measured
-    )
-    assert ("weights", "importance", 0.5) in {
-        (each.unit, each.criterion, each.fraction) for each in found.points
-    }
-    assert f"{found.measured:,} of 195 points" in " ".join(render_text(report).split())
-
-
-def test_with_no_time_nothing_is_measured_and_that_is_said() -> None:
-    report = report_of("digits_mlp", "sensitivity{seconds=0.000001}")
-    assert report.sensitivity is not None
-    assert report.sensitivity.measured == 0
-    assert report.sensitivity.planned > 0
-    assert report.sensitivity.removable_weights is None
-    assert "0 of 105 points" in " ".join(render_text(report).split())
-
-
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
-def test_progress_is_shown_on_a_terminal_and_an_interruption_leaves_no_half_file(tmp_path: Path) -> None:
-    master, slave = pty.openpty()
-    command = [sys.executable, "-m", "nnea_graph", "run", str(MODELS / "digits_mlp.onnx")]
-    data = [
-        "--data",
-        str(MODELS / "digits.npz"),
-        "--batch-size",
-        "1",
-        "-p",
-        "+sensitivity",
-        "-o",
-        str(tmp_path / "out"),
-    ]
-    process = subprocess.Popen([*command, *data], stdout=subprocess.PIPE, stderr=slave, cwd=tmp_path)
-    os.close(slave)
-    shown = b""
-    while b"sensitivity 2/105, 0:" not in shown:
-        shown += os.read(master, 4096)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
-    assert process.stdout is not None
-    assert process.stdout.read() == b""
-    process.stdout.close()
-    os.close(master)
-    assert not list(tmp_path.rglob("*.json"))
-
-
-# What cannot be measured.
-
-
-def weighted(weight: Array, op_type: str = "MatMul", **attributes: Any) -> ModelProto:
-    return model([op(op_type, ["x", "w"], ["y"], name="only", **attributes)], weights=[tensor("w", weight)])
-
-
-def test_a_model_without_weights_says_so() -> None:
-    report = analyze(model([op("Relu", ["x"], ["y"])]), passes="sensitivity")
-    assert report.sensitivity is not None
-    assert report.sensitivity.not_run == "no layer's weights can be altered"
-    assert "not measured" in render_text(report)
-
-
-def test_an_output_that_is_always_zero_says_so() -> None:
-    report = analyze(weighted(np.zeros((4, 3))), passes="sensitivity")
-    assert report.sensitivity is not None
-    assert report.sensitivity.not_run == "the model has no output of real numbers other than zero"
-
-
-def test_weights_that_an_operator_unpacks_are_named() -> None:
-    text = """<ir_version: 8, opset_import: ["" : 17]>
-        g (uint8[1,2] x) => (float[1,2] y) <uint8[2,2] w = {1, 2, 3, 4}, float[2,2] v = {1, 2, 3, 4}>
-        { [packed] i = MatMulInteger (x, w) f = Cast <to = 1> (i) [plain] y = MatMul (f, v) }"""
-    report = analyze(parser.parse_model(text), passes="sensitivity")
-    reasons = {layer.id: layer.sensitivity.reason for layer in report.layers if layer.sensitivity}
-    assert reasons["packed"] == "MatMulInteger unpacks its weights by itself; they cannot be altered here"
-    assert reasons["plain"] == ""
-
-
-def turned(x: Array, weight: list[list[float]]) -> Array:
-    for _ in range(3):
-        x = np.tanh(x @ np.array(weight))
-    return x
-
-
-class Counted(ApartSession):
-    made = 0
-
-    def __init__(self, *arguments: Any) -> None:
-        Counted.made += 1
-        super().__init__(*arguments)
-
-
-def test_a_model_without_known_bounds_is_measured_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnea_graph.runtime.altered.ApartSession", Counted)
-    text = """<ir_version: 8, opset_import: ["" : 17]>
-        g (int64 n, float[1,2] x) => (float[1,2] y) <bool yes = {1}, float[2,2] w = {0.5, -2, 3, 0.25}>
-        { [turns] y = Loop (n, yes, x) <body = b (int64 i, bool c, float[1,2] s) => (bool d, float[1,2] t)
-            { d = Identity (c) [inner] m = MatMul (s, w) t = Tanh (m) }> }"""
-    x = np.array([[0.3, -0.7]], np.float32)
-    report = analyze(
-        parser.parse_model(text), passes="sensitivity{units=weights}", data={"n": np.int64(3), "x": x}
-    )
-    assert Counted.made == 1
-    (layer,) = report.layers
-    assert layer.sensitivity is not None
-    before, after = turned(x, [[0.5, -2], [3, 0.25]]), turned(x, [[0, -2], [3, 0]])
-    (half,) = [
-        each for each in layer.sensitivity.points if (each.criterion, each.fraction) == ("magnitude", 0.5)
-    ]
-    assert half.removed == 2
-    change = np.linalg.norm(after - before) / np.linalg.norm(before)
-    assert half.relative_l2 == pytest.approx(change, rel=1e-5)
-
-
-def test_a_point_whose_outputs_are_no_longer_finite_is_not_a_number() -> None:
-    # y = (x w) / |x w| by rows: zero by zero once all of a row's weights are gone.
-    text = """<ir_version: 8, opset_import: ["" : 17]>
-        g (float[4,1] x) => (float[4,2] y) <float[1,2] w = {2, 1}, float[2,2] v = {0, 3, 4, 0}>
-        { [first] a = MatMul (x, w) n = ReduceL2 <axes = [1]> (a) b = Div (a, n) [second] y = MatMul (b, v) }"""
-    report = analyze(
-        parser.parse_model(text), passes="sensitivity{units=weights}", data={"x": np.ones((4, 1), np.float32)}
-    )
-    for layer in report.layers:
-        assert layer.sensitivity is not None
-        for point in layer.sensitivity.points:
-            assert (point.relative_l2 is None) == bool(point.reason)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        pytest.param(
-            "units=rows",
-            "-p: option 'units' of pass 'sensitivity' is weights, channels or weights|channels, not 'rows'",
-            id="units",
-        ),
-        pytest.param(
-            "seconds=0", "-p: option 'seconds' of pass 'sensitivity' is above 0, not 0.0", id="seconds"
-        ),
-        pytest.param("loss=-1", "-p: option 'loss' of pass 'sensitivity' is above 0, not -1.0", id="loss"),
-        pytest.param("loss=nan", "-p: option 'loss' of pass 'sensitivity' is above 0, not nan", id="nan"),
-    ],
-)
-def test_options_that_make_no_sense_are_refused(text: str, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        report_of("digits_mlp", f"sensitivity{{{text}}}")
-    assert str(caught.value).endswith(message)
 
 
 def test_points_are_plain_data(mlp: Report) -> None:

@@ -1,0 +1,76 @@
+"""Sensitivity keeps its time, says what it left out, and shows how far it is."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reference.sensitive import DATA, MODELS, points_of, report_of
+
+from nnea_graph.api import analyze
+from nnea_graph.render.text import render_text
+
+
+def test_the_budget_is_kept_and_what_was_left_out_is_said() -> None:
+    data = {key: np.concatenate([values] * 8) for key, values in DATA.items()}
+    started = time.monotonic()
+    report = analyze(MODELS / "digits_cnn.onnx", passes="sensitivity{seconds=4}", data=data)
+    whole = time.monotonic() - started
+    bare = time.monotonic()
+    analyze(MODELS / "digits_cnn.onnx", passes="activations", data=data)
+    assert whole - (time.monotonic() - bare) < 1.2 * 4
+    found = report.sensitivity
+    assert found is not None
+    assert 0 < found.measured < found.planned == 195
+    assert 0 < found.samples <= 3600
+    assert (
+        sum(len(points_of(report, layer.id)) for layer in report.layers) + len(found.points) == found.measured
+    )
+    assert ("weights", "importance", 0.5) in {
+        (each.unit, each.criterion, each.fraction) for each in found.points
+    }
+    assert f"{found.measured:,} of 195 points" in " ".join(render_text(report).split())
+
+
+def test_with_no_time_nothing_is_measured_and_that_is_said() -> None:
+    report = report_of("digits_mlp", "sensitivity{seconds=0.000001}")
+    assert report.sensitivity is not None
+    assert report.sensitivity.measured == 0
+    assert report.sensitivity.planned > 0
+    assert report.sensitivity.removable_weights is None
+    assert "0 of 105 points" in " ".join(render_text(report).split())
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
+def test_progress_is_shown_on_a_terminal_and_an_interruption_leaves_no_half_file(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "nnea_graph", "run", str(MODELS / "digits_mlp.onnx")]
+    data = [
+        "--data",
+        str(MODELS / "digits.npz"),
+        "--batch-size",
+        "1",
+        "-p",
+        "+sensitivity",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    process = subprocess.Popen([*command, *data], stdout=subprocess.PIPE, stderr=slave, cwd=tmp_path)
+    os.close(slave)
+    shown = b""
+    while b"sensitivity 2/105, 0:" not in shown:
+        shown += os.read(master, 4096)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert process.stdout is not None
+    assert process.stdout.read() == b""
+    process.stdout.close()
+    os.close(master)
+    assert not list(tmp_path.rglob("*.json"))
