@@ -14,14 +14,21 @@ from nnea_graph.frontends.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.dims import dims_of, symbolic_inputs
 from nnea_graph.passes import catalogue
-from nnea_graph.render.html_table import report_table
 from nnea_graph.report.build import build_report
 from nnea_graph.report.schema import Report
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.data import Spec
 
-setattr(Report, "_repr_html_", report_table)  # noqa: B010 - asked for by notebooks; render comes after report
+
+def _shown(report: Report) -> str:
+    """What a notebook shows of a report."""
+    from nnea_graph.render.html_table import report_table  # noqa: PLC0415 - start-up
+
+    return report_table(report)
+
+
+setattr(Report, "_repr_html_", _shown)  # noqa: B010 - render comes after report, which cannot ask it
 
 
 def analyze(  # noqa: PLR0913 - the options of the command line

@@ -30,7 +30,6 @@ from nnea_graph.render.files import (
     write_whole,
 )
 from nnea_graph.render.json import json_pieces
-from nnea_graph.render.plots import PLOT_FILES, plot_files
 from nnea_graph.report.schema import Report
 from nnea_graph.runtime.live import LiveModel
 
@@ -75,8 +74,8 @@ def run_model(source: str, **options: Any) -> int:
         run_facts = _run_facts(source, started, time.perf_counter() - clock, results)
         if options["output"]:
             files = {REPORT: json_pieces(report), "run.json": [json.dumps(run_facts, indent=1), "\n"]}
-            pictures = _pictures(graph, report, options)
-            write_folder(options["output"], files | pictures, (*PICTURES, *PLOT_FILES))
+            pictures, known = _pictures(graph, report, options)
+            write_folder(options["output"], files | pictures, known)
         _write(report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
@@ -85,9 +84,12 @@ def run_model(source: str, **options: Any) -> int:
     return 0 if not failed or options["exit_zero"] else 1
 
 
-def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dict[str, Iterable[str]]:
-    """The pictures and plots by file name; what cannot be drawn is said on stderr."""
+def _pictures(
+    graph: ModelGraph, report: Report, options: dict[str, Any]
+) -> tuple[dict[str, Iterable[str]], Sequence[str]]:
+    """The pictures and plots by file name, and all names that there can be; what cannot be drawn is said on stderr."""
     from nnea_graph.render.pictures import picture_files  # noqa: PLC0415 - only runs with -o draw
+    from nnea_graph.render.plots import PLOT_FILES, plot_files  # noqa: PLC0415
     from nnea_graph.report.drawing import diagrams_of  # noqa: PLC0415
 
     files, missing = picture_files(diagrams_of(graph, report), accents=options["path_colours"])
@@ -95,7 +97,7 @@ def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dic
     for reason in (missing, without):
         if reason and not options["quiet"]:
             sys.stderr.write(f"nnea-graph: {reason}\n")
-    return {name: [text] for name, text in (files | plots).items()}
+    return {name: [text] for name, text in (files | plots).items()}, (*PICTURES, *PLOT_FILES)
 
 
 def _pass_options(graph: ModelGraph, shapes: Sequence[InputShape], options: dict[str, Any]) -> dict[str, Any]:

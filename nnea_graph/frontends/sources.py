@@ -58,7 +58,8 @@ def resolve(source: object, framework: str = "auto") -> Source:
     chosen = [each for each in _FRONTENDS if framework in {"auto", each[0]}]
     if not chosen and framework != "onnx":
         raise UsageError(f"framework '{framework}': there is auto, onnx, {', '.join(dict(_FRONTENDS))}")
-    for label, module in chosen:
+    # The rest would cost imports: what is plainly ONNX is asked of no frontend.
+    for label, module in () if _is_onnx(source) else chosen:
         frontend: Frontend = importlib.import_module(module).FRONTEND
         if frontend.takes(source):
             live = name == _NAMELESS and type(source).__name__
@@ -72,6 +73,10 @@ def resolve(source: object, framework: str = "auto") -> Source:
         f"{name}: {type(source).__module__}.{type(source).__qualname__} is no model; give a torch module, an "
         "ExportedProgram, a Keras model, an onnx.ModelProto, a path, or module:callable that makes one"
     )
+
+
+def _is_onnx(source: object) -> bool:
+    return isinstance(source, ModelProto) or (isinstance(source, Path) and source.suffix == ".onnx")
 
 
 def load_found(found: Source, limits: Limits | None, allow_external: Path | None) -> ModelGraph:

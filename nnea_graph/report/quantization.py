@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.quantization import MODEL_QUANTIZATION, QUANTIZATION
@@ -12,10 +13,12 @@ from nnea_graph.report import quantization_schema as schema
 from nnea_graph.report.facts import fact, node_fact
 from nnea_graph.report.measurement import measurement
 from nnea_graph.report.schema import Layer
-from nnea_graph.runtime.rounded_runs import KeptFloat, RoundedRun
 from nnea_graph.stats.rounding import FORMATS, INT8_CHANNEL
 
 _NOTHING = Found(reason="not computed (pass quantization)")
+
+if TYPE_CHECKING:
+    from nnea_graph.runtime.rounded_runs import KeptFloat, RoundedRun
 
 
 def with_quantization(graph: ModelGraph, layers: Sequence[Layer]) -> list[Layer]:

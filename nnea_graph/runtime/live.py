@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import ModelProto
@@ -21,9 +22,10 @@ from nnea_graph.frontends.sources import (
     resolve,
 )
 from nnea_graph.graph import ModelGraph
-from nnea_graph.runtime.data import Spec
-from nnea_graph.runtime.examples import example_of
-from nnea_graph.runtime.parity import Parity, compared
+
+if TYPE_CHECKING:
+    from nnea_graph.runtime.data import Spec
+    from nnea_graph.runtime.parity import Parity
 
 
 class LiveModel:
@@ -103,6 +105,8 @@ class LiveModel:
         return described(converted) if converted is not None else None
 
     def _compared(self, converted: Converted) -> ModelGraph:
+        from nnea_graph.runtime.parity import compared  # noqa: PLC0415 - only live models need it
+
         graph, self.parity = compared(graph_of_converted(converted, self._found, self._limits), converted)
         return graph
 
@@ -114,6 +118,8 @@ class LiveModel:
         frontend = self._found.frontend
         if data is None or frontend is None:
             return None  # a file is not read twice where nobody needs the names
+        from nnea_graph.runtime.examples import example_of  # noqa: PLC0415 - only live models need it
+
         with naming(self._found.name):
             names = frontend.input_names(self._found.value)
         return example_of(data, names, preprocess) if names else None
