@@ -246,6 +246,7 @@ def prune_command(model: str, **options: Any) -> int:
 @click.option("--data", metavar="D", help="What to take an example of the inputs from.")
 @click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
 @click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
+@click.option("--force", is_flag=True, help="Replace the output file if it exists; the source itself never.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see run --help.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from nnea_graph.api import data_options, named_input
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
-from nnea_graph.errors import ModelError, naming
+from nnea_graph.errors import LimitError, ModelError, naming
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes import catalogue
+from nnea_graph.report.units import binary
 from nnea_graph.runtime.batch import Data
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from nnea_graph.runtime.data import Spec
 
 DEFAULT = "reconstruction"
+_MOST_BYTES = 2_000_000_000
+"""Of a protobuf message that can be written."""
 
 
 def prune(  # noqa: PLR0913 - the options of the command line
@@ -112,6 +115,12 @@ def opened(  # noqa: PLR0913, PLR0917 - what a source and data are read with
 
     live = LiveModel(source, limits=limits, allow_external=allow_external)
     graph = live.graph(data, input_shapes=shapes, preprocess=preprocess)
+    stored = sum(constant.stored_bytes for constant in graph.constants.values())
+    if stored > _MOST_BYTES:
+        raise LimitError(
+            f"{graph.info.path}: has {binary(stored)} of weights; pruning holds a model in one message, which"
+            f" cannot be over {binary(_MOST_BYTES)}"
+        )
     options: dict[str, Any] = {
         "dims": dict(dims or {}),
         "input_shapes": {named_input(graph, name): shape for name, shape in shapes.items()},

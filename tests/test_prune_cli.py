@@ -88,3 +88,23 @@ def test_a_loss_without_labels_is_an_error(tmp_path: Path, capsys: pytest.Captur
     np.savez(data, x=np.zeros((20, 1, 8, 8), np.float32))
     assert run(MODELS / "digits_cnn.onnx", "--data", data, "--target", "loss=1%", "--align", 1) == 2
     assert "has no labels" in capsys.readouterr().err
+
+
+def test_a_model_that_no_message_can_hold_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weight = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[600_000, 1000])
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="w.bin")
+    with (tmp_path / "w.bin").open("wb") as file:
+        file.truncate(4 * 600_000 * 1000)  # a hole: it takes no room
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 600_000])
+    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 1000])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [weight]
+    )
+    (tmp_path / "large.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    data = tmp_path / "x.npy"
+    np.save(data, np.zeros((8, 600_000), np.float32))
+    assert run(tmp_path / "large.onnx", "--data", data, "--target", "macs=0.5") == 2
+    assert "cannot be over 1.86 GiB" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.errors import OutputError
+from nnea_graph.commands.arguments import check_output
 from nnea_graph.frontends.converted import InputSpec
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.inference.shape_text import parse_input_shape
@@ -17,8 +17,7 @@ from nnea_graph.runtime.live import LiveModel
 def export_model(source: str, **options: Any) -> int:
     """Export, compare with the source, write; exit 1 where the export does not do what the source does."""
     output: Path = options["output"]
-    if output.exists() and Path(source).exists() and output.samefile(source):
-        raise OutputError(f"{output} is the source itself; give another place")
+    check_output(output, source, force=options["force"])
     shapes = [parse_input_shape(text) for text in options["shapes"]]
     live = LiveModel(source, limits=Limits.with_text(options["limits"]))
     proto = live.exported(

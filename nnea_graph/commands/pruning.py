@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nnea_graph.errors import OutputError, UsageError
+from nnea_graph.commands.arguments import check_output, named_dims
+from nnea_graph.commands.progress import progress
+from nnea_graph.errors import UsageError
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.inference.shape_text import parse_input_shape
 from nnea_graph.pruner import prune
@@ -15,21 +16,37 @@ from nnea_graph.render.files import standard_output, whole_file
 from nnea_graph.render.json import json_pieces
 from nnea_graph.report.schema_choice import PruningReport
 
-_MOST_BYTES = 2_000_000_000
-"""Of a model in one file."""
+if TYPE_CHECKING:
+    from nnea_graph.rewrite.prune import Pruned
 
 
 def prune_model(source: str, **options: Any) -> int:
     """Prune and write; the exit code says whether every target was met."""
     output: Path | None = options["output"]
     if output is not None:
-        _check_output(output, source, force=options["force"])
+        check_output(output, source, force=options["force"])
     if not options["data"]:
         raise UsageError(
             "--data: what to fit, choose and measure on is needed: .npz, a folder, or file.py:function"
         )
     shapes = {each.name or "": each.dims for each in map(parse_input_shape, options["shapes"])}
-    found = prune(
+    with progress(shown=not (options["quiet"] or options["no_progress"])) as line:
+        found = _pruned(source, shapes, options, line.write if line else None)
+    written = None if found.report.verification.faults else output
+    if written is not None:
+        with whole_file(written) as file:
+            file.write(found.model.SerializeToString())
+    _write(found.report, options["format"], written)
+    return 0 if found.report.met else 1
+
+
+def _pruned(
+    source: str,
+    shapes: Mapping[str, Sequence[int]],
+    options: Mapping[str, Any],
+    tell: Callable[[str], None] | None,
+) -> Pruned:
+    return prune(
         source,
         options["data"],
         options["targets"],
@@ -41,48 +58,14 @@ def prune_model(source: str, **options: Any) -> int:
         batch_size=options["batch_size"],
         samples=options["samples"],
         preprocess=options["preprocess"],
-        dims=_dims(options["dims"]),
+        dims=named_dims(options["dims"]),
         input_shapes=shapes,
         limits=Limits.with_text(options["limits"]),
         allow_external=options["allow_external"],
         run_samples=options["run_samples"],
         rounds=options["rounds"],
-        progress=None if options["quiet"] or options["no_progress"] or not sys.stderr.isatty() else _tell,
+        progress=tell,
     )
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[2K")
-    if output is not None and not found.report.verification.faults:
-        with whole_file(output) as file:
-            file.write(found.model.SerializeToString())
-    _write(found.report, options["format"], output)
-    return 0 if found.report.met else 1
-
-
-def _check_output(output: Path, source: str, *, force: bool) -> None:
-    """Before anything is done for it."""
-    if output.exists() and Path(source).exists() and output.samefile(source):
-        raise OutputError(
-            f"-o {output}: that is the model itself, which is never written over; give another file"
-        )
-    if output.exists() and not force:
-        raise OutputError(f"-o {output}: there is such a file; --force replaces it")
-    if not output.absolute().parent.is_dir():
-        raise OutputError(f"-o {output}: there is no folder {output.absolute().parent}")
-
-
-def _dims(texts: tuple[str, ...]) -> Mapping[str, int]:
-    found = {}
-    for text in texts:
-        name, equals, number = text.rpartition("=")
-        if not equals or not name or not number.isdigit():
-            raise UsageError(f"--dim '{text}': write name=number, e.g. --dim batch=8")
-        found[name] = int(number)
-    return found
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(f"\r\x1b[2K{text}")
-    sys.stderr.flush()
 
 
 def _write(report: PruningReport, form: str, output: Path | None) -> None:

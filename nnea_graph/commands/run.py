@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nnea_graph.api import data_options, named_input, report_on
+from nnea_graph.commands.arguments import named_dims
+from nnea_graph.commands.progress import progress
 from nnea_graph.engine import PassResult
 from nnea_graph.engine.manager import peak_bytes
 from nnea_graph.errors import UsageError
@@ -62,11 +63,11 @@ def run_model(source: str, **options: Any) -> int:
             input_shapes={each.name or "": InputSpec(each.dims, each.dtype or "") for each in shapes},
             preprocess=options["preprocess"],
         )
-        with _progress(shown=not (options["quiet"] or options["no_progress"])) as line:
+        with progress(shown=not (options["quiet"] or options["no_progress"])) as line:
             report, results = report_on(
                 graph,
                 options["passes"],
-                _pass_options(graph, shapes, options) | {"progress": line.detail if line else None},
+                _pass_options(graph, shapes, options) | {"progress": line.write if line else None},
                 line.tell if line else None,
                 may_run=not options["no_run"],
             )
@@ -102,7 +103,7 @@ def _pictures(
 
 def _pass_options(graph: ModelGraph, shapes: Sequence[InputShape], options: dict[str, Any]) -> dict[str, Any]:
     chosen: dict[str, Any] = {
-        "dims": _dims(options["dims"]),
+        "dims": named_dims(options["dims"]),
         "input_shapes": _input_shapes(graph, shapes),
         "training": options["training"],
         "frozen": tuple(options["frozen"]),
@@ -118,16 +119,6 @@ def _pass_options(graph: ModelGraph, shapes: Sequence[InputShape], options: dict
             graph, options["data"], chosen, samples=options["samples"], preprocess=options["preprocess"]
         )
     return chosen
-
-
-def _dims(texts: Sequence[str]) -> dict[str, int]:
-    dims = {}
-    for text in texts:
-        name, equals, number = text.rpartition("=")
-        if not equals or not name or not re.fullmatch("[0-9]{1,19}", number):
-            raise UsageError(f"--dim '{text}': write name=number, e.g. --dim batch=8")
-        dims[name] = int(number)
-    return dims
 
 
 def _input_shapes(graph: ModelGraph, shapes: Sequence[InputShape]) -> dict[str, tuple[int, ...]]:
@@ -198,39 +189,6 @@ _WRITERS: dict[str, Callable[[Report, dict[str, Any], bool], None]] = {
 
 def _verdict(failed: bool) -> str:  # noqa: FBT001
     return "FAILED" if failed else "PASSED"
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[_Line | None]:
-    """One line on stderr that names the pass at work and how far it is, only on a terminal."""
-    if not shown or not sys.stderr.isatty():
-        yield None
-        return
-    line = _Line()
-    try:
-        yield line
-    finally:
-        line.write("")
-
-
-class _Line:
-    """The line that is written over again."""
-
-    def __init__(self) -> None:
-        self._pass = ""
-
-    def tell(self, name: str, place: int, count: int) -> None:
-        """A pass begins."""
-        self._pass = f"[{place + 1}/{count}] {name}"
-        self.write(self._pass)
-
-    def detail(self, text: str) -> None:
-        """The pass is so far."""
-        self.write(f"{self._pass} {text}")
-
-    def write(self, text: str) -> None:
-        sys.stderr.write(f"\r\x1b[2K{text}")
-        sys.stderr.flush()
 
 
 def _run_facts(

@@ -43,9 +43,7 @@ def pruning(report: PruningReport, width: int, output: str) -> Iterator[Text]:
     refit = "readers refitted" if report.refit else "no refit"
     how = f"channels by {report.criterion}, {refit}, seed {report.seed}"
     yield from named("pruned by", "", how, width=width)
-    yield from named(
-        "written to" if output else "not written", "", inert(output) if output else "no -o", width=width
-    )
+    yield from named("written to" if output else "not written", "", _where(report, output), width=width)
     yield from title("Targets", "what may remain of the original", width=width)
     for target in report.targets:
         yield from _target(target, width)
@@ -59,6 +57,12 @@ def pruning(report: PruningReport, width: int, output: str) -> Iterator[Text]:
     for layer, reason in report.pinned.items():
         yield from sentence("stays whole", Text(f"{inert(layer)}: {inert(reason)}"), width=width)
     yield from verification(report.verification, width)
+
+
+def _where(report: PruningReport, output: str) -> str:
+    if output:
+        return inert(output)
+    return "as it is not sound, see below" if report.verification.faults else "no -o"
 
 
 def _target(target: TargetReached, width: int) -> list[Text]:
