@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -56,3 +58,24 @@ def test_all_passes_together_have_an_order() -> None:
 def test_what_the_default_passes_need_is_default_too() -> None:
     provided = {key.name for kind in kinds() if kind.default for key in kind.provides}
     assert all(key.name in provided for kind in kinds() if kind.default for key in kind.requires)
+
+
+def test_counting_imports_no_pass_that_it_does_not_need() -> None:
+    asked = """
+import sys
+from nnea_graph import analyze
+analyze(sys.argv[1], passes="cost")
+print(*sorted(name for name in sys.modules if name.startswith("nnea_graph.passes.")))
+"""
+    model = Path(__file__).parents[1] / "models" / "digits_mlp.onnx"
+    done = subprocess.run([sys.executable, "-c", asked, model], capture_output=True, text=True, check=True)
+    imported = {name.rpartition(".")[2] for name in done.stdout.split()}
+    assert "cost" in imported
+    assert not imported & {
+        "channels",
+        "pathways",
+        "path_validation",
+        "sensitivity",
+        "quantization",
+        "redundancy",
+    }

@@ -150,13 +150,19 @@ def _with_needed(
         key = needed.pop()
         if key in provided:
             continue
-        for name, load in catalogue.items():
-            if any(given_key.name == key for given_key in load().provides):
-                chosen[name] = build(load(), {}, given)
+        for name in _loaded_first(catalogue):
+            if any(given_key.name == key for given_key in catalogue[name]().provides):
+                chosen[name] = build(catalogue[name](), {}, given)
                 provided |= {given_key.name for given_key in chosen[name].provides}
                 needed += [required.name for required in _wanted(chosen[name], with_data=with_data)]
                 break
     return list(chosen.values())
+
+
+def _loaded_first(catalogue: Catalogue) -> list[str]:
+    """Who needs a fact has imported its key, and so the pass that gives it: no other is imported to look for it."""
+    loaded = {getattr(kind, "name", "") for kind in Pass.__subclasses__()}
+    return sorted(catalogue, key=lambda name: name not in loaded)
 
 
 def _wanted(each: Pass, *, with_data: bool) -> tuple[Key[Any], ...]:

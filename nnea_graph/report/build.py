@@ -28,12 +28,7 @@ from nnea_graph.report.findings import findings_of
 from nnea_graph.report.formula import exact, note, short
 from nnea_graph.report.layers import layers_of
 from nnea_graph.report.modules import modules_of
-from nnea_graph.report.pathways import channel_coverage, pathways_of
-from nnea_graph.report.quantization import model_quantization, with_quantization
-from nnea_graph.report.quantization_findings import quantization_findings
-from nnea_graph.report.redundancy import model_redundancy, redundancy_findings, with_redundancy
-from nnea_graph.report.sensitivity import model_sensitivity, with_sensitivity
-from nnea_graph.report.sensitivity_findings import sensitivity_findings
+from nnea_graph.report.parts import parts_of
 from nnea_graph.report.statistics import NO_STATISTICS, statistic_totals
 
 _DEPENDENCIES = ("networkx", "numpy", "onnx")
@@ -42,16 +37,9 @@ _DEPENDENCIES = ("networkx", "numpy", "onnx")
 def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) -> schema.Report:
     """Describe everything that the passes have found."""
     dims = fact(graph, DIMS)
-    layers = with_redundancy(graph, with_quantization(graph, with_sensitivity(graph, layers_of(graph))))
-    nodes = [_node(graph, node) for node in graph]
-    totals, paths = _totals(graph, layers), pathways_of(graph)
-    sensitivity, quantization = model_sensitivity(graph, layers), model_quantization(graph)
-    redundancy = model_redundancy(graph)
-    measured = [
-        *redundancy_findings(redundancy, layers),
-        *sensitivity_findings(sensitivity, layers),
-        *quantization_findings(quantization, layers),
-    ]
+    parts = parts_of(graph, layers_of(graph), {each.name for each in results if each.status == "ok"})
+    layers, paths = parts.layers, parts.pathways
+    nodes, totals = [_node(graph, node) for node in graph], _totals(graph, layers)
     return schema.Report(
         schema_version=schema.SCHEMA_VERSION,
         tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
@@ -65,15 +53,15 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         layers=layers,
         nodes=nodes,
         branches=_branches(graph, layers),
-        channels=channel_coverage(graph),
+        channels=parts.channels,
         pathways=paths,
-        findings=findings_of(graph, totals, layers, nodes, results, more=measured),
+        findings=findings_of(graph, totals, layers, nodes, results, more=parts.findings),
         passes=[schema.PassRun(each.name, each.status, each.reason) for each in results],
         data=_data(fact(graph, ACTIVATIONS)),
         modules=modules_of(graph, layers, nodes),
-        sensitivity=sensitivity,
-        quantization=quantization,
-        redundancy=redundancy,
+        sensitivity=parts.sensitivity,
+        quantization=parts.quantization,
+        redundancy=parts.redundancy,
     )
 
 

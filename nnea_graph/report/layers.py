@@ -16,7 +16,6 @@ from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.passes.weight_statistics import WEIGHT_STATISTICS
 from nnea_graph.report import schema
 from nnea_graph.report.facts import count, fact, node_fact
-from nnea_graph.report.pathways import layer_flow
 from nnea_graph.stats.metrics import Metrics
 from nnea_graph.stats.selection import rank_correlation
 
@@ -73,7 +72,6 @@ def _layer(graph: ModelGraph, members: Sequence[OpNode]) -> schema.Layer:
         reason=cost.work.reason if cost and cost.work.status != "exact" else "",
         weight_metrics=_metrics(statistics.metrics) if statistics else None,
         **_importance(graph, node, main),
-        **layer_flow(graph, node),
     )
 
 

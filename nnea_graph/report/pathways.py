@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import exp, log
 from sys import float_info
-from typing import Any
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from nnea_graph.channels.coverage import Coverage, coverage
 from nnea_graph.channels.graph import ChannelGraph, Places
 from nnea_graph.channels.paths import Path
 from nnea_graph.channels.rules.mixing import QUERY_KEY
+from nnea_graph.channels.shares import Vector
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.passes.channels import CHANNELS, STRENGTHS
 from nnea_graph.passes.cost import COST
 from nnea_graph.passes.pathways import MARGINALS, PATH_ENDS, PATHWAYS
 from nnea_graph.report import schema_paths as schema
 from nnea_graph.report.facts import count, fact, node_fact
+from nnea_graph.report.schema import Layer
 from nnea_graph.report.validation import validation_of
 
 MOST_CHANNELS = 10
@@ -126,16 +128,21 @@ def _path(path: Path) -> schema.Path:
     return schema.Path(path.score, path.log_score, path.share, units)
 
 
-def layer_flow(graph: ModelGraph, node: OpNode) -> dict[str, Any]:
-    """What runs through the output of a layer: its last fields, None where it is not known."""
+def with_flows(graph: ModelGraph, layers: Sequence[Layer]) -> list[Layer]:
+    """The layers with what runs through their outputs, where that is known."""
     marginals = fact(graph, MARGINALS) or {}
+    return [_with_flow(layer, graph.node(layer.id), marginals) for layer in layers]
+
+
+def _with_flow(layer: Layer, node: OpNode, marginals: Mapping[str, Vector]) -> Layer:
     made = [marginals[name] for name in node.outputs if name in marginals]
     if not made:
-        return {"flow": None, "flow_channels": None, "top_channels": None}
+        return layer
     most = max(made, key=lambda found: float(found.sum()))
     order = np.argsort(-most, kind="stable")[:MOST_CHANNELS]
-    return {
-        "flow": float(most.sum()),
-        "flow_channels": most.size,
-        "top_channels": [schema.ChannelFlow(int(at), float(most[at])) for at in order if most[at] > 0],
-    }
+    return replace(
+        layer,
+        flow=float(most.sum()),
+        flow_channels=most.size,
+        top_channels=[schema.ChannelFlow(int(at), float(most[at])) for at in order if most[at] > 0],
+    )

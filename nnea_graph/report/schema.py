@@ -152,11 +152,14 @@ class Layer:
     importance_per_kib: float | None = field(metadata=doc("importance for each KiB of stored weights"))
     channels: Channels | None = field(metadata=doc("what its channels showed; null where not observed"))
     flow: float | None = field(
-        metadata=doc("share of all path mass that runs through its output; null where it is not followed")
+        default=None,
+        metadata=doc("share of all path mass that runs through its output; null where it is not followed"),
     )
-    flow_channels: int | None = field(metadata=doc("channels of its output on the channel graph"))
+    flow_channels: int | None = field(
+        default=None, metadata=doc("channels of its output on the channel graph")
+    )
     top_channels: Sequence[ChannelFlow] | None = field(
-        metadata=doc("the ten channels of its output that carry most of it")
+        default=None, metadata=doc("the ten channels of its output that carry most of it")
     )
     sensitivity: LayerSensitivity | None = field(
         default=None,

@@ -1,0 +1,93 @@
+"""Parts of the report that belong to one pass: they are described, and what they need imported, where it has run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from nnea_graph.graph import ModelGraph
+from nnea_graph.report.quantization_schema import ModelQuantization
+from nnea_graph.report.redundancy_schema import ModelRedundancy
+from nnea_graph.report.schema import Finding, Layer
+from nnea_graph.report.schema_paths import ChannelCoverage, Pathways
+from nnea_graph.report.sensitivity_schema import ModelSensitivity
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """``layers`` have theirs; ``findings`` are those of the parts. None where the pass did not run."""
+
+    layers: Sequence[Layer]
+    channels: ChannelCoverage | None = None
+    pathways: Pathways | None = None
+    sensitivity: ModelSensitivity | None = None
+    quantization: ModelQuantization | None = None
+    redundancy: ModelRedundancy | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def parts_of(graph: ModelGraph, layers: Sequence[Layer], ran: Collection[str]) -> Parts:
+    """Of the passes that have run, by name; redundancy's findings come first, as they lose nothing."""
+    found = Parts(layers)
+    for name, describe in _PARTS.items():
+        if name in ran:
+            found = describe(graph, found)
+    return found
+
+
+def _channels(graph: ModelGraph, found: Parts) -> Parts:
+    from nnea_graph.report.pathways import channel_coverage, pathways_of, with_flows  # noqa: PLC0415 - start-up
+
+    return replace(
+        found,
+        layers=with_flows(graph, found.layers),
+        channels=channel_coverage(graph),
+        pathways=pathways_of(graph),
+    )
+
+
+def _redundancy(graph: ModelGraph, found: Parts) -> Parts:
+    from nnea_graph.report import redundancy  # noqa: PLC0415 - start-up
+
+    layers = redundancy.with_redundancy(graph, found.layers)
+    model = redundancy.model_redundancy(graph)
+    findings = (*found.findings, *redundancy.redundancy_findings(model, layers))
+    return replace(found, layers=layers, redundancy=model, findings=findings)
+
+
+def _sensitivity(graph: ModelGraph, found: Parts) -> Parts:
+    from nnea_graph.report.sensitivity import model_sensitivity, with_sensitivity  # noqa: PLC0415 - start-up
+    from nnea_graph.report.sensitivity_findings import sensitivity_findings  # noqa: PLC0415
+
+    layers = with_sensitivity(graph, found.layers)
+    model = model_sensitivity(graph, layers)
+    return replace(
+        found,
+        layers=layers,
+        sensitivity=model,
+        findings=(*found.findings, *sensitivity_findings(model, layers)),
+    )
+
+
+def _quantization(graph: ModelGraph, found: Parts) -> Parts:
+    from nnea_graph.report.quantization import (  # noqa: PLC0415 - start-up
+        model_quantization,
+        with_quantization,
+    )
+    from nnea_graph.report.quantization_findings import quantization_findings  # noqa: PLC0415
+
+    layers, model = with_quantization(graph, found.layers), model_quantization(graph)
+    return replace(
+        found,
+        layers=layers,
+        quantization=model,
+        findings=(*found.findings, *quantization_findings(model, layers)),
+    )
+
+
+_PARTS = {
+    "channels": _channels,
+    "redundancy": _redundancy,
+    "sensitivity": _sensitivity,
+    "quantization": _quantization,
+}
