@@ -37,7 +37,7 @@ _DEPENDENCIES = ("networkx", "numpy", "onnx")
 def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) -> schema.Report:
     """Describe everything that the passes have found."""
     dims = fact(graph, DIMS)
-    parts = parts_of(graph, layers_of(graph), {each.name for each in results if each.status == "ok"})
+    parts = parts_of(graph, layers_of(graph))
     layers, paths = parts.layers, parts.pathways
     nodes, totals = [_node(graph, node) for node in graph], _totals(graph, layers)
     return schema.Report(

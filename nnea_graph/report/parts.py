@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nnea_graph.graph import ModelGraph
+from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.report.quantization_schema import ModelQuantization
 from nnea_graph.report.redundancy_schema import ModelRedundancy
 from nnea_graph.report.schema import Finding, Layer
@@ -26,11 +26,11 @@ class Parts:
     findings: tuple[Finding, ...] = ()
 
 
-def parts_of(graph: ModelGraph, layers: Sequence[Layer], ran: Collection[str]) -> Parts:
-    """Of the passes that have run, by name; redundancy's findings come first, as they lose nothing."""
+def parts_of(graph: ModelGraph, layers: Sequence[Layer]) -> Parts:
+    """Of the passes that have left facts; redundancy's findings come first, as they lose nothing."""
     found = Parts(layers)
-    for name, describe in _PARTS.items():
-        if name in ran:
+    for fact, describe in PARTS.items():
+        if Key[object](fact) in graph:
             found = describe(graph, found)
     return found
 
@@ -85,9 +85,10 @@ def _quantization(graph: ModelGraph, found: Parts) -> Parts:
     )
 
 
-_PARTS = {
+PARTS = {
     "channels": _channels,
-    "redundancy": _redundancy,
-    "sensitivity": _sensitivity,
-    "quantization": _quantization,
+    "model_redundancy": _redundancy,
+    "model_sensitivity": _sensitivity,
+    "model_quantization": _quantization,
 }
+"""By the name of a fact of the model: its key would import the pass."""
