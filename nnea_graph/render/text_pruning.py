@@ -9,7 +9,7 @@ from rich.text import Text
 from nnea_graph.render.escape import inert, shorten_all
 from nnea_graph.render.page import many, per_cent
 from nnea_graph.render.tables import INDENT, Column, first_width, fitting, hanging, sentence, table, title
-from nnea_graph.report.schema_pruning import Likeness, ModelSize, RefitLayer, Speed, Verification
+from nnea_graph.report.schema_pruning import NOT_CLEAR, Likeness, ModelSize, RefitLayer, Speed, Verification
 from nnea_graph.report.units import binary, percent, si
 
 _SIZES = (
@@ -112,12 +112,15 @@ def _speed(found: Verification, width: int) -> list[Text]:
     if found.no_speedup:
         label = "Expect no speed-up: " if found.speed else "Not measured: "
         lines += hanging(Text(" " * INDENT + label), _words(found.no_speedup), width)
+    if found.unclear:
+        lines += hanging(Text(" " * INDENT + "Not clear: "), _words(found.unclear), width)
     return lines
 
 
 def _timed(each: Speed) -> Sequence[str]:
     before, after = (f"{1000 * seconds:.3g}" for seconds in (each.before, each.after))
-    return str(each.threads), before, after, f"{each.speedup:.2f}×", f"{each.low:.2f} … {each.high:.2f}"
+    faster = each.verdict if each.verdict == NOT_CLEAR else f"{each.speedup:.2f}×"
+    return str(each.threads), before, after, faster, f"{each.low:.2f} … {each.high:.2f}"
 
 
 def _refit(layers: Sequence[RefitLayer], width: int, top: int) -> list[Text]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from nnea_graph.report.doc import doc
 
+FASTER, SLOWER, NOT_CLEAR = "faster", "slower", "not clear"
+"""What the interval of a ratio of latencies says."""
+
 
 @dataclass(frozen=True, slots=True)
 class RefitLayer:
@@ -71,6 +74,9 @@ class Speed:
     low: float = field(metadata=doc("lower end of its interval"))
     high: float = field(metadata=doc("upper end of its interval"))
     rounds: int = field(metadata=doc("how often both were timed"))
+    verdict: str = field(
+        metadata=doc("faster or slower, or not clear: the interval holds 1, or too few rounds make it")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class Verification:
     run_samples: int = field(metadata=doc("samples of one run that was timed"))
     speed: Sequence[Speed] = field(metadata=doc("at one thread, and at all where there are more"))
     no_speedup: str = field(
-        metadata=doc("why no speed-up is to be expected, or empty where one was measured")
+        metadata=doc("why no speed-up is to be expected, or none was measured; else empty")
     )
+    unclear: str = field(metadata=doc("why the measurement says neither that nor a speed-up, or empty"))
     layers: Sequence[RefitLayer] = field(metadata=doc("the refit layer by layer; empty: none was made"))

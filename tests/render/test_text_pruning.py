@@ -22,8 +22,9 @@ FOUND = Verification(
         Likeness("random", 0.9, 0.84, None, ""),
     ],
     run_samples=1,
-    speed=[Speed(1, 0.000309, 0.000113, 2.7498, 2.674, 2.807, 30)],
+    speed=[Speed(1, 0.000309, 0.000113, 2.7498, 2.674, 2.807, 30, "faster")],
     no_speedup="",
+    unclear="",
     layers=[
         RefitLayer("conv2", "Conv", True, "conv2", False, 1e-3, 0.3738, 0.029, 22_032, ""),
         RefitLayer("fc", "Gemm", True, "sum", True, None, 0.5, 0.25, 1600, ""),
@@ -61,6 +62,13 @@ def test_no_speed_up_comes_with_its_reason() -> None:
     found = page(replace(FOUND, no_speedup="products take 12.0 % of the time"))
     assert "Expect no speed-up: products take 12.0 % of the time" in found
     assert "Expect" not in page(FOUND)
+
+
+def test_a_speed_up_that_is_not_clear_has_no_number() -> None:
+    noise = Speed(1, 0.0067, 0.0061, 1.10, 0.93, 1.31, 30, "not clear")
+    found = page(replace(FOUND, speed=[noise], unclear="a run takes 0.0067 ms"))
+    assert "1 6.7 6.1 not clear 0.93 … 1.31" in " ".join(found.split())
+    assert "Not clear: a run takes 0.0067 ms" in found
 
 
 def test_a_faulty_model_is_named_first() -> None:

@@ -18,7 +18,7 @@ from nnea_graph.report.schema_pruning import RefitLayer, Verification
 from nnea_graph.rewrite.verification.faults import faults_of
 from nnea_graph.rewrite.verification.likeness import likeness_of
 from nnea_graph.rewrite.verification.size import size_of
-from nnea_graph.rewrite.verification.speed import no_speedup, speed_of
+from nnea_graph.rewrite.verification.speed import no_speedup, speed_of, unclear
 from nnea_graph.runtime.batch import Data
 from nnea_graph.runtime.model_proto import Written, to_proto
 from nnea_graph.runtime.sessions import Session, session_of
@@ -79,6 +79,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the models, data, options, and what is o
     threads = options.threads or sorted({1, _cores()})
     runs = isinstance(sessions[PRUNED], Session) and not faults
     speed = speed_of(before, after, timed.feeds, threads, options.rounds) if runs else []
+    denied = no_speedup(before, sizes, timed.feeds, speed) if speed else "the pruned model is faulty"
     return Verification(
         data.source,
         data.synthetic,
@@ -88,7 +89,8 @@ def verify(  # noqa: PLR0913, PLR0917 - the models, data, options, and what is o
         likeness,
         timed.samples,
         speed,
-        no_speedup(before, sizes, timed.feeds, speed) if speed else "the pruned model is faulty",
+        denied,
+        "" if denied else unclear(speed),
         layers,
     )
 

@@ -14,7 +14,7 @@ from reference.slicing import Cuts, network, outputs, sliced
 from nnea_graph.api import load
 from nnea_graph.inference.dims import symbolic_inputs
 from nnea_graph.report.schema_pruning import ModelSize, Speed, Verification
-from nnea_graph.rewrite.verification.speed import no_speedup, speed_of
+from nnea_graph.rewrite.verification.speed import no_speedup, speed_of, unclear, verdict_of
 from nnea_graph.rewrite.verification.verify import VerifyOptions, verify
 from nnea_graph.runtime.data import open_data
 from nnea_graph.runtime.model_proto import Written
@@ -98,37 +98,83 @@ def sizes(before: int | None, after: int | None) -> tuple[ModelSize, ModelSize]:
     return ModelSize(1, before, "", 1), ModelSize(1, after, "", 1)
 
 
-def slow(low: float) -> list[Speed]:
-    return [Speed(1, 1.0, 1.0, 1.0, low, 1.2, 3)]
+def timed(low: float, high: float, seconds: float = 1.0, rounds: int = 30) -> list[Speed]:
+    return [Speed(1, seconds, seconds, 1.0, low, high, rounds, verdict_of(low, high, rounds))]
+
+
+NONE, EITHER = timed(0.9, 1.02), timed(0.9, 1.2)
 
 
 def test_where_other_operators_rule_no_speed_up_is_expected() -> None:
-    nodes = [
-        *(helper.make_node("Erf", [f"e{place}" if place else "x"], [f"e{place + 1}"]) for place in range(30)),
-        helper.make_node("MatMul", ["e30", "w"], ["y"]),
-    ]
-    model = Written(network(nodes, {"w": np.ones((2000, 1))}, ["n", 2000], ["n", 1]))
     feeds = {"x": np.ones((50, 2000), np.float32)}
-    said = no_speedup(model, sizes(100, 50), feeds, slow(0.9))
+    said = no_speedup(ERFS, sizes(100, 50), feeds, EITHER)
     assert said.startswith("operators with multiply-accumulates take ")
     assert "at most 1.0" in said
     assert "the rest is Erf 9" in said
 
 
+ERFS = Written(
+    network(
+        [
+            *(helper.make_node("Erf", [f"e{at}" if at else "x"], [f"e{at + 1}"]) for at in range(30)),
+            helper.make_node("MatMul", ["e30", "w"], ["y"]),
+        ],
+        {"w": np.ones((2000, 1))},
+        ["n", 2000],
+        ["n", 1],
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("speed", "told"),
+    [
+        pytest.param(timed(0.9, 1.2, seconds=5e-5), "", id="a profile says nothing of so short a run"),
+        pytest.param(timed(0.9, 1.02, seconds=5e-5), "the rest is Erf", id="an interval does"),
+        pytest.param(timed(1.1, 1.2), "", id="faster"),
+        pytest.param(timed(0.7, 0.9), "the rest is Erf", id="slower"),
+    ],
+)
+def test_no_speed_up_is_said_where_a_measurement_says_so(speed: list[Speed], told: str) -> None:
+    said = no_speedup(ERFS, sizes(100, 50), {"x": np.ones((50, 2000), np.float32)}, speed)
+    assert told in said
+    assert bool(told) == bool(said)
+
+
+def test_where_products_rule_and_the_interval_is_wide_nothing_is_claimed() -> None:
+    model = Written(network_of(500))
+    assert not no_speedup(model, sizes(100, 25), {"x": np.ones((8, 1500), np.float32)}, EITHER)
+
+
+@pytest.mark.parametrize(
+    ("speed", "told"),
+    [
+        (timed(0.9, 1.2), "the intervals hold a speed-up and none; take more --rounds"),
+        (timed(0.9, 1.2, seconds=6.7e-6), "a run takes 0.0067 ms, mostly overhead"),
+        (timed(2.0, 3.0, rounds=3), "3 rounds are too few to tell; take --rounds 6 or more"),
+        (timed(1.1, 1.2), ""),
+    ],
+)
+def test_what_is_not_clear_says_what_to_do(speed: list[Speed], told: str) -> None:
+    found = unclear(speed)
+    assert told in found
+    assert bool(told) == bool(found)
+
+
 def test_where_products_rule_the_kernels_are_to_blame() -> None:
     model = Written(network_of(500))
-    said = no_speedup(model, sizes(100, 25), {"x": np.ones((8, 1500), np.float32)}, slow(0.9))
+    said = no_speedup(model, sizes(100, 25), {"x": np.ones((8, 1500), np.float32)}, NONE)
     assert said.endswith("but the runtime is not faster at the channel counts that are left; try --align 16")
 
 
 def test_where_counts_are_not_known_only_the_time_is_told() -> None:
     model = Written(network_of(500))
-    said = no_speedup(model, sizes(None, None), {"x": np.ones((8, 1500), np.float32)}, slow(0.9))
+    said = no_speedup(model, sizes(None, None), {"x": np.ones((8, 1500), np.float32)}, NONE)
     assert said.endswith("% of the original's time")
 
 
 def test_a_measured_speed_up_needs_no_excuse() -> None:
-    assert not no_speedup(Written(network_of(5)), sizes(100, 50), {}, slow(1.06))
+    assert not no_speedup(Written(network_of(5)), sizes(100, 50), {}, timed(1.01, 1.06))
 
 
 def test_the_profile_names_the_operators_that_ran() -> None:
