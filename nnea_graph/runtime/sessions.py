@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from nnea_graph.errors import RunError
+from nnea_graph.runtime.deadlines import DEADLINES
 from nnea_graph.runtime.model_proto import Written
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -97,21 +97,13 @@ def _limited(seconds: float | None) -> Iterator[Any]:
     if seconds is None:
         yield options
         return
-    timer = threading.Timer(max(seconds, 0), _terminate, (options,))
-    timer.daemon = True
-    timer.start()
     try:
-        yield options
+        with DEADLINES.ending(options, seconds):
+            yield options
     except RunError as error:
         if not options.terminate:
             raise
         raise RunError("the time for running the model is up; raise the limit or shrink the input") from error
-    finally:
-        timer.cancel()
-
-
-def _terminate(options: Any) -> None:
-    options.terminate = True
 
 
 def session_options(settings: Settings) -> Any:
