@@ -10,8 +10,9 @@ import numpy as np
 
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.rewrite.refitting.biases import Bias, bias_of
-from nnea_graph.rewrite.refitting.forms import FORMS, Form
+from nnea_graph.rewrite.refitting.forms import Form
 from nnea_graph.rewrite.refitting.gram import gram_bytes
+from nnea_graph.rewrite.refitting.operators import FORMS
 from nnea_graph.rewrite.refitting.targets import Target, targets_of
 
 _FLOATS = frozenset({"float16", "float32", "float64"})

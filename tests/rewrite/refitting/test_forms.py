@@ -13,7 +13,8 @@ from observing import quiet_options
 from onnx import TensorProto, helper
 
 from nnea_graph.graph import OpNode
-from nnea_graph.rewrite.refitting.forms import FORMS, Form, channels_of
+from nnea_graph.rewrite.refitting.forms import Form, channels_of
+from nnea_graph.rewrite.refitting.operators import FORMS
 
 Array = NDArray[Any]
 
@@ -62,6 +63,39 @@ CASES = [
     ),
     pytest.param("Conv", (2, 3, 8, 9), (4, 3, 4, 3), {"auto_pad": "VALID"}, id="valid"),
     pytest.param("Conv", (2, 3, 4, 4), (5, 3, 1, 1), {}, id="pointwise"),
+    pytest.param("ConvTranspose", (3, 4, 5), (4, 6, 3), {}, id="transposed-1d"),
+    pytest.param("ConvTranspose", (2, 4, 5, 6), (4, 3, 2, 2), {"strides": [2, 2]}, id="transposed-apart"),
+    pytest.param(
+        "ConvTranspose",
+        (2, 4, 5, 6),
+        (4, 3, 3, 4),
+        {"strides": [2, 3], "pads": [1, 0, 2, 1], "output_padding": [1, 2], "dilations": [2, 1]},
+        id="transposed-over-each-other",
+    ),
+    pytest.param(
+        "ConvTranspose", (2, 6, 4, 3), (6, 2, 3, 3), {"group": 3, "strides": [2, 1]}, id="transposed-grouped"
+    ),
+    pytest.param(
+        "ConvTranspose", (1, 3, 5, 6), (3, 2, 2, 1), {"pads": [1, 1, 1, 0]}, id="transposed-cropped"
+    ),
+    pytest.param(
+        "ConvTranspose",
+        (1, 3, 5, 6),
+        (3, 2, 4, 3),
+        {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+        id="t-upper",
+    ),
+    pytest.param(
+        "ConvTranspose",
+        (1, 3, 5, 6),
+        (3, 2, 3, 2),
+        {"auto_pad": "SAME_LOWER", "strides": [2, 3]},
+        id="t-lower",
+    ),
+    pytest.param("ConvTranspose", (1, 3, 5, 6), (3, 2, 3, 2), {"auto_pad": "VALID"}, id="transposed-valid"),
+    pytest.param(
+        "ConvTranspose", (1, 2, 2, 3, 4), (2, 3, 2, 1, 3), {"strides": [2, 1, 2]}, id="transposed-3d"
+    ),
     pytest.param("Gemm", (6, 5), (5, 3), {}, id="gemm"),
     pytest.param("Gemm", (6, 5), (3, 5), {"transB": 1, "alpha": 0.5}, id="gemm-turned"),
     pytest.param("Gemm", (5, 6), (5, 3), {"transA": 1, "alpha": -2.0}, id="gemm-turned-data"),
@@ -112,6 +146,12 @@ def test_rows_are_what_torch_unfolds(stride: int, padding: int, dilation: int) -
     [
         ("MatMul", (2, 5, 3), {}, "its weight has 3 axes; 2 are refitted"),
         ("Gemm", (5, 3), {"alpha": 0.0}, "its factor alpha is 0"),
+        (
+            "ConvTranspose",
+            (5, 3, 2, 2),
+            {"output_shape": [9, 9]},
+            "its padding follows from its output_shape",
+        ),
     ],
 )
 def test_what_cannot_be_refitted_says_why(

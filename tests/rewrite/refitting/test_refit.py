@@ -86,6 +86,29 @@ def test_channels_that_repeat_others_are_made_up_for(second: dict[str, Any]) -> 
     assert layer.after < 1e-4
 
 
+@pytest.mark.parametrize(
+    "second",
+    [{"strides": [2, 2]}, {"pads": [1, 1, 1, 1], "output_padding": [1, 0], "strides": [2, 3]}],
+    ids=["kernel-over-stride", "padded"],
+)
+def test_a_transposed_convolution_makes_up_for_what_it_reads_no_more(second: dict[str, Any]) -> None:
+    w1, b1 = normal(6, 3, 3, 3), normal(6)
+    w1[4:], b1[4:] = w1[:2], b1[:2]
+    nodes = [
+        node("Conv", ["x", "w1", "b1"], "h"),
+        node("Relu", ["h"], "a"),
+        node("ConvTranspose", ["a", "w2"], "y", **second),
+    ]
+    constants = {"w1": w1, "b1": b1, "w2": normal(6, 5, 3, 3)}
+    model, x = network(nodes, constants, ["n", 3, 8, 8], ["n", 5, "h", "w"]), images()
+    kept = np.arange(4)
+    cuts = {("w1", 0): kept, ("b1", 0): kept, ("h", 1): kept, ("a", 1): kept, ("w2", 0): kept}
+    found = refitted(model, cuts, x)
+    close(found.model, model, images(5))
+    assert found.layers[0].before is not None
+    assert found.layers[0].before > 0.1
+
+
 def test_where_nothing_is_removed_weights_stay() -> None:
     model, x = convolutions(), images()
     every = np.arange(6)
@@ -299,12 +322,17 @@ def test_the_same_refit_gives_the_same_bytes() -> None:
             "its weights are made by DequantizeLinear",
         ),
         (
-            [node("ConvTranspose", ["a", "w"], "y")],
+            [node("ConvTranspose", ["a", "w"], "y", output_shape=[8, 8])],
             {"w": normal(4, 4, 1, 1)},
-            "ConvTranspose is not refitted",
+            "its padding follows from its output_shape",
+        ),
+        (
+            [node("DeformConv", ["a", "w", "o"], "y")],
+            {"w": normal(4, 4, 1, 1), "o": np.zeros((8, 2, 8, 8), np.float32)},
+            "DeformConv is not refitted",
         ),
     ],
-    ids=["tied", "quantized", "other-operator"],
+    ids=["tied", "quantized", "other-form", "other-operator"],
 )
 def test_what_is_left_alone_says_why(
     nodes: list[NodeProto], constants: dict[str, Array], reason: str
