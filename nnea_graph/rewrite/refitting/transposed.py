@@ -68,21 +68,20 @@ class Transposed:
         """With zeros between the positions and around them, as many as the kernel reaches; or less, where cropped."""
         margins = [self._margins(axis, size) for axis, size in enumerate(x.shape[2:])]
         around = [(max(before, 0), max(after, 0)) for before, after in margins]
-        sizes = [
-            (size - 1) * step + 1 + sum(both)
-            for size, step, both in zip(x.shape[2:], self.strides, around, strict=True)
-        ]
+        spans = [(size - 1) * step + 1 for size, step in zip(x.shape[2:], self.strides, strict=True)]
+        sizes = [span + sum(both) for span, both in zip(spans, around, strict=True)]
         found = np.zeros((*x.shape[:2], *sizes), x.dtype)
-        places = tuple(
-            slice(before, before + (size - 1) * step + 1, step)
-            for size, step, (before, _) in zip(x.shape[2:], self.strides, around, strict=True)
-        )
-        found[(..., *places)] = x
-        cut = tuple(
-            slice(max(-before, 0), length - max(-after, 0))
-            for length, (before, after) in zip(sizes, margins, strict=True)
-        )
-        return found[(..., *cut)]
+        places = [
+            slice(before, before + span, step)
+            for span, step, (before, _) in zip(spans, self.strides, around, strict=True)
+        ]
+        found[(slice(None), slice(None), *places)] = x
+        cut = [
+            slice(max(-before, 0), size - max(-after, 0))
+            for size, (before, after) in zip(sizes, margins, strict=True)
+        ]
+        cropped: Array = found[(slice(None), slice(None), *cut)]
+        return cropped
 
     def _margins(self, axis: int, size: int) -> tuple[int, int]:
         """How far the kernel reaches over both ends, less the padding."""
