@@ -12,7 +12,7 @@ from nnea_graph.channels.known.follow import Followed, Follower
 from nnea_graph.channels.known.linear import Linear, linear
 from nnea_graph.channels.known.reads import channel_reads
 from nnea_graph.channels.known.redundant import Redundant, Saving, redundant, saving
-from nnea_graph.channels.known.values import Bools
+from nnea_graph.channels.known.values import Bools, Values
 from nnea_graph.channels.known.walk import channel_values
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Key, ModelGraph, OpNode
@@ -56,15 +56,14 @@ class RedundancyPass(Pass):
 
     def run(self, graph: ModelGraph) -> None:
         """Tensors, then channels layer by layer, then all of them together."""
-        layers = linear_layers(graph)
-        channels = graph[CHANNELS]
-        values = channel_values(graph, graph[SHAPES], channels, layers)
-        reads = channel_reads(graph, channels, layers)
+        known = known_channels(graph)
+        layers = known.layers
         place = {node.id: at for at, node in enumerate(graph)}
-        follower = Follower(graph, channels, layers, graph[SHAPES].constant, place)
+        follower = Follower(graph, graph[CHANNELS], layers, graph[SHAPES].constant, place)
         followed = {name: follower.follow(mine.target) for name, mine in layers.items()}
         found = {
-            name: redundant(mine, followed[name], values, reads[mine.target]) for name, mine in layers.items()
+            name: redundant(mine, followed[name], known.values, known.reads[mine.target])
+            for name, mine in layers.items()
         }
         savings = _Savings(layers, followed, {name: _cost(graph, graph.node(name)) for name in layers})
         for node in graph:
@@ -74,6 +73,22 @@ class RedundancyPass(Pass):
         both = savings.of({name: _all(each) for name, each in found.items()})
         twins = tuple(duplicates(graph.constants.values()))
         graph[MODEL_REDUNDANCY] = ModelRedundancy(twins, exact, _beyond(both, exact))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """The layers that are weighted sums; by tensor what is known of each channel, and whether an output needs it."""
+
+    layers: Mapping[str, Linear]
+    values: Mapping[str, Values]
+    reads: Mapping[str, Bools]
+
+
+def known_channels(graph: ModelGraph) -> Known:
+    """What holds on any input, by the facts of shapes, weights and channels."""
+    layers = linear_layers(graph)
+    values = channel_values(graph, graph[SHAPES], graph[CHANNELS], layers)
+    return Known(layers, values, channel_reads(graph, graph[CHANNELS], layers))
 
 
 def linear_layers(graph: ModelGraph) -> dict[str, Linear]:

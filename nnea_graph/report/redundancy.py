@@ -50,7 +50,7 @@ def _layer(found: LayerRedundancy | None) -> schema.LayerRedundancy | None:
     mine = found.channels
     lists = {
         name: getattr(mine, name).tolist()
-        for name in ("unread", "dead", "constant", "cloned", "twins", "parallel", "held")
+        for name in ("unread", "dead", "constant", "cloned", "twins", "factors", "parallel", "held")
     }
     return schema.LayerRedundancy(
         channels=mine.channels,

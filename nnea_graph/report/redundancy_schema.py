@@ -36,8 +36,9 @@ class LayerRedundancy:
     unread: Sequence[int] = field(metadata=doc("exact: no output of the model depends on them"))
     dead: Sequence[int] = field(metadata=doc("exact: 0 wherever they are read, by bounds"))
     constant: Sequence[int] = field(metadata=doc("exact: always the same other number"))
-    cloned: Sequence[int] = field(metadata=doc("exact: equal to the channel of twins at the same place"))
-    twins: Sequence[int] = field(metadata=doc("the channels that the cloned ones are equal to"))
+    cloned: Sequence[int] = field(metadata=doc("exact: equal to another channel, or a multiple of it"))
+    twins: Sequence[int] = field(metadata=doc("the channels that the cloned ones repeat, at the same place"))
+    factors: Sequence[float] = field(metadata=doc("what twins are multiplied with to give the cloned ones"))
     parallel: Sequence[int] = field(
         metadata=doc("approximate: weights and bias within |cosine| 0.99 of those of an earlier channel")
     )

@@ -15,7 +15,8 @@ from nnea_graph.graph.constants import CHUNK
 
 Array = NDArray[Any]
 Bools = NDArray[np.bool_]
-Marks = NDArray[np.uint32]
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,15 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
-    """``mark`` is the same for rows that are the same, and for few others; NaN is a weight other than 0.
+    """``peak`` is the largest weight of each row, with its sign; NaN is a weight other than 0.
 
-    ``used`` are inputs with any weight other than 0, of all groups side by side.
+    ``sketch`` is the product of each row with the same pseudo-random numbers: over the peak it is the same for rows
+    that are multiples of each other, and for few others. ``used`` are inputs with any weight other than 0, of all
+    groups side by side.
     """
 
-    mark: Marks
+    peak: Floats
+    sketch: Floats
     positive: Bools
     negative: Bools
     nonzero: Bools
@@ -69,50 +73,58 @@ class RowFacts:
 def row_facts(grid: Grid, groups: int = 1) -> RowFacts:
     """One pass over the weight."""
     rows, inputs = grid.rows, grid.inputs
-    mark = np.zeros(rows, np.uint32)
+    peak, sketch = np.zeros(rows), np.zeros(rows)
     positive, negative = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
     used = np.zeros((groups, inputs), np.bool_)
     for at, between, block in grid.blocks():
-        mark[at] += _marks(block, between.start or 0)
         lines = block.reshape(len(block), -1)
-        positive[at] |= ~(lines.max(1) <= 0)
-        negative[at] |= ~(lines.min(1) >= 0)
+        sketch[at] += _sketches(lines, (between.start or 0) * block.shape[2])
+        most, least = lines.max(1), lines.min(1)
+        peak[at] = _farther(peak[at], _farther(most, least))
+        positive[at] |= ~(most <= 0)
+        negative[at] |= ~(least >= 0)
         if groups == 1:
             used[0, between] |= (~((block.max(0) <= 0) & (block.min(0) >= 0))).any(1)
         else:  # rows of a part belong to several groups, one after the other
             np.logical_or.at(used, np.arange(rows)[at] // (rows // groups), (block != 0).any(2))
-    return RowFacts(mark, positive, negative, positive | negative, used.reshape(-1))
+    return RowFacts(peak, sketch, positive, negative, positive | negative, used.reshape(-1))
 
 
-def _marks(block: Array, first: int) -> Marks:
-    """A sum of products of bit patterns with pseudo-random numbers, one for each place in the row."""
-    lines = np.ascontiguousarray((block + block.dtype.type(0)).reshape(len(block), -1))  # -0 becomes 0
-    bits = lines.view(np.uint32)
-    places = bits.shape[1] // block.shape[1]
-    factors = _factors(first * places, bits.shape[1])
-    bits ^= bits >> np.uint32(15)  # floats of few digits end in zeros
-    marks: Marks = bits @ factors
-    return marks
+def _farther(one: Array, other: Array) -> Array:
+    """The numbers that are farther from 0; of two equally far ones the first."""
+    return np.where(np.abs(other) > np.abs(one), other, one)
 
 
-def _factors(first: int, count: int) -> Marks:
-    """Odd numbers that depend on the place alone (Steele, Lea & Flood's SplitMix64)."""
+def _sketches(lines: Array, first: int) -> Floats:
+    """Products with numbers between -1 and 1 that depend on the place alone (Steele, Lea & Flood's SplitMix64)."""
+    count = lines.shape[1]
     mixed = (np.arange(first, first + count, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed >> np.uint64(32), np.uint32) | np.uint32(1)
+    factors = (mixed >> np.uint64(11)).astype(np.float64) / 2.0**52 - 1
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(lines.astype(np.float64) @ factors)
 
 
-def same_rows(grid: Grid, one: NDArray[np.int64], other: NDArray[np.int64]) -> Bools:
-    """Which pairs of rows are the same, number for number; the weight is read again."""
+def multiple_rows(grid: Grid, one: Places, other: Places, factor: Floats, slack: float) -> Bools:
+    """Which rows ``one`` are ``factor`` times ``other``, number for number but for ``slack`` times each number.
+
+    The weight is read again.
+    """
     alike = np.ones(len(one), np.bool_)
     if grid.out_axis == 0:
         line = prod(grid.constant.shape[1:])
         read = grid.constant.payload.elements
         for place, (mine, theirs) in enumerate(zip(one.tolist(), other.tolist(), strict=True)):
             a, b = (read(row * line, (row + 1) * line) for row in (mine, theirs))
-            alike[place] = np.array_equal(a, b)
+            alike[place] = _near(a, b, factor[place], slack).all()
         return alike
     for _, _, block in grid.blocks():
-        alike &= (block[one] == block[other]).all((1, 2))
+        alike &= _near(block[one], block[other], factor[:, None, None], slack).all((1, 2))
     return alike
+
+
+def _near(a: Array, b: Array, factor: float | Floats, slack: float) -> Bools:
+    mine = a.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.abs(mine - factor * b.astype(np.float64)) <= slack * np.abs(mine))

@@ -17,7 +17,7 @@ from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes import catalogue
-from nnea_graph.passes.redundancy import MODEL_REDUNDANCY, REDUNDANCY, LayerRedundancy
+from nnea_graph.passes.redundancy import MODEL_REDUNDANCY, REDUNDANCY, LayerRedundancy, known_channels
 
 Array = NDArray[Any]
 Tensors = dict[str, Array]
@@ -130,6 +130,25 @@ def test_what_is_saved_is_rows_and_columns_each_once() -> None:
     assert layer(graph, "a").approximate.macs == 6 + 10
 
 
+def test_multiples_of_a_channel_are_clones_where_the_function_keeps_them() -> None:
+    tensors = planted()
+    for row, times in ((0, 3.7), (6, 0.25), (9, -2.0)):
+        tensors["a.w"][row], tensors["a.b"][row] = times * tensors["a.w"][12], times * tensors["a.b"][12]
+    tensors["b.w"][:, 9] = 1
+    relu = analyzed(model_of(MLP, tensors, ["n", 6]))
+    found = layer(relu, "a").channels
+    assert found.cloned.tolist() == [6, 7, 12]
+    assert found.twins.tolist() == [0, 2, 0]  # -2 times is not kept by Relu
+    np.testing.assert_allclose(found.factors, [0.25 / 3.7, 1, 1 / 3.7], rtol=1e-6)
+    x = np.random.default_rng(1).normal(size=(100, 6)).astype(np.float32)
+    (on,) = outputs(model_of(MLP, tensors, ["n", 6]), x, ["a.on"])
+    np.testing.assert_allclose(on[:, found.cloned], on[:, found.twins] * found.factors, rtol=1e-5, atol=1e-6)
+    for kind, cloned in (("Sigmoid", [7]), ("Neg", [4, 6, 7, 9, 12]), ("LeakyRelu", [6, 7, 12])):
+        nodes = [MLP[0], helper.make_node(kind, ["a.out"], ["a.on"]), *MLP[2:]]
+        graph = analyzed(model_of(nodes, tensors, ["n", 6]))
+        assert layer(graph, "a").channels.cloned.tolist() == cloned
+
+
 def convolutions(*, residual: bool) -> tuple[list[NodeProto], Tensors]:
     rng = np.random.default_rng(4)
     tensors = {
@@ -185,6 +204,43 @@ def test_what_a_residual_join_holds_does_not_go() -> None:
     found = layer(analyzed(model_of(nodes, tensors, [1, 3, 9, 9])), "a").channels
     assert found.exact.size == 0
     assert found.held.size == 0 or "Add" in found.held_by
+
+
+@pytest.mark.parametrize("times", [2.0, 3.7, -0.3])
+def test_multiples_through_bias_normalization_and_sums(times: float) -> None:
+    """As Keras writes them: the bias, and a normalization after it, are operators of their own."""
+    rng = np.random.default_rng(3)
+    tensors = {name: rng.normal(size=size).astype(np.float32) for name, size in SIZES.items()}
+    tensors["var"] = np.abs(tensors["var"]) + np.float32(0.5)
+    for name in ("w", "b", "mean", "w2", "b2"):
+        tensors[name][..., 5] = np.float32(times) * tensors[name][..., 1]
+    for name in ("scale", "var"):
+        tensors[name][5] = tensors[name][1]
+    tensors["shift"][5] = np.float32(times) * tensors["shift"][1]
+    norm = helper.make_node("BatchNormalization", ["b.out", "scale", "shift", "mean", "var"], ["n.out"])
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["w.out"], name="a"),
+        helper.make_node("Add", ["w.out", "b"], ["b.out"]),
+        norm,
+        helper.make_node("MatMul", ["x", "w2"], ["w2.out"], name="a2"),
+        helper.make_node("Add", ["b2", "w2.out"], ["b2.out"]),
+        helper.make_node("Add", ["n.out", "b2.out"], ["sum"]),
+        helper.make_node("LeakyRelu", ["sum"], ["on"]),
+        helper.make_node("MatMul", ["on", "v"], ["y"], name="c"),
+    ]
+    model = model_of(nodes, tensors, ["n", 6])
+    known = known_channels(analyzed(model)).values["on"]
+    assert (known.label[5] == known.label[1]) == (times > 0)
+    assert len(set(known.label.tolist())) == 8 - (times > 0)
+    x = rng.normal(size=(100, 6)).astype(np.float32)
+    (on,) = outputs(model, x, ["on"])
+    if times > 0:
+        factor = known.factor[5] / known.factor[1]
+        np.testing.assert_allclose(on[:, 5], factor * on[:, 1], rtol=1e-5, atol=1e-5)
+
+
+SIZES = {"w": (6, 8), "b": (8,), "w2": (6, 8), "b2": (8,), "v": (8, 3)}
+SIZES |= dict.fromkeys(("scale", "shift", "mean", "var"), (8,))
 
 
 def test_a_channel_that_only_unread_channels_read_is_unread() -> None:

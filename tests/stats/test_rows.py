@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.graph.constants import constant_of
 from nnea_graph.graph.dtypes import BY_NAME
-from nnea_graph.stats.rows import Grid, row_facts, same_rows
+from nnea_graph.stats.rows import Grid, multiple_rows, row_facts
 
 Array = NDArray[Any]
 
@@ -48,7 +48,11 @@ def test_facts_are_those_of_the_rows(
     np.testing.assert_array_equal(found.negative, (rows < 0).any((1, 2)))
     np.testing.assert_array_equal(found.nonzero, (rows != 0).any((1, 2)))
     np.testing.assert_array_equal(found.used, (rows != 0).any((0, 2)))
-    alike = found.mark[:, None] == found.mark
+    lines = rows.reshape(len(rows), -1)
+    farthest = np.abs(lines).argmax(1)
+    np.testing.assert_array_equal(found.peak, lines[np.arange(len(rows)), farthest])
+    form = found.sketch / np.where(found.peak == 0, 1, found.peak)
+    alike = np.abs(form[:, None] - form) < 1e-12
     np.testing.assert_array_equal(alike, (rows[:, None] == rows).all((2, 3)))
 
 
@@ -62,5 +66,19 @@ def test_inputs_of_several_groups_are_told_apart(chunk: int, monkeypatch: pytest
 
 @pytest.mark.parametrize("out_axis", [0, 1])
 def test_pairs_are_compared_number_for_number(out_axis: int) -> None:
-    found = same_rows(grid(weight(np.float32), out_axis), np.array([1, 1, 5, 1]), np.array([3, 9, 6, 10]))
+    one, other = np.array([1, 1, 5, 1]), np.array([3, 9, 6, 10])
+    found = multiple_rows(grid(weight(np.float32), out_axis), one, other, np.ones(4), 0.0)
     assert found.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("out_axis", [0, 1])
+def test_multiples_are_found_to_within_rounding(out_axis: int) -> None:
+    rows = weight(np.float32)
+    rows[2], rows[4] = -3.7 * rows[1], 0.25 * rows[1]
+    facts = row_facts(grid(rows, out_axis))
+    form = facts.sketch / np.where(facts.peak == 0, 1, facts.peak)
+    np.testing.assert_allclose(form[[2, 4]], form[1], atol=1e-6)
+    one, other = np.array([2, 4, 2, 9]), np.array([1, 1, 1, 1])
+    times = np.array([-3.7, 0.25, -3.6999, 1.0])
+    found = multiple_rows(grid(rows, out_axis), one, other, times, 2.0**-22)
+    assert found.tolist() == [True, True, False, False]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 
 import numpy as np
 
+from nnea_graph.channels.graph import Places
+from nnea_graph.channels.known.multiples import proportional
 from nnea_graph.channels.known.scene import Scene
 from nnea_graph.channels.known.values import EPSILON, MOST, Floats, Values, boundless, labels
 from nnea_graph.graph import OpNode
@@ -48,8 +50,10 @@ def _fixed(
     spread = np.broadcast_to(moved, (*dims, *moved.shape[len(axes) :]))
     rows = np.ascontiguousarray(spread, np.float64).reshape(int(np.prod(dims)), -1)
     low, high = rows.min(1), rows.max(1)
-    label = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
-    return Values(np.asarray(label, np.int64), low, high, low == high)
+    flat = low == high
+    label = np.asarray(np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1), np.int64)
+    single = flat & np.isfinite(low)  # all multiples of 1
+    return Values(np.where(single, -1, label), np.where(single, low, 1.0), low, high, flat)
 
 
 def joined(scene: Scene, node: OpNode, name: str) -> Values | None:
@@ -59,12 +63,26 @@ def joined(scene: Scene, node: OpNode, name: str) -> Values | None:
     if len(known) < len(operands) or not known:
         return None
     first, constant = known[0], np.logical_and.reduce([each.constant for each in known])
-    result = replace(first, label=labels(*(each.label for each in known)), constant=constant)
+    label, factor = _proportion(node.op_type, known)
+    result = replace(first, label=label, factor=factor, constant=constant)
     if len(known) == 2 and node.op_type in _ARITHMETIC:
         low, high = _ARITHMETIC[node.op_type](known[0], known[1])
         zero = (low == 0) & (high == 0) & (node.op_type == "Mul")
         return replace(result, low=low, high=high, constant=constant | zero)
     return boundless(result)
+
+
+def _proportion(op_type: str, known: Sequence[Values]) -> tuple[Places, Floats]:
+    """Labels and factors of what an operator makes of its operands."""
+    label = labels(*(each.label for each in known))
+    if op_type in _SUMS:
+        return proportional(label, np.stack([each.factor for each in known], 1))
+    if op_type in {"Mul", "Div"} and len(known) == 2:
+        factor = known[0].factor * known[1].factor if op_type == "Mul" else known[0].factor / known[1].factor
+        plain = np.isfinite(factor) & (factor != 0)
+        alone = np.where(plain, -1, np.arange(factor.size))
+        return labels(label, alone), np.where(plain, factor, 1.0)
+    return labels(*(each.equal for each in known)), np.ones(label.size)
 
 
 def _add(a: Values, b: Values) -> tuple[Floats, Floats]:
@@ -98,4 +116,5 @@ _ARITHMETIC: dict[str, Callable[[Values, Values], tuple[Floats, Floats]]] = {
     "Min": lambda a, b: (np.minimum(a.low, b.low), np.minimum(a.high, b.high)),
 }
 
+_SUMS = frozenset({"Add", "Sub", "Sum"})
 JOINING = frozenset({*_ARITHMETIC, "Div", "PRelu", "Pow", "Sum"})

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from nnea_graph.channels.graph import Carry
+from nnea_graph.channels.known.multiples import proportional
 from nnea_graph.channels.known.scene import Rule, Scene, carried
 from nnea_graph.channels.known.values import EPSILON, Bools, Floats, Values, boundless, labels, unknown
 from nnea_graph.graph import OpNode
@@ -49,6 +50,9 @@ _RISING: dict[str, Callable[[Floats, OpNode], Floats]] = {
 }
 """Functions that never fall (with slopes that are not negative), of which bounds are known."""
 
+_HOMOGENEOUS = frozenset({"Abs", "LeakyRelu", "Relu"})
+"""Functions of which a positive multiple comes out where one goes in."""
+
 _OTHER = frozenset(
     {"Abs", "Cast", "Ceil", "Celu", "Cos", "Erf", "Exp", "Floor", "Gelu", "HardSwish", "Log", "Mish", "Neg"}
     | {"Reciprocal", "Round", "Selu", "Sign", "Sin", "Softsign", "Sqrt", "Swish", "ThresholdedRelu"}
@@ -65,6 +69,7 @@ def _rising(scene: Scene, node: OpNode, name: str) -> Values | None:
     ):
         return None
     made = _RISING[node.op_type]
+    x = x if made is _same else x.signed() if node.op_type in _HOMOGENEOUS else x.settled()
     return replace(x, low=made(x.low, node), high=made(x.high, node), constant=_settled(x, made, node))
 
 
@@ -76,13 +81,18 @@ def _settled(x: Values, made: Callable[[Floats, OpNode], Floats], node: OpNode) 
 
 def _other(scene: Scene, node: OpNode, name: str) -> Values | None:
     x = carried(scene, node, name)
-    return None if x is None else boundless(x)
+    if x is None:
+        return None
+    if node.op_type == "Neg":
+        return boundless(x)
+    return boundless(x.signed() if node.op_type in _HOMOGENEOUS else x.settled())
 
 
 def _clip(scene: Scene, node: OpNode, name: str) -> Values | None:
     x = carried(scene, node, name)
     if x is None:
         return None
+    x = x.settled()
     limits = []
     for place, key, default in ((1, "min", -np.inf), (2, "max", np.inf)):
         given = node.inputs[place] if place < len(node.inputs) else ""
@@ -100,7 +110,10 @@ def _clip(scene: Scene, node: OpNode, name: str) -> Values | None:
 def _window(scene: Scene, node: OpNode, name: str) -> Values | None:
     """The largest or the mean of places of one channel; zeros at the edge may be among them."""
     x = carried(scene, node, name)
-    if x is None or not node.attributes.get("count_include_pad", 0):
+    if x is None:
+        return None
+    x = x.signed()
+    if not node.attributes.get("count_include_pad", 0):
         return x
     low, high = np.minimum(x.low, 0), np.maximum(x.high, 0)
     return replace(x, low=low, high=high, constant=x.constant & (low == high))
@@ -117,8 +130,7 @@ def _batch_norm(scene: Scene, node: OpNode, name: str) -> Values | None:
         return None
     with np.errstate(invalid="ignore", divide="ignore"):
         scale = gamma / np.sqrt(variance + float(node.attributes.get("epsilon", 1e-5)))
-    label = labels(x.label, *(each.view(np.int64) for each in (gamma, beta, mean, variance)))
-    return _affine(replace(x, label=label), scale, beta - mean * scale)
+    return _affine(x, scale, beta - mean * scale)
 
 
 def _affine(x: Values, scale: Floats, shift: Floats) -> Values:
@@ -131,7 +143,8 @@ def _affine(x: Values, scale: Floats, shift: Floats) -> Values:
     unclear = np.isnan(least) | np.isnan(most)
     low = np.where(flat, shift, np.where(unclear, -np.inf, least - np.where(np.isfinite(wide), wide, 0)))
     high = np.where(flat, shift, np.where(unclear, np.inf, most + np.where(np.isfinite(wide), wide, 0)))
-    return Values(x.label, low, high, x.constant | flat)
+    label, factor = proportional(np.where(flat, -1, x.label), np.stack([scale * x.factor, shift], 1))
+    return Values(label, factor, low, high, x.constant | flat)
 
 
 # Movement

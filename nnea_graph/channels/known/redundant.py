@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from nnea_graph.channels.graph import Places
 from nnea_graph.channels.known.follow import Followed
 from nnea_graph.channels.known.linear import Linear
-from nnea_graph.channels.known.values import Bools, Values, labels
+from nnea_graph.channels.known.multiples import proportional
+from nnea_graph.channels.known.values import Bools, Floats, Values, labels
 from nnea_graph.stats.parallel import MOST_ROWS, parallel_rows
 
 MOST_PARALLEL = 1 << 26
@@ -22,9 +23,10 @@ MOST_PARALLEL = 1 << 26
 class Redundant:
     """Channels by number, each in one list. The first four lists go without any change of the outputs.
 
-    ``unread`` reach no output; ``dead`` are always 0 and ``constant`` another number; of ``cloned`` each is equal to
-    the channel in ``twins``. ``held`` are constant or equal ones that others keep where they are, as ``held_by`` says.
-    ``parallel`` have nearly the direction of an earlier channel; ``not_compared`` says why that is not known.
+    ``unread`` reach no output; ``dead`` are always 0 and ``constant`` another number; of ``cloned`` each is the channel
+    in ``twins`` times the number in ``factors``. ``held`` are constant or cloned ones that others keep where they are,
+    as ``held_by`` says. ``parallel`` have nearly the direction of an earlier channel; ``not_compared`` says why that
+    is not known.
     """
 
     channels: int
@@ -33,6 +35,7 @@ class Redundant:
     constant: Places
     cloned: Places
     twins: Places
+    factors: Floats
     held: Places
     held_by: str
     parallel: Places
@@ -49,7 +52,7 @@ def redundant(mine: Linear, followed: Followed, values: Mapping[str, Values], re
     count = mine.grid.rows
     places = np.arange(count)
     constant, zero = _constants(followed, values, count)
-    twin = _twins(followed, values, count)
+    twin, factor = _twins(followed, values, count)
     unread = ~read
     free = not followed.held and bool(followed.consumers)
     # Zeros at an edge are not the constant: a bias cannot stand for it there.
@@ -70,6 +73,7 @@ def redundant(mine: Linear, followed: Followed, values: Mapping[str, Values], re
         np.flatnonzero(movable),
         np.flatnonzero(cloned),
         twin[cloned],
+        factor[cloned] / factor[twin[cloned]],
         kept,
         followed.held or ("the zeros at the edges of a convolution" if len(kept) else ""),
         parallel,
@@ -89,9 +93,13 @@ def _constants(followed: Followed, values: Mapping[str, Values], count: int) -> 
     return constant & some, constant & zero & some
 
 
-def _twins(followed: Followed, values: Mapping[str, Values], count: int) -> Places:
-    """For each channel the first one that is equal to it wherever a weight reads them, itself mostly."""
+def _twins(followed: Followed, values: Mapping[str, Values], count: int) -> tuple[Places, Floats]:
+    """For each channel the first one that it is the same multiple of wherever a weight reads them, itself mostly.
+
+    With a factor for each: the multiple is the quotient of theirs.
+    """
     columns: list[NDArray[np.int64]] = []
+    factors: list[Floats] = []
     for consumer in followed.consumers:
         origin = followed.origins[consumer.source]
         order = np.argsort(origin, kind="stable")
@@ -101,12 +109,14 @@ def _twins(followed: Followed, values: Mapping[str, Values], count: int) -> Plac
             or order.size % count
             or (np.bincount(origin[order], minlength=count) * count != order.size).any()
         ):
-            return np.arange(count)
+            return np.arange(count), np.ones(count)
+        factors += list(values[consumer.source].factor[order].reshape(count, -1).T)
         columns += list(values[consumer.source].label[order].reshape(count, -1).T)
     if not columns:
-        return np.arange(count)
-    _, first, inverse = np.unique(labels(*columns), return_index=True, return_inverse=True)
-    return np.asarray(first[inverse], np.int64)
+        return np.arange(count), np.ones(count)
+    label, factor = proportional(labels(*columns), np.stack(factors, 1))
+    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
+    return np.asarray(first[inverse], np.int64), factor
 
 
 def _parallel(mine: Linear, among: Bools) -> tuple[Places, str]:

@@ -1,4 +1,4 @@
-"""Channels that are weighted sums: zero rows are constant, equal rows of equal inputs are equal."""
+"""Channels that are weighted sums: zero rows are constant, rows that are multiples of each other give multiples."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import numpy as np
 
 from nnea_graph.channels.graph import Places
 from nnea_graph.channels.known.linear import Linear
+from nnea_graph.channels.known.multiples import SLACK, first_multiples
 from nnea_graph.channels.known.scene import Scene
-from nnea_graph.channels.known.values import EPSILON, MOST, Floats, Values, labels
+from nnea_graph.channels.known.values import EPSILON, MOST, Bools, Floats, Values, labels
 from nnea_graph.graph import OpNode
-from nnea_graph.stats.rows import same_rows
+from nnea_graph.stats.rows import multiple_rows
 
 _HALF_EPSILON = 1e-2
 """The same of float16."""
+_SLACK = {32: SLACK, 64: 2.0**-51}
+"""Of each weight, by its bits: what rounding leaves of a multiple. Half precision leaves too little to tell."""
 
 
 def weighted(scene: Scene, node: OpNode, name: str) -> Values | None:
@@ -24,24 +27,45 @@ def weighted(scene: Scene, node: OpNode, name: str) -> Values | None:
     low, high = _sum_bounds(scene, mine)
     bias = mine.bias
     if bias is None:
-        return Values(np.arange(zero.size), low, high, np.zeros(zero.size, np.bool_))
+        ones, none = np.ones(zero.size), np.zeros(zero.size, np.bool_)
+        return Values(np.arange(zero.size), ones, low, high, none)
     low, high = np.where(zero, bias, low), np.where(zero, bias, high)
-    return Values(_equal_rows(scene, mine, bias), low, high, zero)
+    return Values(*_alike(scene, mine, bias), low, high, zero)
 
 
-def _equal_rows(scene: Scene, mine: Linear, bias: Floats) -> Places:
-    """Rows with the same weights and bias that meet equal inputs."""
-    before = scene.values[mine.source].label.reshape(mine.groups, -1)
-    group = labels(*before.T) if mine.groups > 1 else np.zeros(1, np.int64)
-    owner = np.repeat(group, mine.grid.rows // mine.groups)
-    alike = labels(mine.facts.mark.astype(np.int64), bias.view(np.int64), owner)
-    _, first, inverse = np.unique(alike, return_index=True, return_inverse=True)
-    twin = first[inverse]
-    mine_rows = np.flatnonzero(twin != np.arange(twin.size))
-    sure = same_rows(mine.grid, mine_rows, twin[mine_rows])
-    result = twin.copy()
-    result[mine_rows[~sure]] = mine_rows[~sure]
-    return result
+def _alike(scene: Scene, mine: Linear, bias: Floats) -> tuple[Places, Floats]:
+    """Labels and factors: rows and biases in one proportion that meet inputs in one proportion."""
+    met, gain = _inputs(scene, mine)
+    peak = gain * mine.facts.peak
+    peak = np.where(np.abs(bias) > np.abs(peak), bias, peak)
+    factor = np.where((peak == 0) | ~np.isfinite(peak), 1.0, peak)
+    with np.errstate(invalid="ignore", over="ignore"):
+        form = (gain * mine.facts.sketch + bias) / factor
+    slack = _SLACK.get(mine.grid.constant.dtype.bits, 0.0)
+
+    def same(rows: Places, others: Places) -> Bools:
+        times = factor[rows] / factor[others]
+        near = np.abs(bias[rows] - times * bias[others]) <= slack * np.abs(bias[rows])
+        return near & multiple_rows(mine.grid, rows, others, times * gain[others] / gain[rows], slack)
+
+    width = 1 + mine.grid.constant.size // mine.grid.rows
+    return first_multiples(met, form, max(slack, 1e-12) * np.sqrt(width), same), factor
+
+
+def _inputs(scene: Scene, mine: Linear) -> tuple[Places, Floats]:
+    """For each row a number for the inputs that it meets, and what these are multiplied with.
+
+    A row of zeros meets none.
+    """
+    source, per_group = scene.values[mine.source], mine.grid.rows // mine.groups
+    gain = np.ones(mine.groups)
+    met = np.zeros(mine.groups, np.int64)
+    if mine.groups > 1 and mine.grid.inputs == 1:
+        met, gain = source.label, source.factor
+    elif mine.groups > 1:
+        met = labels(*source.equal.reshape(mine.groups, -1).T)
+    met, gain = np.repeat(met, per_group), np.repeat(gain, per_group)
+    return np.where(mine.facts.nonzero, met, -1), np.where(mine.facts.nonzero, gain, 1.0)
 
 
 def _sum_bounds(scene: Scene, mine: Linear) -> tuple[Floats, Floats]:

@@ -21,12 +21,15 @@ MOST = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Channels of a tensor with the same ``label`` are equal, at every place; ``low`` and ``high`` bound all places.
+    """Channels of a tensor with the same ``label`` are multiples of each other, at every place.
 
-    A ``constant`` one has the same number everywhere, which is known where both bounds are that number.
+    Their ``factor``, never 0, says which: one is the other times the quotient of theirs, to within the rounding of
+    the weights that make them. ``low`` and ``high`` bound all places. A ``constant`` channel has the same number
+    everywhere, which is known where both bounds are that number.
     """
 
     label: Places
+    factor: Floats
     low: Floats
     high: Floats
     constant: Bools
@@ -36,6 +39,21 @@ class Values:
         """Channels that are a number that is known."""
         return np.asarray(self.constant & (self.low == self.high))
 
+    @property
+    def equal(self) -> Places:
+        """A number that is the same for channels that are equal."""
+        return labels(self.label, self.factor.view(np.int64))
+
+    def settled(self) -> Values:
+        """As a function leaves them that keeps equal channels equal, but no other multiples."""
+        return replace(self, label=self.equal, factor=np.ones(self.label.size))
+
+    def signed(self) -> Values:
+        """As a function leaves them of which positive multiples come out again, as of Relu."""
+        return replace(
+            self, label=labels(self.label, (self.factor < 0).astype(np.int64)), factor=np.abs(self.factor)
+        )
+
     def take(self, places: Places) -> Values:
         """Channels of another tensor that come from these; nothing is known where the place is -1."""
         if is_identity(places, self.label.size):
@@ -43,6 +61,7 @@ class Values:
         none = places < 0
         taken = Values(
             np.where(none, -1, self.label[places]),
+            np.where(none, 1, self.factor[places]),
             np.where(none, -np.inf, self.low[places]),
             np.where(none, np.inf, self.high[places]),
             ~none & self.constant[places],
@@ -55,7 +74,11 @@ class Values:
 def unknown(count: int) -> Values:
     """Nothing is known."""
     return Values(
-        np.arange(count), np.full(count, -np.inf), np.full(count, np.inf), np.zeros(count, np.bool_)
+        np.arange(count),
+        np.ones(count),
+        np.full(count, -np.inf),
+        np.full(count, np.inf),
+        np.zeros(count, np.bool_),
     )
 
 
