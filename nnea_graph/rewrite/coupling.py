@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -58,6 +58,20 @@ class Coupling:
             for place in np.unique(places).tolist()
         }
 
+    def groups_of(self, tensor: str) -> Indices:
+        """The groups that a tensor has a part in, ascending."""
+        axes = self._axes.get(tensor, ())
+        parts = [self.groups[self.slots.starts[place] : self.slots.starts[place + 1]] for place in axes]
+        found = np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+        return found[found >= 0]
+
+    @cached_property
+    def _axes(self) -> Mapping[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for place, (tensor, _) in enumerate(self.slots.axes):
+            found.setdefault(tensor, []).append(place)
+        return found
+
     def family(self, group: int) -> Family:
         """The family of a group."""
         return self._families[group]
@@ -98,7 +112,7 @@ def _visit(draft: Draft, node: OpNode) -> None:
     if rule is not None:
         marks = len(draft.edges), len(draft.pins), len(draft.choices)
         try:
-            rule(Site(draft, node, call_of(node, draft.found)))
+            rule(Site(draft, _as_used(draft, node), call_of(node, draft.found)))
         except (NotFollowedError, UnknownFactError, BadCallError) as error:
             reason = str(error)
             del draft.edges[marks[0] :], draft.pins[marks[1] :], draft.choices[marks[2] :]
@@ -106,6 +120,16 @@ def _visit(draft: Draft, node: OpNode) -> None:
             return
     for name in _tensors(draft.graph, node):
         draft.pin_tensor(name, reason)
+
+
+def _as_used(draft: Draft, node: OpNode) -> OpNode:
+    """Without the outputs of unknown shape that nobody reads: an old Dropout's mask."""
+    used = draft.graph.outputs
+
+    def left_out(name: str) -> bool:
+        return draft.dims(name) is None and name not in used and not draft.graph.consumers(name)
+
+    return replace(node, outputs=tuple("" if left_out(name) else name for name in node.outputs))
 
 
 def _tensors(graph: ModelGraph, node: OpNode) -> Iterator[str]:

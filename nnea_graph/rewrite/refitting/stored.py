@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from nnea_graph.rewrite.added import add_constants
 from nnea_graph.rewrite.refitting.biases import Bias
 from nnea_graph.rewrite.refitting.layers import Layer
 
@@ -15,10 +16,7 @@ Array = NDArray[Any]
 
 
 def with_values(model: ModelProto, layers: Iterable[Layer], values: Mapping[str, Array]) -> ModelProto:
-    """A copy in which each layer reads its bias, and the constants of these names have these values.
-
-    Those that are not there yet become initializers.
-    """
+    """A copy in which each layer reads its bias, and the constants of these names have these values, old or new."""
     found = ModelProto()
     found.CopyFrom(model)
     makers = {name: node for node in found.graph.node for name in node.output}
@@ -26,10 +24,13 @@ def with_values(model: ModelProto, layers: Iterable[Layer], values: Mapping[str,
         if layer.bias is not None:
             _read_bias(makers[layer.bias.output], layer.bias)
     places = dict(_places(found.graph))
+    added = []
     for name, array in values.items():
-        place = places[name] if name in places else found.graph.initializer.add()
-        stored = numpy_helper.from_array(array, place.name or name)
-        place.CopyFrom(stored)
+        if name in places:
+            places[name].CopyFrom(numpy_helper.from_array(array, places[name].name))
+        else:
+            added.append(numpy_helper.from_array(array, name))
+    add_constants(found.graph, added, model.ir_version)
     return found
 
 
