@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +11,16 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import UsageError
 from nnea_graph.frontends.converted import Example, InputSpec
-from nnea_graph.frontends.keras_inputs import Input, arrays_of, made_up
+from nnea_graph.frontends.keras_inputs import (
+    Input,
+    arguments,
+    arrays_of,
+    given_names,
+    leaf_name,
+    made_up,
+    parameters,
+)
 from nnea_graph.frontends.tf_import import explained, imported
-
-_NOT_INPUTS = frozenset({"training", "mask"})
-_UNNAMED = re.compile(r"keras_tensor(_\d+)?")
-"""Keras counts them through the whole process."""
 
 _SEED = 0
 
@@ -52,15 +54,13 @@ def outputs_of(result: Any) -> list[Any]:
 def input_names(model: Any) -> dict[str, bool]:
     """Of a model that knows its inputs their names, else the parameters of its call; and which are needed."""
     known = _declared(model)
-    return dict.fromkeys((each.name for each in known), True) if known else _parameters(model)
+    return dict.fromkeys((each.name for each in known), True) if known else parameters(model.call)
 
 
 def _declared(model: Any) -> tuple[Input, ...]:
     """The inputs of a Functional model or of a Sequential one that has been built."""
     tensors = getattr(model, "inputs", None) or ()
-    names = [each.name for each in tensors]
-    if any(_UNNAMED.fullmatch(name) for name in names):
-        names = [f"input_{place}" if len(names) > 1 else "input" for place, _ in enumerate(names)]
+    names = given_names([each.name for each in tensors])
     return tuple(
         Input(name, tuple(each.shape), str(each.dtype)) for name, each in zip(names, tensors, strict=True)
     )
@@ -77,7 +77,7 @@ def call_of(model: Any, example: Example | None) -> KerasCall:
         return _declared_call(model, example)
     if example is None:
         raise UsageError(
-            f"this Keras model does not say what its inputs are ({', '.join(_parameters(model))}): give data, or "
+            f"this Keras model does not say what its inputs are ({', '.join(parameters(model.call))}): give data, or "
             "shapes such as --input-shape 1,224,224,3 (input_shapes={'': (1, 224, 224, 3)})"
         )
     call = _free_call(model, example)
@@ -96,52 +96,19 @@ def _declared_call(model: Any, example: Example | None) -> KerasCall:
 # Models that only their code describes
 
 
-def _parameters(model: Any) -> dict[str, bool]:
-    """Names of the parameters that may be inputs, and which are needed."""
-    parameters = inspect.signature(model.call).parameters.values()
-    several = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-    return {
-        each.name: each.default is inspect.Parameter.empty
-        for each in parameters
-        if each.kind not in several and each.name not in _NOT_INPUTS
-    }
-
-
 def _free_call(model: Any, example: Example) -> KerasCall:
     """Names and structure from the example; the first dim of each input is the batch."""
     keras = imported("keras", "a Keras model")
-    parts = _arguments(model, example)
+    parts = arguments(parameters(model.call), example)
     random = np.random.default_rng(_SEED)
     arrays = {}
     for path, leaf in keras.tree.flatten_with_path(list(parts.values())):
         array = made_up(leaf, random) if isinstance(leaf, InputSpec) else np.asarray(leaf)
         if array.dtype.kind == "f":
             array = array.astype(keras.config.floatx())
-        arrays[_name(path, tuple(parts))] = array
+        arrays[leaf_name(path, tuple(parts))] = array
     inputs = tuple(
         Input(name, (None, *array.shape[1:])[: array.ndim], array.dtype.name)
         for name, array in arrays.items()
     )
     return KerasCall(inputs, arrays, parts)
-
-
-def _name(path: Sequence[Any], parameters: Sequence[str]) -> str:
-    """The keys of a dict where that is what the only parameter takes, else after the parameter."""
-    first, *inner = path
-    if inner and len(parameters) == 1 and all(isinstance(key, str) for key in inner):
-        return "_".join(inner)
-    return "_".join([parameters[first], *map(str, inner)])
-
-
-def _arguments(model: Any, example: Example) -> dict[str, Any]:
-    """By parameter of the call; a list or dict may be what its only parameter takes."""
-    names = tuple(_parameters(model))
-    if isinstance(example, Mapping) and names[0] in example and set(example) <= set(names):
-        return {name: example[name] for name in names if name in example}
-    if len(names) == 1:
-        return {names[0]: example}
-    several = example if isinstance(example, tuple | list) else [example]
-    if isinstance(example, Mapping) or len(several) > len(names):
-        found = ", ".join(example) if isinstance(example, Mapping) else f"{len(several)} parts"
-        raise UsageError(f"the example has {found}; the model takes {', '.join(names)}")
-    return dict(zip(names, several, strict=False))

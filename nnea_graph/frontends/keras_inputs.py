@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,10 @@ from nnea_graph.frontends.converted import Example, InputSpec
 
 _SEED = 0
 _BATCH = 2
+_UNNAMED = re.compile(r"keras_tensor(_\d+)?")
+"""Keras counts them through the whole process."""
+
+_NOT_INPUTS = frozenset({"training", "mask"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,17 @@ class Input:
     name: str
     dims: tuple[int | None, ...]
     dtype: str
+
+
+def given_names(names: Sequence[str]) -> list[str]:
+    """The names of inputs, or their places where nobody has given them any.
+
+    >>> given_names(["keras_tensor_7"])
+    ['input']
+    """
+    if not any(_UNNAMED.fullmatch(name) for name in names):
+        return list(names)
+    return [f"input_{place}" if len(names) > 1 else "input" for place, _ in enumerate(names)]
 
 
 def arrays_of(example: Example | None, inputs: Sequence[Input]) -> dict[str, NDArray[Any]]:
@@ -77,3 +94,42 @@ def made_up(spec: InputSpec, random: np.random.Generator) -> NDArray[Any]:
     if dtype.kind == "f":
         return random.standard_normal(spec.dims).astype(dtype)
     return random.integers(0, 2, spec.dims).astype(dtype)
+
+
+# Calls that only their code describes
+
+
+def parameters(call: Callable[..., Any]) -> dict[str, bool]:
+    """Names of the parameters that may be inputs, and which are needed."""
+    several = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    return {
+        each.name: each.default is inspect.Parameter.empty
+        for each in inspect.signature(call).parameters.values()
+        if each.kind not in several and each.name not in _NOT_INPUTS
+    }
+
+
+def arguments(parameters: Iterable[str], example: Example) -> dict[str, Any]:
+    """The example by parameter; a list or dict may be what the only one takes.
+
+    Raises:
+        UsageError: it has more parts, or others.
+    """
+    names = tuple(parameters)
+    if isinstance(example, Mapping) and names[0] in example and set(example) <= set(names):
+        return {name: example[name] for name in names if name in example}
+    if len(names) == 1:
+        return {names[0]: example}
+    several = example if isinstance(example, tuple | list) else [example]
+    if isinstance(example, Mapping) or len(several) > len(names):
+        found = ", ".join(example) if isinstance(example, Mapping) else f"{len(several)} parts"
+        raise UsageError(f"the example has {found}; the model takes {', '.join(names)}")
+    return dict(zip(names, several, strict=False))
+
+
+def leaf_name(path: Sequence[Any], parameters: Sequence[str]) -> str:
+    """The keys of a dict where that is what the only parameter takes, else after the parameter."""
+    first, *inner = path
+    if inner and len(parameters) == 1 and all(isinstance(key, str) for key in inner):
+        return "_".join(inner)
+    return "_".join([parameters[first], *map(str, inner)])
