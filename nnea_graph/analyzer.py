@@ -50,6 +50,7 @@ class NNEfficiencyAnalyzer:
         batch: int = 1,
         passes: str | None = None,
         samples: int | None = None,
+        batch_size: int = 32,
         preprocess: str | None = None,
         input_shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> Report:
@@ -63,6 +64,7 @@ class NNEfficiencyAnalyzer:
             batch: samples that costs are counted for.
             passes: pipeline text, e.g. ``"+sensitivity"``; None runs every cheap pass.
             samples: use the first so many only.
+            batch_size: samples of one run, fewer where they would take too much memory.
             preprocess: how images become inputs, e.g. ``"imagenet"``.
             input_shapes: by input ("" is the only one), where a live model comes without sample data.
 
@@ -72,7 +74,11 @@ class NNEfficiencyAnalyzer:
         shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
         graph = self._model.graph(sample_data, input_shapes=shapes, preprocess=preprocess)
         fixed = {named_input(graph, name): shape for name, shape in shapes.items()}
-        options: dict[str, Any] = {"dims": _batch_dims(graph, batch, fixed), "input_shapes": fixed}
+        options: dict[str, Any] = {
+            "dims": _batch_dims(graph, batch, fixed),
+            "input_shapes": fixed,
+            "batch_size": batch_size,
+        }
         if sample_data is not None:
             options |= data_options(graph, sample_data, options, samples=samples, preprocess=preprocess)
         report, _ = report_on(graph, passes, options, may_run=compute_activations)

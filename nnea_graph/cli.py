@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nnea_graph import __version__
-from nnea_graph.errors import InterruptedRunError, NneaError
+from nnea_graph.errors import InterruptedRunError, NneaError, PipelineError
 
 _MODEL_HELP = """\b
 Limits on untrusted models, each set by --limit name=number:
@@ -34,6 +34,8 @@ def run_command_line(  # noqa: PLR0911 - one way out a kind of ending
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
     except NneaError as error:
+        if isinstance(error, PipelineError):
+            error.given_as = "-p"
         if debug:
             raise
         return _fail(str(error), error.exit_code)

@@ -19,6 +19,18 @@ class UsageError(NneaError):
     """An option or argument that cannot be meant as given."""
 
 
+class PipelineError(UsageError):
+    """Pipeline text, or an option of a pass in it, that cannot be meant as given.
+
+    ``given_as`` is what the user calls that text: the argument ``passes``, or an option of the command line.
+    """
+
+    given_as = "passes"
+
+    def __str__(self) -> str:
+        return f"{self.given_as}: {super().__str__()}"
+
+
 class ModelError(NneaError):
     """A model file that cannot be read or makes no sense."""
 

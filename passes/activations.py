@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.channels.layers import Meeting, meetings
 from nnea_graph.engine import Pass
-from nnea_graph.errors import DataError, RunError, UsageError
+from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.inference.dims import Dims
 from nnea_graph.inference.walk import infer
@@ -91,7 +91,7 @@ class ActivationsPass(Pass):
     def run(self, graph: ModelGraph) -> None:
         """Observe all that enters and leaves operators with weights."""
         if self.seconds is not None and not self.seconds > 0:
-            raise UsageError(f"-p: option 'seconds' of pass 'activations' is above 0, not {self.seconds}")
+            raise PipelineError(f"option 'seconds' of pass 'activations' is above 0, not {self.seconds}")
         source = self.data.source if self.data else f"synthetic (seed {self.seed})"
         try:
             self._refuse(graph)

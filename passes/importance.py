@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.channels.layers import Meeting, meetings
 from nnea_graph.engine import Pass
-from nnea_graph.errors import UsageError
+from nnea_graph.errors import PipelineError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.inference.constant_values import loaded
 from nnea_graph.passes.activations import ACTIVATIONS, Activations, observation_of
@@ -80,7 +80,7 @@ class ImportancePass(Pass):
     def run(self, graph: ModelGraph) -> None:
         """Read every weight once."""
         if self.side not in {"input", "output"}:
-            raise UsageError(f"-p: option 'side' of pass 'importance' is input or output, not '{self.side}'")
+            raise PipelineError(f"option 'side' of pass 'importance' is input or output, not '{self.side}'")
         whole = Accumulator()
         activations = graph[ACTIVATIONS]
         for node in graph:

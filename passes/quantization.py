@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.channels.roundable import roundable
 from nnea_graph.engine import Pass
-from nnea_graph.errors import DataError, RunError, UsageError
+from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Constant, Key, ModelGraph
 from nnea_graph.graph.dtypes import storage
 from nnea_graph.inference.constant_values import loaded
@@ -102,7 +102,7 @@ class QuantizationPass(Pass):
         """Round every weight once, then run as far as the model and the time allow."""
         for name, value in (("seconds", self.seconds), ("loss", self.loss)):
             if not value > 0:
-                raise UsageError(f"-p: option '{name}' of pass 'quantization' is above 0, not {value}")
+                raise PipelineError(f"option '{name}' of pass 'quantization' is above 0, not {value}")
         layers: dict[str, Roundable] = {}
         for node in graph:
             macs = graph[node, COST].work.count("macs")

@@ -22,7 +22,7 @@ from nnea_graph.channels.removable import (
     zeroed,
 )
 from nnea_graph.engine import Pass
-from nnea_graph.errors import DataError, RunError, UsageError
+from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.inference.constant_values import UnpackedPayload
 from nnea_graph.ops.roles import Role
@@ -124,13 +124,13 @@ class SensitivityPass(Pass):
     def _check(self) -> None:
         unknown = [unit for unit in self.units if unit not in UNITS]
         if unknown or not self.units:
-            raise UsageError(
-                f"-p: option 'units' of pass 'sensitivity' is weights, channels or weights|channels,"
+            raise PipelineError(
+                f"option 'units' of pass 'sensitivity' is weights, channels or weights|channels,"
                 f" not '{'|'.join(self.units)}'"
             )
         for name, value in (("seconds", self.seconds), ("loss", self.loss)):
             if not value > 0:
-                raise UsageError(f"-p: option '{name}' of pass 'sensitivity' is above 0, not {value}")
+                raise PipelineError(f"option '{name}' of pass 'sensitivity' is above 0, not {value}")
 
     def _measured(
         self, graph: ModelGraph, layers: dict[str, Removable], clock: Clock

@@ -59,9 +59,11 @@ def usage(program: Program, *arguments: str, made: ModelProto = RELU) -> str:
         ),
         pytest.param(["--format", "yaml"], "no format 'yaml'; there is text, json", id="format-unknown"),
         pytest.param(["--format", "json", "--format", "text"], "only one format", id="two-formats-to-stdout"),
-        pytest.param(["-p", "costs"], "did you mean 'cost'", id="pass-misspelled"),
+        pytest.param(
+            ["-p", "costs"], "-p: there is no pass 'costs'; did you mean 'cost'", id="pass-misspelled"
+        ),
         pytest.param(["-p", "zzz"], "'nnea-graph passes' lists them", id="pass-unknown"),
-        pytest.param(["-p", ""], "pipeline is empty", id="pipeline-empty"),
+        pytest.param(["-p", ""], "-p: the pipeline is empty", id="pipeline-empty"),
         pytest.param(["-p", "cost{"], "cannot read the pipeline at", id="pipeline-open-brace"),
         pytest.param(["-p", "cost{x=1}"], "has no option 'x'", id="pass-option-unknown"),
         pytest.param(["-p", "cost{training}"], "needs a value", id="pass-option-without-value"),

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from nnea_graph.engine.passes import Pass
-from nnea_graph.errors import UsageError
+from nnea_graph.errors import PipelineError
 from nnea_graph.graph import Key
 
 _ITEM = re.compile(r"\s*(?P<add>\+?)(?P<name>[A-Za-z_][\w-]*)\s*(?:\{(?P<options>[^{}]*)\})?\s*(?:,|$)")
@@ -31,21 +31,21 @@ def parse(text: str) -> list[Item]:
     ['cost', 'pathways']
 
     Raises:
-        UsageError: text that is not a list of passes with options in braces.
+        PipelineError: text that is not a list of passes with options in braces.
     """
     items: list[Item] = []
     place = 0
     while place < len(text):
         match = _ITEM.match(text, place)
         if match is None or match.end() == place:
-            raise UsageError(
-                f"-p: cannot read the pipeline at '{text[place:][:40]}'; write name{{option=value}},name"
+            raise PipelineError(
+                f"cannot read the pipeline at '{text[place:][:40]}'; write name{{option=value}},name"
             )
         options = _options(match["name"], match["options"] or "")
         items.append(Item(match["name"].replace("-", "_"), options, bool(match["add"])))
         place = match.end()
     if not items:
-        raise UsageError("-p: the pipeline is empty; 'nnea-graph passes' lists the passes")
+        raise PipelineError("the pipeline is empty; 'nnea-graph passes' lists the passes")
     return items
 
 
@@ -54,7 +54,7 @@ def _options(name: str, text: str) -> dict[str, str]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         key, equals, value = part.partition("=")
         if not equals:
-            raise UsageError(f"-p: option '{part}' of pass '{name}' needs a value: {part}=…")
+            raise PipelineError(f"option '{part}' of pass '{name}' needs a value: {part}=…")
         options[key.strip()] = value.strip()
     return options
 
@@ -63,14 +63,14 @@ def build(kind: type[Pass], options: Mapping[str, str], given: Mapping[str, Any]
     """A pass with its options, from text and from values that the program already has.
 
     Raises:
-        UsageError: an option that the pass does not have, or a value of the wrong type.
+        PipelineError: an option that the pass does not have, or a value of the wrong type.
     """
     known = {field.name: field for field in fields(kind)}
     values: dict[str, Any] = {name: value for name, value in (given or {}).items() if name in known}
     for name, text in options.items():
         if name not in known:
-            raise UsageError(
-                f"-p: pass '{kind.name}' has no option '{name}'; it has {', '.join(known) or 'none'}"
+            raise PipelineError(
+                f"pass '{kind.name}' has no option '{name}'; it has {', '.join(known) or 'none'}"
             )
         values[name] = _typed(kind.name, name, type_name(known[name]), text)
     return kind(**values)
@@ -95,11 +95,11 @@ _READERS: dict[str, Callable[[str], Any]] = {
 def _typed(pass_name: str, option: str, kind: str, text: str) -> Any:
     reader = _READERS.get(kind)
     if reader is None:
-        raise UsageError(f"-p: option '{option}' of pass '{pass_name}' cannot be given as text")
+        raise PipelineError(f"option '{option}' of pass '{pass_name}' cannot be given as text")
     try:
         return reader(text)
     except (ValueError, KeyError):
-        raise UsageError(f"-p: option '{option}' of pass '{pass_name}' is {kind}, not '{text}'") from None
+        raise PipelineError(f"option '{option}' of pass '{pass_name}' is {kind}, not '{text}'") from None
 
 
 Catalogue = Mapping[str, Callable[[], type[Pass]]]
@@ -112,16 +112,18 @@ def complete(
     """The named passes and all that they need; without ``may_run`` none that runs the model.
 
     Raises:
-        UsageError: a pass that does not exist, or one is named that must run the model and may not.
+        PipelineError: a pass that does not exist, or one is named that must run the model and may not.
     """
     chosen: dict[str, Pass] = {}
     for item in items:
         if item.name not in catalogue:
             near = get_close_matches(item.name, list(catalogue), 1)
             hint = f"; did you mean '{near[0]}'?" if near else "; 'nnea-graph passes' lists them"
-            raise UsageError(f"-p: there is no pass '{item.name}'{hint}")
+            raise PipelineError(f"there is no pass '{item.name}'{hint}")
         if not may_run and _runs(catalogue[item.name](), catalogue):
-            raise UsageError(f"-p: pass '{item.name}' needs the model to be run; leave --no-run out")
+            raise PipelineError(
+                f"pass '{item.name}' needs the model to be run; leave --no-run out (in Python may_run=False)"
+            )
         chosen[item.name] = build(catalogue[item.name](), item.options, given)
     if all(item.added for item in items):
         for name, load in catalogue.items():

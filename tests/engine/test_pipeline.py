@@ -79,7 +79,7 @@ def test_pipeline_text_is_read(text: str, items: list[Item]) -> None:
     "text", ["", ",", "a b", "a{", "a}", "a{k=1}}", "++a", "1a", "a;b", "a{b{c=1}}", "é"]
 )
 def test_text_that_is_no_pipeline_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="-p"):
+    with pytest.raises(UsageError, match=r"^passes: "):
         parse(text)
 
 

@@ -83,7 +83,7 @@ def test_options(graph: ModelGraph, text: str, expected: list[tuple[tuple[int, .
         ("pathways{sink_channel=2}", "pathways: 'y' has channels 0 to 1, not 2"),
         (
             "pathways{sink_channel=cat}",
-            "-p: option 'sink_channel' of pass 'pathways' is int | None, not 'cat'",
+            "passes: option 'sink_channel' of pass 'pathways' is int | None, not 'cat'",
         ),
     ],
     ids=["no-path", "score", "sink", "class", "class-name"],

@@ -101,14 +101,16 @@ def test_a_point_whose_outputs_are_no_longer_finite_is_not_a_number() -> None:
     [
         pytest.param(
             "units=rows",
-            "-p: option 'units' of pass 'sensitivity' is weights, channels or weights|channels, not 'rows'",
+            "passes: option 'units' of pass 'sensitivity' is weights, channels or weights|channels, not 'rows'",
             id="units",
         ),
         pytest.param(
-            "seconds=0", "-p: option 'seconds' of pass 'sensitivity' is above 0, not 0.0", id="seconds"
+            "seconds=0", "passes: option 'seconds' of pass 'sensitivity' is above 0, not 0.0", id="seconds"
         ),
-        pytest.param("loss=-1", "-p: option 'loss' of pass 'sensitivity' is above 0, not -1.0", id="loss"),
-        pytest.param("loss=nan", "-p: option 'loss' of pass 'sensitivity' is above 0, not nan", id="nan"),
+        pytest.param(
+            "loss=-1", "passes: option 'loss' of pass 'sensitivity' is above 0, not -1.0", id="loss"
+        ),
+        pytest.param("loss=nan", "passes: option 'loss' of pass 'sensitivity' is above 0, not nan", id="nan"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(text: str, message: str) -> None:
