@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from nnea_graph.errors import ModelError
 from nnea_graph.graph import OpNode
 from nnea_graph.inference.found import Inference
 from nnea_graph.ops.registry import Registry, load_families
@@ -106,38 +108,80 @@ class Edit:
         self.proto.input[index] = self.changes.constant(f"{stem}_pruned", values)
 
     def retarget(self, index: int, wanted: Mapping[int, int]) -> None:
-        """Let the elements ``wanted`` of a list of sizes be these numbers, whatever made the list.
+        """Let the elements ``wanted`` of a list of sizes, which belong to axes that lose indices, be these numbers.
 
-        What is computed and comes out right by itself stays; else the numbers are put in while the model runs.
+        What is computed and comes out right by itself stays. A size that is computed in another way (batch * heads)
+        loses its part while the model runs, as at another batch it is another number.
         """
         name = self.node.inputs[index]
         wanted = {place: size for place, size in wanted.items() if not self._follows(name, place, size)}
+        known = self.value(index)
+        if name in self.found.constant or known is None:
+            self.replace(index, wanted)
+        elif wanted:
+            kept, whole = np.ones(len(known), np.int64), np.ones(len(known), np.int64)
+            for place, size in wanted.items():
+                part = Fraction(size, int(known[place]))
+                kept[place], whole[place] = part.numerator, part.denominator
+            self._compute(index, "Mul", kept)
+            self._compute(index, "Div", whole)
+
+    def replace(self, index: int, wanted: Mapping[int, int]) -> None:
+        """Let the elements ``wanted`` of a list of numbers be these, whatever made the list."""
         if not wanted:
             return
-        known = self.value(index)
-        if name in self.found.constant and known is not None:
+        known, places = self.value(index), list(wanted)
+        if self.node.inputs[index] in self.found.constant and known is not None:
             values = known.copy()
-            values[list(wanted)] = list(wanted.values())
+            values[places] = list(wanted.values())
             self.set_input(index, values)
             return
-        self._put_in(index, wanted)
+        length = self.dims(self.node.inputs[index])[0] or 0
+        mask, values = (
+            np.zeros(length, np.bool_),
+            np.zeros(length, np.int64 if known is None else known.dtype),
+        )
+        mask[places], values[places] = True, list(wanted.values())
+        self._compute(index, "Where", mask, values)
 
     def _follows(self, name: str, place: int, size: int) -> bool:
         axis = self.origins.exact(name, place)
         return axis is not None and axis in self.kept and len(self.kept[axis]) == size
 
-    def _put_in(self, index: int, wanted: Mapping[int, int]) -> None:
-        length = self.dims(self.node.inputs[index])[0] or 0
-        mask, values = np.zeros(length, np.bool_), np.zeros(length, np.int64)
-        mask[list(wanted)], values[list(wanted)] = True, list(wanted.values())
+    def _compute(self, index: int, op_type: str, *constants: NDArray[Any]) -> None:
+        """Read the result of an operator on these constants and on what the input was."""
         name = self.proto.input[index]
-        places, sizes = (
-            self.changes.constant(f"{name}_{kind}", each) for kind, each in (("at", mask), ("is", values))
-        )
+        added = [self.changes.constant(f"{name}_pruned_{op_type.lower()}", each) for each in constants]
+        inputs = [*added, name] if op_type == "Where" else [name, *added]
         result = self.changes.fresh(f"{name}_pruned")
-        operator = helper.make_node("Where", [places, sizes, name], [result], name=result)
-        self.changes.before.setdefault(self.place, []).append(operator)
-        self.proto.input[index] = result
+        self.proto.input[index] = self._before(self.place, op_type, inputs, result)
+
+    def scale_input(self, index: int, factor: float) -> None:
+        """Read a tensor of floats times a number."""
+        name = self.proto.input[index]
+        factors = [name, self._factor(name, factor)]
+        self.proto.input[index] = self._before(
+            self.place, "Mul", factors, self.changes.fresh(f"{name}_scaled")
+        )
+
+    def scale_output(self, factor: float) -> None:
+        """Give the first result, a tensor of floats, times a number."""
+        name = self.node.outputs[0]
+        self.proto.output[0] = self.changes.fresh(f"{name}_unscaled")
+        self._before(self.place + 1, "Mul", [self.proto.output[0], self._factor(name, factor)], name)
+
+    def _factor(self, tensor: str, factor: float) -> str:
+        info = self.found.types[tensor]
+        if info.dtype is None:
+            raise ModelError(f"'{self.node.id}' cannot be pruned: the type of '{tensor}' is not known")
+        name = self.changes.fresh(f"{tensor}_factor")
+        self.changes.constants.append(helper.make_tensor(name, info.dtype.code, [], [factor]))
+        return name
+
+    def _before(self, place: int, op_type: str, inputs: list[str], result: str) -> str:
+        operator = helper.make_node(op_type, inputs, [result], name=self.changes.fresh(f"{result}_{op_type}"))
+        self.changes.before.setdefault(place, []).append(operator)
+        return result
 
 
 EditRule = Callable[[Edit], None]

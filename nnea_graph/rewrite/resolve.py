@@ -25,6 +25,9 @@ _PREFERENCES: tuple[Mapping[str, int], ...] = (
 )
 """Which option of each kind of choice is tried, best first: outer factors (whole heads) and whole groups."""
 
+MARGIN = 1.05
+"""How many times the weights a later preference must free: scales and tables alone are no reason to cut up heads."""
+
 Flags = NDArray[np.bool_]
 
 
@@ -110,7 +113,7 @@ def _forced(
 
 
 def _best(draft: Draft, state: _State) -> _State:
-    """For every part of the model that hangs together, the first preference with the most prunable weights."""
+    """For every part of the model that hangs together, the first preference with about the most prunable weights."""
     clusters = _clusters(draft, state)
     homes = {int(clusters[_first(choice)]) for choice in state.open}
     best: dict[int, tuple[float, Mapping[str, int]]] = {}
@@ -118,7 +121,7 @@ def _best(draft: Draft, state: _State) -> _State:
         tried = _followed(state, clusters, dict.fromkeys(homes, preference))
         stays = _stays(tried.labels, tried.pins) | _whole(draft, tried.labels)
         for home, score in _scores(draft, clusters, stays, homes).items():
-            if home not in best or score > best[home][0]:
+            if home not in best or score > best[home][0] * MARGIN:
                 best[home] = score, preference
     return _followed(
         state, clusters, {home: best[home][1] if home in best else _PREFERENCES[0] for home in homes}

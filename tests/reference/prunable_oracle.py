@@ -16,7 +16,7 @@ Kept = Mapping[tuple[str, int], NDArray[np.int64]]
 
 
 def masked(model: ModelProto, kept: Kept, types: Mapping[str, TensorInfo]) -> ModelProto:
-    """Every computed float tensor that loses channels is multiplied by zeros and ones before anybody reads it."""
+    """Of every computed float tensor the channels that go are zero before anybody reads it, also where they are NaN."""
     made = ModelProto()
     made.CopyFrom(model)
     axes: dict[str, dict[int, NDArray[np.int64]]] = {}
@@ -25,6 +25,7 @@ def masked(model: ModelProto, kept: Kept, types: Mapping[str, TensorInfo]) -> Mo
     nodes = list(made.graph.node)
     del made.graph.node[:]
     renamed: dict[str, str] = {}
+    made.graph.initializer.append(numpy_helper.from_array(np.array(0, np.float32), "//zero"))
     for node in nodes:
         node.input[:] = [renamed.get(name, name) for name in node.input]
         made.graph.node.append(node)
@@ -34,15 +35,16 @@ def masked(model: ModelProto, kept: Kept, types: Mapping[str, TensorInfo]) -> Mo
                 renamed[name] = f"{name}//masked"
                 mask = _mask(info.static or (), axes[name])
                 made.graph.initializer.append(numpy_helper.from_array(mask, f"{name}//mask"))
-                made.graph.node.append(helper.make_node("Mul", [name, f"{name}//mask"], [renamed[name]]))
+                inputs = [f"{name}//mask", name, "//zero"]
+                made.graph.node.append(helper.make_node("Where", inputs, [renamed[name]]))
     return made
 
 
-def _mask(shape: tuple[int, ...], axes: Mapping[int, NDArray[np.int64]]) -> NDArray[np.float32]:
-    mask = np.ones([shape[axis] if axis in axes else 1 for axis in range(len(shape))], np.float32)
+def _mask(shape: tuple[int, ...], axes: Mapping[int, NDArray[np.int64]]) -> NDArray[np.bool_]:
+    mask = np.ones([shape[axis] if axis in axes else 1 for axis in range(len(shape))], np.bool_)
     for axis, stay in axes.items():
         gone = np.setdiff1d(np.arange(shape[axis]), stay)
-        np.moveaxis(mask, axis, 0)[gone] = 0
+        np.moveaxis(mask, axis, 0)[gone] = False
     return mask
 
 

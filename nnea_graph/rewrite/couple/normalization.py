@@ -69,20 +69,31 @@ def over_last(*per_channel: int, skips: Iterable[int] = ()) -> CouplingRule:
     return rule
 
 
-NORMS = ("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
-COUPLING_RULES.add(over_last(1, 2), *NORMS)
-COUPLING_RULES.add(over_last(1, 2), "SimplifiedLayerNormalization", "LayerNormalization", domain=MICROSOFT)
+COUPLING_RULES.add(over_last(1, 2), "LayerNormalization")
+COUPLING_RULES.add(over_last(1, 2), "LayerNormalization", domain=MICROSOFT)
 COUPLING_RULES.add(over_last(2, 3, 4, skips=(1,)), "SkipLayerNormalization", domain=MICROSOFT)
-COUPLING_RULES.add(over_last(2, 3, skips=(1,)), "SkipSimplifiedLayerNormalization", domain=MICROSOFT)
 
 
-def along(default: int, reason: str, attribute: str = "axis") -> CouplingRule:
-    """One to one, but along an axis whose numbers depend on each other."""
+def root_mean_square(*broadcast: int) -> CouplingRule:
+    """Over the last axes, which may lose indices: zeros among the squares change only what the mean divides by."""
 
     def rule(site: Site) -> None:
-        through(site, site.name(0), site.out(), (int(site.call.attr(attribute, default)),), reason)
+        x = site.name(0)
+        through(site, x, site.out())
+        for index in broadcast:
+            site.broadcast(site.name(index), x)
+        if len(site.node.outputs) > 3:
+            site.broadcast(site.out(3), x)
+        if any(site.node.outputs[1:3]):
+            first = int(site.call.attr("axis", -1)) % site.rank(x)
+            through(site, x, site.out(), range(first, site.rank(x)), "puts out what it divides by")
 
     return rule
+
+
+COUPLING_RULES.add(root_mean_square(1), "RMSNormalization", "SimplifiedLayerNormalization")
+COUPLING_RULES.add(root_mean_square(1), "SimplifiedLayerNormalization", domain=MICROSOFT)
+COUPLING_RULES.add(root_mean_square(1, 2, 3), "SkipSimplifiedLayerNormalization", domain=MICROSOFT)
 
 
 @coupling("Softmax", "LogSoftmax", "Hardmax")
@@ -93,7 +104,10 @@ def softmax(site: Site) -> None:
     through(site, x, site.out(), range(first, rank) if old else (first,), "shares of the whole axis")
 
 
-COUPLING_RULES.add(along(-1, "its numbers depend on each other"), "LpNormalization")
+@coupling("LpNormalization")
+def lp_normalization(site: Site) -> None:
+    """Over one axis by a sum, which zeros do not change."""
+    through(site, site.name(0), site.out())
 
 
 @coupling("LRN")

@@ -1,11 +1,16 @@
-"""Reductions: what is summed over may go, as zeros do; a mean or a largest number would change."""
+"""Reductions: what is summed over may go, as zeros do; a largest number, or a mean, would change.
+
+A mean of squares over channels is what a root-mean-square normalization divides by: zeros change only its count,
+which the surgery sets right. A plain mean is subtracted from every channel (a layer normalization taken apart), which
+leaves no zero a zero: there channels stay.
+"""
 
 from __future__ import annotations
 
 from nnea_graph.rewrite.site import COUPLING_RULES, CouplingRule, NotFollowedError, Site, coupling
 
 SUMS = ("ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare")
-OTHERS = ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceLogSum", "ReduceLogSumExp")
+OTHERS = ("ReduceMax", "ReduceMin", "ReduceProd", "ReduceLogSum", "ReduceLogSumExp")
 
 
 def reduction(*, free: bool) -> CouplingRule:
@@ -24,6 +29,22 @@ def reduction(*, free: bool) -> CouplingRule:
 
 COUPLING_RULES.add(reduction(free=True), *SUMS)
 COUPLING_RULES.add(reduction(free=False), *OTHERS)
+
+
+@coupling("ReduceMean")
+def mean(site: Site) -> None:
+    """Of squares, or of anything."""
+    reduction(free=_squared(site))(site)
+
+
+def _squared(site: Site) -> bool:
+    made = site.draft.graph.producer(site.name(0))
+    if made is None or made.op_type not in {"Mul", "Pow"}:
+        return False
+    if made.op_type == "Mul":
+        return made.inputs[0] == made.inputs[1]
+    exponent = site.draft.found.values.get(made.inputs[1])
+    return exponent is not None and exponent.size == 1 and float(exponent.reshape(-1)[0]) == 2
 
 
 def _axes(site: Site) -> set[int]:

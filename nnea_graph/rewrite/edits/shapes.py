@@ -89,32 +89,23 @@ def cut(change: Edit) -> None:
     """The bounds of the run among the indices that stay."""
     x = change.node.inputs[0]
     rank, lost = len(change.dims(x)), change.loses(x)
-    old = len(change.node.inputs) < 2
     starts, ends, axes = (
         _bound(change, index, name) for index, name in ((1, "starts"), (2, "ends"), (3, "axes"))
     )
     if starts is None or ends is None:
         return
-    axes = [axis % rank for axis in axes or range(len(starts))]
-    for place, axis in enumerate(axes):
+    firsts, lasts = {}, {}
+    for place, axis in enumerate(axis % rank for axis in axes or range(len(starts))):
         length = change.dims(x)[axis]
         if axis in lost and length is not None:
             first, last, _ = slice(starts[place], ends[place]).indices(length)
             stay = change.stay(x, axis)
-            starts[place], ends[place] = int((stay < first).sum()), int((stay < last).sum())
-    if not set(axes) & set(lost):
-        return
-    if old:
-        change.set_attribute("starts", starts)
-        change.set_attribute("ends", ends)
-    else:
-        change.set_input(1, _like(change, 1, starts))
-        change.set_input(2, _like(change, 2, ends))
-
-
-def _like(change: Edit, index: int, values: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    known = change.value(index)
-    return np.asarray(values, np.int64 if known is None else known.dtype)
+            firsts[place], lasts[place] = int((stay < first).sum()), int((stay < last).sum())
+    for index, name, listed, wanted in ((1, "starts", starts, firsts), (2, "ends", ends, lasts)):
+        if len(change.node.inputs) > 1:
+            change.replace(index, wanted)
+        elif wanted:
+            change.set_attribute(name, [wanted.get(place, old) for place, old in enumerate(listed)])
 
 
 def _bound(change: Edit, index: int, name: str) -> list[int] | None:
@@ -137,14 +128,15 @@ def pad(change: Edit) -> None:
     if known is None or not {*change.loses(output), *change.loses(x)} & set(axes):
         return
     amounts = [int(number) for number in known]
+    wanted: dict[int, int] = {}
     for place, axis in enumerate(axes):
         if axis in change.loses(output) or axis in change.loses(x):
             ends = _amounts(change, axis, amounts[place], amounts[place + len(axes)])
-            amounts[place], amounts[place + len(axes)] = ends
+            wanted |= zip((place, place + len(axes)), ends, strict=True)
     if old:
-        change.set_attribute(attribute, amounts)
+        change.set_attribute(attribute, [wanted.get(place, amount) for place, amount in enumerate(amounts)])
     else:
-        change.set_input(1, sizes(amounts))
+        change.replace(1, wanted)
 
 
 def _amounts(change: Edit, axis: int, before: int, after: int) -> tuple[int, int]:
