@@ -189,14 +189,30 @@ def test_convolutions_with_normalization_depthwise_and_edges() -> None:
     model = model_of(nodes, tensors, [1, 3, 9, 9])
     graph = analyzed(model)
     a, d = layer(graph, "a").channels, layer(graph, "d").channels
-    assert (a.dead.tolist(), a.cloned.tolist(), a.twins.tolist()) == ([3], [5], [1])
-    assert (a.held.tolist(), a.held_by) == ([7], "the zeros at the edges of a convolution")
-    assert (d.cloned.tolist(), d.twins.tolist(), d.constant.tolist(), d.dead.tolist()) == ([5], [1], [], [])
+    for found in (a, d):  # what they are where the 1x1 convolution reads them: they only go together
+        assert (found.cloned.tolist(), found.twins.tolist()) == ([5], [1])
+        assert (found.constant.tolist(), found.dead.tolist(), found.held.tolist()) == ([3], [], [])
     x = np.random.default_rng(1).normal(size=(1, 3, 9, 9)).astype(np.float32)
     on, out = outputs(model, x, ["a.on", "d.out"])
     np.testing.assert_array_equal(on[:, 5], on[:, 1])
     np.testing.assert_array_equal(out[:, 5], out[:, 1])
     assert not on[:, 3].any()
+
+
+def test_equal_channels_that_a_depthwise_convolution_tells_apart_stay() -> None:
+    nodes, tensors = convolutions(residual=False)
+    tensors["d.w"][5] += 1
+    graph = analyzed(model_of(nodes, tensors, [1, 3, 9, 9]))
+    assert layer(graph, "a").channels.cloned.size == 0
+
+
+def test_a_constant_channel_that_a_padded_convolution_reads_is_held() -> None:
+    nodes, tensors = convolutions(residual=False)
+    nodes[3] = helper.make_node("Conv", ["a.on", "wide"], ["d.out"], name="d", pads=[1, 1, 1, 1])
+    tensors["wide"] = np.random.default_rng(1).normal(size=(8, 8, 3, 3)).astype(np.float32)
+    found = layer(analyzed(model_of(nodes, tensors, [1, 3, 9, 9])), "a").channels
+    assert (found.held.tolist(), found.held_by) == ([7], "the zeros at the edges of a convolution")
+    assert (found.dead.tolist(), found.cloned.tolist()) == ([3], [5])
 
 
 def test_what_a_residual_join_holds_does_not_go() -> None:

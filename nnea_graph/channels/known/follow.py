@@ -65,6 +65,11 @@ class Follower:
         """The tensors in which the channels go on."""
         mine = self.linears.get(node.id)
         if mine is not None and mine.source in followed.origins and node.inputs.count(mine.source) == 1:
+            if mine.groups > 1 and mine.grid.inputs == 1:
+                # Each row reads one channel, and can only go with it.
+                each = mine.grid.rows // mine.groups
+                followed.origins[mine.target] = np.repeat(followed.origins[mine.source], each)
+                return [mine.target]
             followed.consumers.append(mine)
             return []
         if node.domain or node.op_type not in APART:

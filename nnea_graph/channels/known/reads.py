@@ -44,7 +44,7 @@ class _Walk:
         """Channels of a tensor that matter to one of its readers."""
         mine = self.linears.get(node.id)
         if mine is not None and mine.source == name and node.inputs.count(name) == 1:
-            return _used(mine, self.reads[mine.target])
+            return used_inputs(mine, self.reads[mine.target])
         everything = np.ones(self.channels.tensors[name].count, np.bool_)
         if node.op_type not in APART or node.domain:
             return everything
@@ -66,7 +66,7 @@ def _outputs(graph: ModelGraph, node: OpNode) -> Iterable[str]:
     return (name for name in node.outputs if name and (graph.consumers(name) or name in graph.outputs))
 
 
-def _used(mine: Linear, live: Bools) -> Bools:
+def used_inputs(mine: Linear, live: Bools) -> Bools:
     """Inputs with a weight other than 0 to a channel that is read."""
     if live.all():
         return mine.facts.used

@@ -112,6 +112,8 @@ def _twins(followed: Followed, values: Mapping[str, Values], count: int) -> tupl
             return np.arange(count), np.ones(count)
         factors += list(values[consumer.source].factor[order].reshape(count, -1).T)
         columns += list(values[consumer.source].label[order].reshape(count, -1).T)
+        if consumer.groups > 1:  # what one group of a convolution reads, no other one can
+            columns += list((order // consumer.grid.inputs).reshape(count, -1).T)
     if not columns:
         return np.arange(count), np.ones(count)
     label, factor = proportional(labels(*columns), np.stack(factors, 1))

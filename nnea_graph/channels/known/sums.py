@@ -23,7 +23,7 @@ def weighted(scene: Scene, node: OpNode, name: str) -> Values | None:
     mine = scene.linears.get(node.id)
     if mine is None or mine.target != name:
         return None
-    zero = ~mine.facts.nonzero
+    zero = ~mine.facts.nonzero | _silent(mine, scene.values[mine.source])
     low, high = _sum_bounds(scene, mine)
     bias = mine.bias
     if bias is None:
@@ -31,6 +31,20 @@ def weighted(scene: Scene, node: OpNode, name: str) -> Values | None:
         return Values(np.arange(zero.size), ones, low, high, none)
     low, high = np.where(zero, bias, low), np.where(zero, bias, high)
     return Values(*_alike(scene, mine, bias), low, high, zero)
+
+
+def _silent(mine: Linear, source: Values) -> Bools:
+    """Rows that meet nothing but channels that are always 0."""
+    rows = mine.grid.rows
+    heard = ~(source.known & (source.low == 0)).reshape(mine.groups, -1)
+    if heard.all():
+        return np.zeros(rows, np.bool_)
+    met = np.zeros(rows, np.bool_)
+    for at, between, block in mine.grid.blocks():
+        owner = np.arange(rows)[at] * mine.groups // rows
+        counts = np.where(heard[owner][:, between, None], block != 0, ~np.isfinite(block))
+        met[at] |= counts.any((1, 2))
+    return ~met
 
 
 def _alike(scene: Scene, mine: Linear, bias: Floats) -> tuple[Places, Floats]:
