@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from nnea_graph.analyzer import NNEfficiencyAnalyzer, quick_analyze
     from nnea_graph.api import analyze
     from nnea_graph.layer_analysis import LayerAnalysis
-    from nnea_graph.pruner import prune
+    from nnea_graph.pruner import prune, prune_plan
     from nnea_graph.render.plots import Visualizer
     from nnea_graph.report import Report
 
@@ -22,6 +22,7 @@ __all__ = [
     "Visualizer",
     "analyze",
     "prune",
+    "prune_plan",
     "quick_analyze",
 ]
 
@@ -32,6 +33,7 @@ _HOMES = {
     "Visualizer": "nnea_graph.render.plots",
     "analyze": "nnea_graph.api",
     "prune": "nnea_graph.pruner",
+    "prune_plan": "nnea_graph.pruner",
     "quick_analyze": "nnea_graph.analyzer",
 }
 

@@ -179,7 +179,6 @@ def run(model: str, **options: Any) -> int:
     "--target",
     "targets",
     multiple=True,
-    required=True,
     metavar="T",
     help="What may remain of the original: params=0.3, macs=0.5, latency=0.5 (measured, one thread); or what may be "
     "lost of the accuracy: loss=0.5% (needs labels). May be repeated.",
@@ -190,6 +189,12 @@ def run(model: str, **options: Any) -> int:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="OUT.onnx", help="The smaller model."
 )
+@click.option(
+    "--plan-only",
+    is_flag=True,
+    help="Only show what could go: groups of channels, what changes with them, what each would save.",
+)
+@click.option("--no-run", is_flag=True, help="With --plan-only: keep onnxruntime out, measure no latency.")
 @click.option("--force", is_flag=True, help="Replace the output file if it exists; the model itself never.")
 @click.option(
     "--criterion",
@@ -237,6 +242,10 @@ def prune_command(model: str, **options: Any) -> int:
 
     Exit 1 also where a target is not met: the model is then the nearest that was found, and the report says so.
     """
+    if options["plan_only"]:
+        from nnea_graph.commands.planning import plan_model  # noqa: PLC0415 - as below
+
+        return plan_model(model, **options)
     from nnea_graph.commands.pruning import prune_model  # noqa: PLC0415 - help and errors cost no imports
 
     return prune_model(model, **options)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nnea_graph.api import data_options, named_input
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
-from nnea_graph.errors import LimitError, ModelError, naming
+from nnea_graph.errors import LimitError, ModelError, UsageError, naming
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes import catalogue
@@ -17,6 +17,7 @@ from nnea_graph.report.units import binary
 from nnea_graph.runtime.batch import Data
 
 if TYPE_CHECKING:
+    from nnea_graph.report.schema_plan import PruningPlan
     from nnea_graph.rewrite.prune import Pruned
     from nnea_graph.runtime.data import Spec
 
@@ -96,21 +97,75 @@ def prune(  # noqa: PLR0913 - the options of the command line
     )
     shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
     graph, found = opened(source, data, shapes, dims, samples, preprocess, limits, allow_external)
+    if found is None:
+        raise UsageError("there are no data to fit, choose and measure on")
     with naming(graph.info.path):
         return prune_graph(graph, found, options, progress)
 
 
+def prune_plan(  # noqa: PLR0913 - the options of the command line
+    source: object,
+    data: Spec | None = None,
+    *,
+    keep: Sequence[str] = (),
+    align: str | int = "auto",
+    seed: int = 0,
+    samples: int | None = None,
+    preprocess: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    limits: Limits | None = None,
+    allow_external: Path | None = None,
+    run_samples: int = 1,
+    rounds: int = 30,
+    may_run: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> PruningPlan:
+    """Say what could go of a model, before anything is chosen: groups of channels, and what each would save.
+
+    Args:
+        source: as for ``analyze``.
+        data: what to run on for the latency; None is seeded random inputs.
+        keep: patterns of layers or modules whose channels stay.
+        align: as for ``prune``.
+        seed: of random inputs.
+        samples: the first so many of the data only.
+        preprocess: how images become inputs.
+        dims: numbers for symbolic dims.
+        input_shapes: shapes of whole inputs; "" names the only one.
+        limits: how large a model may be.
+        allow_external: folder that links to external data may lead to.
+        run_samples: samples of one run whose latency is measured.
+        rounds: how often it is, for each family.
+        may_run: False keeps onnxruntime out: no latency, and ``align="auto"`` is steps of 1.
+        progress: told what is being done.
+
+    Raises:
+        NneaError: one line that says what is wrong and what to do.
+    """
+    from nnea_graph.passes.activations import made_up  # noqa: PLC0415 - start-up
+    from nnea_graph.rewrite.planning.planned import PlanOptions, plan_graph  # noqa: PLC0415 - start-up
+
+    shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
+    graph, found = opened(source, data, shapes, dims, samples, preprocess, limits, allow_external)
+    with naming(graph.info.path):
+        if found is None and may_run:
+            found = made_up(graph, run_samples, seed)
+        options = PlanOptions(tuple(keep), str(align), run_samples, rounds)
+        return plan_graph(graph, found if may_run else None, options, progress)
+
+
 def opened(  # noqa: PLR0913, PLR0917 - what a source and data are read with
     source: object,
-    data: Spec,
+    data: Spec | None,
     shapes: Mapping[str, tuple[int, ...]],
     dims: Mapping[str, int] | None,
     samples: int | None,
     preprocess: str | None,
     limits: Limits | None,
     allow_external: Path | None,
-) -> tuple[ModelGraph, Data]:
-    """A model with the facts that pruning needs, and its data."""
+) -> tuple[ModelGraph, Data | None]:
+    """A model with the facts that pruning needs, and its data where there are some."""
     from nnea_graph.runtime.live import LiveModel  # noqa: PLC0415 - start-up
 
     live = LiveModel(source, limits=limits, allow_external=allow_external)
@@ -125,7 +180,8 @@ def opened(  # noqa: PLR0913, PLR0917 - what a source and data are read with
         "dims": dict(dims or {}),
         "input_shapes": {named_input(graph, name): shape for name, shape in shapes.items()},
     }
-    options |= data_options(graph, data, options, samples=samples, preprocess=preprocess)
+    if data is not None:
+        options |= data_options(graph, data, options, samples=samples, preprocess=preprocess)
     with naming(graph.info.path):
         results = run_passes(graph, complete(parse("cost"), catalogue(), options, may_run=False))
         failed = next((each for each in results if each.status != "ok"), None)
@@ -133,4 +189,4 @@ def opened(  # noqa: PLR0913, PLR0917 - what a source and data are read with
             raise ModelError(
                 f"pass '{failed.name}' {failed.status}: {failed.reason}; there is nothing to prune by"
             )
-    return graph, options["data"]
+    return graph, options.get("data")

@@ -108,3 +108,46 @@ def test_a_model_that_no_message_can_hold_is_refused_before_any_work(
     np.save(data, np.zeros((8, 600_000), np.float32))
     assert run(tmp_path / "large.onnx", "--data", data, "--target", "macs=0.5") == 2
     assert "cannot be over 1.86 GiB" in capsys.readouterr().err
+
+
+def test_a_plan_needs_neither_data_nor_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(MLP, "--plan-only", "--align", 1) == 0
+    page = capsys.readouterr().out
+    assert "What half of each would save (both in turn, 1 sample a run" in page
+    assert "output of the model" in page
+    assert max(map(len, page.splitlines())) <= 80
+
+
+def test_a_plan_as_json_has_all_that_the_page_shortens(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = (MODELS / "digits_cnn.onnx", "--plan-only", "--no-run", "--keep", "pointwise")
+    assert run(*arguments, "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    first, *_, last = found["families"]
+    assert (first["groups"], first["step"], first["half"]["groups"]) == (32, 1, 16)
+    assert first["half_time"] == {
+        "seconds": None,
+        "low": None,
+        "high": None,
+        "measured": None,
+        "reason": "not run: --no-run",
+    }
+    assert last["reason"] == "kept, as --keep says"
+    assert run(*arguments, "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out) == found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--plan-only", "-o", "small.onnx"), "-o: a plan writes no model"),
+        (("--plan-only", "--align", "odd"), "--align 'odd'"),
+        (("--no-run", "--target", "macs=0.5"), "--no-run: a pruning runs the model"),
+    ],
+)
+def test_what_a_plan_cannot_mean_is_one_line(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(MLP, *arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1

@@ -1,12 +1,15 @@
-"""What several commands take alike: dims by name, and a model file to write."""
+"""What several commands take alike: dims by name, what a pruning and its plan are made with, a model file to write."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nnea_graph.errors import OutputError, UsageError
+from nnea_graph.frontends.limits import Limits
+from nnea_graph.inference.shape_text import parse_input_shape
 
 
 def named_dims(texts: Sequence[str]) -> dict[str, int]:
@@ -22,6 +25,16 @@ def named_dims(texts: Sequence[str]) -> dict[str, int]:
             raise UsageError(f"--dim '{text}': write name=number, e.g. --dim batch=8")
         dims[name] = int(number)
     return dims
+
+
+def pruning_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``prune`` and ``prune_plan`` take alike."""
+    names = ("keep", "align", "seed", "samples", "preprocess", "allow_external", "run_samples", "rounds")
+    return {name: options[name] for name in names} | {
+        "dims": named_dims(options["dims"]),
+        "input_shapes": {each.name or "": each.dims for each in map(parse_input_shape, options["shapes"])},
+        "limits": Limits.with_text(options["limits"]),
+    }
 
 
 def check_output(output: Path, source: str, *, force: bool) -> None:

@@ -33,8 +33,12 @@ _FAMILIES = (
 def print_pruning(report: PruningReport, file: TextIO, output: str) -> None:
     """To a terminal or a pipe; the last line says PASSED or FAILED."""
     console = Terminal(file=file)
-    width = max(_NARROWEST, min(console.width, _WIDEST))
-    print_lines([*pruning(report, width, output), Text(), _verdict(report)], console)
+    print_lines([*pruning(report, page_width(console), output), Text(), _verdict(report)], console)
+
+
+def page_width(console: Terminal) -> int:
+    """Cells of a page about a pruning."""
+    return max(_NARROWEST, min(console.width, _WIDEST))
 
 
 def pruning(report: PruningReport, width: int, output: str) -> Iterator[Text]:

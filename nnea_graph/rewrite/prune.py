@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from onnx import ModelProto
 
@@ -12,9 +11,9 @@ from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
 from nnea_graph.report.schema_choice import FamilyChoice, PruningReport, SparedPoint, TargetReached
 from nnea_graph.report.schema_pruning import Likeness, Verification
-from nnea_graph.rewrite.choosing.align import kind_of, steps_of
 from nnea_graph.rewrite.choosing.allocation import Room
 from nnea_graph.rewrite.choosing.criteria import CRITERIA, DEFAULT, Candidates, by_chance
+from nnea_graph.rewrite.choosing.freedom import KEPT_ANYWAY, is_kept, steps_by_family
 from nnea_graph.rewrite.choosing.readers import layers_seen, readers_of
 from nnea_graph.rewrite.choosing.resources import resources_of
 from nnea_graph.rewrite.choosing.search import Search
@@ -32,7 +31,6 @@ from nnea_graph.runtime.model_proto import Written, to_proto
 from nnea_graph.runtime.sessions import session_of
 from nnea_graph.runtime.split import split
 
-KEPT_ANYWAY = "kept, as --keep says"
 LEAST = 1 / 16
 """Of its groups, what every family keeps at least."""
 BARE, RANDOM = "without refit", "random channels"
@@ -132,32 +130,21 @@ class _Pruning:
     def _measured_steps(self) -> Mapping[str, int]:
         """By family, the number whose multiples are kept."""
         readers = readers_of(self._graph, self._coupling, layers_seen(self._graph))
-        kinds = {
-            name: kind_of(
-                [self._graph.node(layer).op_type for layer in family.layers]
-                + [reader.layer.node.op_type for reader in readers[name]]
-            )
-            for name, family in self._families.items()
-        }
         self._tell("channel blocks of the runtime")
-        steps = steps_of(self._options.align, kinds.values())
-        return {
-            name: min(steps[kind], max(1, len(self._families[name].groups) // 2))
-            for name, kind in kinds.items()
-        }
+        return steps_by_family(self._graph, self._coupling.families, readers, self._options.align)
 
     def _surveyed(self, criterion: str) -> Survey:
-        free = [family for family in self._families.values() if not self._keeps(family)]
+        free = [
+            family
+            for family in self._families.values()
+            if not is_kept(self._graph, family, self._options.keep)
+        ]
         options = SurveyOptions(criterion, self._options.refit, self._options.seed, self._options.costs)
 
         def told(name: str, place: int, count: int) -> None:
             self._tell(f"sensitivity {place + 1}/{count} {name}")
 
         return survey(self._graph, self._coupling, free, (self._fit, self._held), options, told)
-
-    def _keeps(self, family: Family) -> bool:
-        names = [name for layer in family.layers for name in (layer, self._graph.node(layer).scope)]
-        return any(fnmatchcase(name, pattern) for name in names for pattern in self._options.keep)
 
     def _chosen(self, survey: Survey) -> dict[str, int]:
         targets = {target.name: target.value for target in self._options.targets}

@@ -72,6 +72,11 @@ def pruned(graph: ModelGraph, kept: Kept) -> ModelProto:
     return proto
 
 
+def edited(graph: ModelGraph, kept: Kept) -> tuple[str, ...]:
+    """The operators of which more changes than the tensors: sizes, positions, numbers of groups; by id."""
+    return tuple(_edit_operators(graph, _copied(graph).graph, kept))
+
+
 def _copied(graph: ModelGraph) -> ModelProto:
     source = graph.file
     if isinstance(source, _HoldsProto) and not source.proto.functions:
@@ -173,8 +178,9 @@ def tensors_of(proto: GraphProto) -> Iterator[TensorProto]:
 # Operators
 
 
-def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> None:
-    found = graph[SHAPES]
+def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> list[str]:
+    """Edit in place; the ids of those that are not what they were."""
+    found, changed = graph[SHAPES], []
     changes, origins = Changes(_names(proto)), size_origins(graph, found)
     made = {name: place for place, node in enumerate(proto.node) for name in node.output if name}
     touched = {tensor for tensor, _ in kept}
@@ -183,15 +189,19 @@ def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> None:
         if rule is None or node.body or touched.isdisjoint((*node.inputs, *node.outputs)):
             continue
         place = made[next(name for name in node.outputs if name)]
+        before = proto.node[place].SerializeToString(deterministic=True)
         rule(Edit(node, proto.node[place], place, found, kept, origins, changes))
+        if proto.node[place].SerializeToString(deterministic=True) != before:
+            changed.append(node.id)
     for place in sorted(changes.before, reverse=True):
         for operator in reversed(changes.before[place]):
             proto.node.insert(place, operator)
     if (graph.info.ir_version or 0) >= _FREE_INITIALIZERS:
         proto.initializer.extend(changes.constants)
-        return
+        return changed
     for tensor in reversed(changes.constants):
         proto.node.insert(0, helper.make_node("Constant", [], [tensor.name], name=tensor.name, value=tensor))
+    return changed
 
 
 def _read(proto: GraphProto) -> set[str]:

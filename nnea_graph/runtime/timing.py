@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,14 +32,20 @@ def interleaved(
 ) -> dict[str, Latency]:
     """Time of each piece of work, run in turn; the first one is what the others are compared with.
 
-    The interval is a bootstrap over the rounds; ``seed`` makes its draws the same each time.
+    The interval is a bootstrap over the rounds; ``seed`` makes its draws the same each time. Every other round runs
+    backwards: what comes back with the round's period on a busy machine would else fall on one of them alone.
     """
     for work in works.values():
         work()
-    seconds = np.array([[_seconds(work) for work in works.values()] for _ in range(rounds)])
+    seconds = np.array([_round(list(works.values()), backwards=bool(at % 2)) for at in range(rounds)])
     rng = np.random.default_rng(seed)
     draws = rng.integers(rounds, size=(_RESAMPLED, rounds))
     return {name: _latency(seconds[:, place], seconds[:, 0], draws) for place, name in enumerate(works)}
+
+
+def _round(works: Sequence[Callable[[], object]], *, backwards: bool) -> list[float]:
+    found = [_seconds(work) for work in (reversed(works) if backwards else works)]
+    return found[::-1] if backwards else found
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -79,6 +79,15 @@ def resources_of(graph: ModelGraph, coupling: Coupling) -> Resources:
     return Resources({"params": tuple(params), "macs": tuple(macs)}, whole)
 
 
+def stored_terms(graph: ModelGraph, coupling: Coupling) -> tuple[Term, ...]:
+    """Bytes of all constants as they are stored."""
+    lengths = _Lengths(coupling)
+    return tuple(
+        Term(constant.stored_bytes, tuple(lengths.of(name, len(constant.shape))))
+        for name, constant in graph.constants.items()
+    )
+
+
 def _operand(graph: ModelGraph, node: OpNode) -> tuple[str, int]:
     """The tensor whose lengths the MACs are proportional to: weights, or what stands in their place."""
     for layout in layouts(call_of(node, graph[SHAPES])):

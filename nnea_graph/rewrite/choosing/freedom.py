@@ -1,0 +1,44 @@
+"""Which families may lose groups, in which steps, and why the others stay whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from nnea_graph.graph import ModelGraph
+from nnea_graph.rewrite.choosing.align import kind_of, steps_of
+from nnea_graph.rewrite.choosing.readers import Reader
+from nnea_graph.rewrite.coupling import Family
+
+KEPT_ANYWAY = "kept, as --keep says"
+NO_READER = "nothing that reads its channels can be solved again"
+
+Readers = Mapping[str, Sequence[Reader]]
+"""By family, see ``readers_of``."""
+
+
+def steps_by_family(
+    graph: ModelGraph, families: Sequence[Family], readers: Readers, align: str
+) -> Mapping[str, int]:
+    """By family, the number of groups whose multiples are kept; at most half of them. ``align`` as in ``steps_of``.
+
+    Raises:
+        UsageError: ``align`` makes no sense.
+    """
+    kinds = {
+        family.name: kind_of(
+            [graph.node(layer).op_type for layer in family.layers]
+            + [reader.layer.node.op_type for reader in readers[family.name]]
+        )
+        for family in families
+    }
+    steps = steps_of(align, kinds.values())
+    return {
+        family.name: min(steps[kinds[family.name]], max(1, len(family.groups) // 2)) for family in families
+    }
+
+
+def is_kept(graph: ModelGraph, family: Family, patterns: Sequence[str]) -> bool:
+    """Whether one of its layers, or the module of one, is named by a pattern."""
+    names = [name for layer in family.layers for name in (layer, graph.node(layer).scope)]
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
