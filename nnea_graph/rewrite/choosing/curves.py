@@ -78,7 +78,8 @@ def measured_curve(
             mended[view][group] = weight
         altered: dict[Slot, NDArray[Any]] = {}
         for view, weights in mended.items():
-            altered |= altered_by(view, found.order[:gone], weights if refit else {})
+            mends = refit and not view.reader.layer.fixed
+            altered |= altered_by(view, found.order[:gone], weights if mends else {})
         change = rerun.change(altered)
         if change is not None:
             points.append(Point(gone, change))

@@ -7,6 +7,7 @@ Kurtic, Frantar, Alistarh 2023).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 _AT_ONCE = 1 / 128
 """Of the groups, what is taken out before the costs are told again: one of small families."""
@@ -25,6 +27,7 @@ class Problem:
     """One group of a layer's outputs: ``second`` is X'X (columns squared), ``weight`` columns by outputs.
 
     ``columns`` and ``outputs`` are the places of what can go, -1 for what stays; errors count times ``scale``.
+    ``fixed`` weights are not solved again.
     """
 
     second: Floats
@@ -32,6 +35,7 @@ class Problem:
     columns: Indices
     outputs: Indices
     scale: float = 1.0
+    fixed: bool = False
 
 
 @dataclass(slots=True)
@@ -63,7 +67,7 @@ def eliminate(
     >>> found.order, round(found.errors[0], 3), found.weights[1][0].round(2).tolist()
     ([0], 0.0, [[0.0], [2.0], [1.0]])
     """
-    states = [_State(problem, ridge) for problem in problems]
+    states = [_Fixed(problem) if problem.fixed else _Solved(problem, ridge) for problem in problems]
     found, wanted, most = Eliminated(), set(counts), max(counts, default=0)
     left = np.ones(places, np.bool_)
     if 0 in wanted:
@@ -92,16 +96,11 @@ def eliminate(
     return found
 
 
-class _State:
-    """A problem with the inverse of its Gram matrix, of the columns that are left."""
+class _State(ABC):
+    """The weights that are left of a problem, by the places that can still go."""
 
-    def __init__(self, problem: Problem, ridge: float) -> None:
+    def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        diagonal = np.arange(len(problem.second))
-        system = problem.second.copy()
-        mean = float(np.trace(system)) / max(len(system), 1)
-        system[diagonal, diagonal] += ridge * mean or 1.0
-        self._inverse = np.linalg.inv(system)
         self.weight = problem.weight.copy()
         self._blocks = _blocks(problem.columns)
 
@@ -110,32 +109,81 @@ class _State:
         costs = np.zeros(places)
         outputs = self._problem.outputs
         for owners, columns in self._blocks:
-            inverse = self._inverse[columns[:, :, None], columns[:, None, :]]
             weight = self.weight[columns]
             own = outputs[None, None, :] == owners[:, None, None]
             if own.any():
                 weight = np.where(own, 0.0, weight)
-            costs[owners] += np.einsum("nbo,nbo->n", weight, np.linalg.solve(inverse, weight))
+            costs[owners] += self._cost(columns, weight)
         return costs * self._problem.scale
 
     def remove(self, chosen: Indices) -> None:
         """Take columns out, and outputs of the same groups."""
-        self.weight[:, np.isin(self._problem.outputs, chosen)] = 0.0
+        self._lose_outputs(np.isin(self._problem.outputs, chosen))
         columns = np.flatnonzero(np.isin(self._problem.columns, chosen))
         if not len(columns):
             return
-        block = self._inverse[np.ix_(columns, columns)]
-        gain = np.linalg.solve(block, self._inverse[columns]).T
-        self.weight -= gain @ self.weight[columns]
-        self._inverse -= gain @ self._inverse[columns]
+        self._lose_columns(columns)
         self.weight[columns] = 0.0
-        self._inverse[columns], self._inverse[:, columns] = 0.0, 0.0
         self._blocks = [
             (owners[keep], places[keep])
             for owners, places in self._blocks
             for keep in [~np.isin(owners, chosen)]
             if keep.any()
         ]
+
+    @abstractmethod
+    def _cost(self, columns: Indices, weight: Floats) -> Floats:
+        """Of each row of ``columns`` with its weights, those to outputs that go with it left out."""
+
+    @abstractmethod
+    def _lose_columns(self, columns: Indices) -> None: ...
+
+    def _lose_outputs(self, gone: Flags) -> None:
+        self.weight[:, gone] = 0.0
+
+
+class _Solved(_State):
+    """With the inverse of its Gram matrix, of the columns that are left."""
+
+    def __init__(self, problem: Problem, ridge: float) -> None:
+        super().__init__(problem)
+        diagonal = np.arange(len(problem.second))
+        system = problem.second.copy()
+        mean = float(np.trace(system)) / max(len(system), 1)
+        system[diagonal, diagonal] += ridge * mean or 1.0
+        self._inverse = np.linalg.inv(system)
+
+    def _cost(self, columns: Indices, weight: Floats) -> Floats:
+        inverse = self._inverse[columns[:, :, None], columns[:, None, :]]
+        cost: Floats = np.einsum("nbo,nbo->n", weight, np.linalg.solve(inverse, weight))
+        return cost
+
+    def _lose_columns(self, columns: Indices) -> None:
+        block = self._inverse[np.ix_(columns, columns)]
+        gain = np.linalg.solve(block, self._inverse[columns]).T
+        self.weight -= gain @ self.weight[columns]
+        self._inverse -= gain @ self._inverse[columns]
+        self._inverse[columns], self._inverse[:, columns] = 0.0, 0.0
+
+
+class _Fixed(_State):
+    """With the products of its Gram matrix and of the weights that are gone: errors add up, and are not mended."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self._lacking = np.zeros_like(self.weight)
+
+    def _cost(self, columns: Indices, weight: Floats) -> Floats:
+        second = self._problem.second[columns[:, :, None], columns[:, None, :]]
+        cost: Floats = np.einsum("nbo,nbo->n", weight, second @ weight + 2 * self._lacking[columns])
+        return cost
+
+    def _lose_columns(self, columns: Indices) -> None:
+        self._lacking += self._problem.second[:, columns] @ self.weight[columns]
+
+    def _lose_outputs(self, gone: Flags) -> None:
+        super()._lose_outputs(gone)
+        self._lacking[:, gone] = 0.0
 
 
 def _blocks(columns: Indices) -> list[tuple[Indices, Indices]]:

@@ -47,8 +47,8 @@ class View:
 
     @property
     def makes_up(self) -> bool:
-        """Whether the reader has a bias."""
-        return self.reader.layer.bias is not None
+        """Whether the reader has a bias that can be changed."""
+        return self.reader.layer.bias is not None and not self.reader.layer.fixed
 
     def spread(self) -> Floats:
         """Standard deviation of every column."""
@@ -57,9 +57,9 @@ class View:
         return np.sqrt(np.maximum(variance, 0.0))
 
 
-def view_of(reader: Reader, seen: Seen, stored: NDArray[Any]) -> View:
-    """With the weights as they are stored."""
-    return View(reader, seen, matrix_of(reader.layer.form, stored))
+def view_of(reader: Reader, seen: Seen) -> View:
+    """With the weights that the layer has."""
+    return View(reader, seen, matrix_of(reader.layer.form, reader.layer.constant.array()))
 
 
 def problems_of(view: View) -> Iterator[tuple[int, Problem]]:
@@ -74,7 +74,8 @@ def problems_of(view: View) -> Iterator[tuple[int, Problem]]:
         alone = len(np.unique(columns)) == 1 and bool((outputs == columns[0]).all())
         if (columns >= 0).any() and not alone:
             scale = 1 / power if power > 0 else 0.0
-            yield group, Problem(second[group], view.weight[group], columns, outputs, scale)
+            fixed = bool(reader.layer.fixed)
+            yield group, Problem(second[group], view.weight[group], columns, outputs, scale, fixed=fixed)
 
 
 def matrix_of(form: Form, stored: NDArray[Any]) -> Floats:

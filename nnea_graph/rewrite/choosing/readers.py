@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from nnea_graph.graph import ModelGraph
 from nnea_graph.inference.found import call_of
 from nnea_graph.ops.channels import layouts
+from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.coupling import Coupling, Family
-from nnea_graph.rewrite.refitting.layers import Layer, layers_of
+from nnea_graph.rewrite.refitting.layers import Layer, reading_layers
 
 Indices = NDArray[np.int64]
 Slot = tuple[str, int]
@@ -42,8 +43,14 @@ class Reader:
 
 
 def layers_seen(graph: ModelGraph) -> tuple[Layer, ...]:
-    """All layers that can be refitted, in the order of execution."""
-    return tuple(layer for layer in layers_of(graph, graph).values() if isinstance(layer, Layer))
+    """All layers, also those that cannot be refitted, in the order of execution; needs ``graph[node, WEIGHTS]``."""
+    computed = {
+        weight.tensor: weight.constant
+        for node in graph
+        for weight in graph[node, WEIGHTS]
+        if weight.tensor not in graph.constants
+    }
+    return tuple(layer for _, layer in reading_layers(graph, graph, computed) if isinstance(layer, Layer))
 
 
 def readers_of(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.rewrite.choosing.criteria import DEFAULT, Candidates, order_of
 from nnea_graph.rewrite.choosing.curves import Curve, measured_curve
-from nnea_graph.rewrite.choosing.freedom import NO_READER
 from nnea_graph.rewrite.choosing.problems import View, view_of
 from nnea_graph.rewrite.choosing.readers import Reader, Slot, layers_seen, readers_of
 from nnea_graph.rewrite.choosing.sums import input_sums, seen_bytes
@@ -21,6 +20,7 @@ from nnea_graph.runtime.batch import Data
 from nnea_graph.runtime.rerun import Bounds, Rerun
 from nnea_graph.runtime.sessions import Settings
 
+NO_READER = "nothing that reads its channels can be solved again"
 SECONDS = 10.0
 """For one run of the held-out samples, at most: those that it is enough for are used."""
 
@@ -90,9 +90,10 @@ def survey(  # noqa: PLR0913, PLR0917 - a model, what may go, data, options
 
 def _constants(graph: ModelGraph, readers: Sequence[Reader]) -> Iterator[tuple[Slot, Constant]]:
     for reader in readers:
-        for slot in (reader.weight, reader.bias):
-            if slot is not None:
-                yield slot, graph.constants[graph.node(slot[0]).inputs[slot[1]]]
+        yield reader.weight, reader.layer.constant
+        if reader.bias is not None:
+            node, place = reader.bias
+            yield reader.bias, graph.constants[graph.node(node).inputs[place]]
 
 
 def _views(
@@ -107,13 +108,7 @@ def _views(
         layers = list(dict.fromkeys(reader.layer for family in part for reader in readers[family.name]))
         sums = input_sums(graph, layers, data, costs)
         for family in part:
-            yield (
-                family,
-                [
-                    view_of(reader, sums[reader.layer], graph.constants[reader.layer.weight].array())
-                    for reader in readers[family.name]
-                ],
-            )
+            yield family, [view_of(reader, sums[reader.layer]) for reader in readers[family.name]]
 
 
 def _parts(

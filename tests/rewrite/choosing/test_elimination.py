@@ -77,3 +77,14 @@ def test_greedy_is_near_the_best_of_all_subsets() -> None:
     average = np.mean([lacking(x, weight, list(gone)) for gone in combinations(range(8), 4)])
     assert best <= found.errors[-1] * (1 + 1e-9)
     assert found.errors[-1] < best + 0.1 * (average - best)
+
+
+def test_fixed_weights_lack_all_that_is_gone_together() -> None:
+    x, weight = correlated(200, 8), RNG.standard_normal((8, 3))
+    found = eliminate([Problem(x.T @ x, weight, np.repeat(np.arange(4), 2), NOBODY, fixed=True)], 4, [3])
+    for count in (1, 2, 3):
+        gone = [column for place in found.order[:count] for column in (2 * place, 2 * place + 1)]
+        assert found.errors[count - 1] == pytest.approx(np.square(x[:, gone] @ weight[gone]).sum())
+    stays = [column for column in range(8) if column not in gone]
+    assert np.array_equal(found.weights[3][0][stays], weight[stays])
+    assert not found.weights[3][0][gone].any()
