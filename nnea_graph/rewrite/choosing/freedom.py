@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from math import gcd
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.rewrite.choosing.align import kind_of, steps_of
@@ -22,6 +23,8 @@ def steps_by_family(
 ) -> Mapping[str, int]:
     """By family, the number of groups whose multiples are kept; at most half of them. ``align`` as in ``steps_of``.
 
+    Groups of several channels (heads of 32) make up multiples of channels by themselves.
+
     Raises:
         UsageError: ``align`` makes no sense.
     """
@@ -34,8 +37,14 @@ def steps_by_family(
     }
     steps = steps_of(align, kinds.values())
     return {
-        family.name: min(steps[kinds[family.name]], max(1, len(family.groups) // 2)) for family in families
+        family.name: min(_groups(steps[kinds[family.name]], family), max(1, len(family.groups) // 2))
+        for family in families
     }
+
+
+def _groups(step: int, family: Family) -> int:
+    """How many groups have a multiple of so many channels."""
+    return step // gcd(step, family.channels)
 
 
 def is_kept(graph: ModelGraph, family: Family, patterns: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.rewrite.choosing.criteria import DEFAULT, Candidates, order_of
 from nnea_graph.rewrite.choosing.curves import Curve, measured_curve
+from nnea_graph.rewrite.choosing.freedom import NO_READER
 from nnea_graph.rewrite.choosing.problems import View, view_of
 from nnea_graph.rewrite.choosing.readers import Reader, Slot, layers_seen, readers_of
 from nnea_graph.rewrite.choosing.sums import input_sums, seen_bytes
@@ -20,7 +21,6 @@ from nnea_graph.runtime.batch import Data
 from nnea_graph.runtime.rerun import Bounds, Rerun
 from nnea_graph.runtime.sessions import Settings
 
-NO_READER = "nothing that reads its channels can be solved again"
 SECONDS = 10.0
 """For one run of the held-out samples, at most: those that it is enough for are used."""
 
