@@ -13,6 +13,7 @@ from onnx import ModelProto
 
 from nnea_graph.errors import RunError
 from nnea_graph.runtime.deadlines import DEADLINES
+from nnea_graph.runtime.large import parted
 from nnea_graph.runtime.model_proto import Written
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -47,6 +48,8 @@ class Session:
         """
         import onnxruntime  # noqa: PLC0415 - takes longer to import than most analyses
 
+        proto, large = parted(proto)
+        arrays = {**arrays, **large}
         # An OrtValue over an array does not own it.
         self._held = arrays
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]

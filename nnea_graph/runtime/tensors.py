@@ -14,11 +14,14 @@ from nnea_graph.graph.dtypes import storage
 INLINE_BYTES = 4096
 """Constants up to this size are copied into the model: onnxruntime's shape inference looks at their values."""
 
-# Types whose stored bytes numpy has a type for, so that an OrtValue can be made over a mapped file.
-_NATIVE = frozenset(
+NATIVE = frozenset(
     {"float32", "float64", "float16", "int8", "int16", "int32", "int64"}
     | {"uint8", "uint16", "uint32", "uint64", "bool"}
 )
+"""Types whose stored bytes numpy has a type for, so that an OrtValue can be made over them where they lie."""
+
+GIVEN = "given-to-the-session"
+"""No file: onnxruntime replaces the entry before it looks for one."""
 
 
 class Mappable(Protocol):
@@ -57,7 +60,7 @@ class Mappings:
     def view(self, constant: Constant) -> NDArray[Any] | None:
         """The values where they lie; None for a small constant, or one that is not stored as numpy has it."""
         payload, size = constant.payload, constant.dtype.nbytes(constant.size)
-        if size <= INLINE_BYTES or constant.dtype.name not in _NATIVE or not isinstance(payload, InFile):
+        if size <= INLINE_BYTES or constant.dtype.name not in NATIVE or not isinstance(payload, InFile):
             return None
         file = payload.file
         if id(file) not in self._pages:
@@ -79,13 +82,18 @@ def inline(constant: Constant) -> TensorProto:
 
 def referred(constant: Constant) -> TensorProto:
     """The constant without its values, which the session is given apart (``add_external_initializers``)."""
-    proto = _bare(constant)
-    proto.data_location = TensorProto.EXTERNAL
-    # onnxruntime replaces the entry before it looks for such a file.
-    entries = {"location": "given-to-the-session", "offset": "0", "length": str(constant.stored_bytes)}
-    for key, value in entries.items():
-        proto.external_data.add(key=key, value=value)
-    return proto
+    return external(_bare(constant), GIVEN, 0, constant.stored_bytes)
+
+
+def external(tensor: TensorProto, location: str, offset: int, length: int) -> TensorProto:
+    """A tensor of this name, type and dims whose values lie elsewhere."""
+    found = TensorProto(
+        name=tensor.name, data_type=tensor.data_type, dims=tensor.dims, doc_string=tensor.doc_string
+    )
+    found.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, "offset": str(offset), "length": str(length)}.items():
+        found.external_data.add(key=key, value=value)
+    return found
 
 
 def _bare(constant: Constant) -> TensorProto:

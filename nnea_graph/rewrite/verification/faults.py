@@ -6,6 +6,7 @@ import onnx
 from onnx import ModelProto
 
 from nnea_graph.graph import ModelGraph, TensorInfo
+from nnea_graph.runtime.large import with_inputs
 
 
 def faults_of(original: ModelGraph, pruned: ModelGraph, model: ModelProto) -> list[str]:
@@ -19,7 +20,7 @@ def faults_of(original: ModelGraph, pruned: ModelGraph, model: ModelProto) -> li
 
 def _checked(model: ModelProto) -> list[str]:
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(with_inputs(model), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
         return [f"onnx.checker: {' '.join(str(error).split())[:400]}"]
     return []

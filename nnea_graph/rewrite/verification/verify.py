@@ -20,6 +20,7 @@ from nnea_graph.rewrite.verification.likeness import likeness_of
 from nnea_graph.rewrite.verification.size import size_of
 from nnea_graph.rewrite.verification.speed import no_speedup, speed_of, unclear
 from nnea_graph.runtime.batch import Data
+from nnea_graph.runtime.large import file_bytes
 from nnea_graph.runtime.model_proto import Written, to_proto
 from nnea_graph.runtime.sessions import Session, session_of
 
@@ -71,7 +72,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the models, data, options, and what is o
     shapes = {name: np.shape(array) for name, array in timed.feeds.items()}
     sizes = (
         size_of(original, shapes, original.file.size_bytes),
-        size_of(graph, shapes, pruned.ByteSize()),
+        size_of(graph, shapes, file_bytes(pruned)),
     )
     faults = faults_of(original, graph, pruned)
     if likeness[1].reason != likeness[0].reason:
