@@ -17,11 +17,10 @@ from nnea_graph.graph import OpNode
 from nnea_graph.inference.found import Inference
 from nnea_graph.ops.registry import Registry, load_families
 from nnea_graph.rewrite import edits
-from nnea_graph.rewrite.sizes import Origins
 from nnea_graph.rewrite.slots import Axis, Indices
 
 Kept = Mapping[Axis, Indices]
-"""The indices that stay along every axis that loses some."""
+"""The indices that stay along every axis that loses some; of a grouped kernel perhaps a row for each group."""
 
 
 @dataclass(slots=True)
@@ -50,14 +49,17 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An operator as it was (``node``) and as it is written (``proto``, at ``place``)."""
+    """An operator as it was (``node``) and as it is written (``proto``, at ``place``).
+
+    ``sizes`` are the tensors that are computed of lengths, as they come out of the pruned model by themselves.
+    """
 
     node: OpNode
     proto: NodeProto
     place: int
     found: Inference
     kept: Kept
-    origins: Origins
+    sizes: Mapping[str, NDArray[Any] | None]
     changes: Changes
 
     def dims(self, tensor: str) -> tuple[int | None, ...]:
@@ -76,11 +78,11 @@ class Edit:
     def loses(self, tensor: str) -> dict[int, int]:
         """The axes of a tensor that lose indices, and how many are left."""
         axes = range(len(self.dims(tensor)))
-        return {axis: len(self.kept[tensor, axis]) for axis in axes if (tensor, axis) in self.kept}
+        return {axis: self.kept[tensor, axis].shape[-1] for axis in axes if (tensor, axis) in self.kept}
 
     def length(self, tensor: str, axis: int) -> int:
         """How long an axis is afterwards."""
-        return len(self.stay(tensor, axis))
+        return self.stay(tensor, axis).shape[-1]
 
     def value(self, index: int) -> NDArray[Any] | None:
         """A small input where it is known."""
@@ -110,21 +112,21 @@ class Edit:
     def retarget(self, index: int, wanted: Mapping[int, int]) -> None:
         """Let the elements ``wanted`` of a list of sizes, which belong to axes that lose indices, be these numbers.
 
-        What is computed and comes out right by itself stays. A size that is computed in another way (batch * heads)
-        loses its part while the model runs, as at another batch it is another number.
+        What is computed and comes out right by itself stays. What does not (batch * heads) is set right by its share
+        while the model runs, as at another batch it is another number.
         """
         name = self.node.inputs[index]
-        wanted = {place: size for place, size in wanted.items() if not self._follows(name, place, size)}
-        known = self.value(index)
-        if name in self.found.constant or known is None:
+        known, after = self.value(index), self.sizes.get(name)
+        if name in self.found.constant or known is None or after is None or (after <= 0)[list(wanted)].any():
             self.replace(index, wanted)
-        elif wanted:
-            kept, whole = np.ones(len(known), np.int64), np.ones(len(known), np.int64)
-            for place, size in wanted.items():
-                part = Fraction(size, int(known[place]))
-                kept[place], whole[place] = part.numerator, part.denominator
-            self._compute(index, "Mul", kept)
-            self._compute(index, "Div", whole)
+            return
+        kept, whole = np.ones(len(known), np.int64), np.ones(len(known), np.int64)
+        for place, (before, now) in enumerate(zip(known.tolist(), after.tolist(), strict=True)):
+            part = Fraction(wanted.get(place, before), now) if now > 0 else Fraction(1)
+            kept[place], whole[place] = part.numerator, part.denominator
+        for op_type, numbers in (("Mul", kept), ("Div", whole)):
+            if (numbers != 1).any():
+                self._compute(index, op_type, numbers)
 
     def replace(self, index: int, wanted: Mapping[int, int]) -> None:
         """Let the elements ``wanted`` of a list of numbers be these, whatever made the list."""
@@ -143,10 +145,6 @@ class Edit:
         )
         mask[places], values[places] = True, list(wanted.values())
         self._compute(index, "Where", mask, values)
-
-    def _follows(self, name: str, place: int, size: int) -> bool:
-        axis = self.origins.exact(name, place)
-        return axis is not None and axis in self.kept and len(self.kept[axis]) == size
 
     def _compute(self, index: int, op_type: str, *constants: NDArray[Any]) -> None:
         """Read the result of an operator on these constants and on what the input was."""

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnea_graph.graph import OpNode
-from nnea_graph.inference.found import call_of
-from nnea_graph.ops.channels import layouts
-from nnea_graph.ops.roles import Role, declared_role
 from nnea_graph.rewrite.draft import Draft
+from nnea_graph.rewrite.layer_axes import layer_axes
 from nnea_graph.rewrite.resolve import Sets
 from nnea_graph.rewrite.slots import Axis, Indices
 
@@ -40,21 +37,6 @@ class Pin:
     layer: str
     channels: int
     reason: str
-
-
-def layer_axes(draft: Draft) -> Iterator[tuple[OpNode, Axis]]:
-    """The outputs of operators with constant weights, and the axis along which their channels lie."""
-    for node in draft.graph:
-        for layout in layouts(call_of(node, draft.found)):
-            name = node.inputs[layout.weight] if layout.weight < len(node.inputs) else ""
-            weighs = declared_role(node.op_type, node.domain, layout.weight) is Role.WEIGHT
-            if not weighs or layout.leads_to is None or name not in draft.found.constant or node.body:
-                continue
-            output, axis = layout.leads_to if not layout.rows else (0, -1)
-            tensor = node.outputs[output]
-            rank = len(draft.dims(tensor) or ())
-            if -rank <= axis < rank:
-                yield node, (tensor, axis % rank)
 
 
 def families_of(draft: Draft, sets: Sets) -> tuple[Indices, tuple[Family, ...]]:
@@ -95,12 +77,11 @@ def _families(
 
 
 def _signatures(draft: Draft, sets: Sets) -> Indices:
-    """By set, a number for the axes that it lies in."""
+    """By set, a number for the axes that it lies in, and how many of its slots in each."""
     axes = draft.slots.axis_of(np.arange(draft.slots.count))
-    pairs = np.unique(np.stack([sets.labels, axes], 1), axis=0)
     random = np.random.default_rng(0).integers(1, 1 << 62, len(draft.slots.axes) + 1)
     found = np.zeros(draft.slots.count + 1, np.int64)
-    np.add.at(found, pairs[:, 0], random[pairs[:, 1]])
+    np.add.at(found, sets.labels, random[axes])
     return found
 
 

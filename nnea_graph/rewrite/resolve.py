@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnea_graph.rewrite.balance import balanced
 from nnea_graph.rewrite.components import merged
 from nnea_graph.rewrite.draft import Choice, Draft, Edges, Option, Pinning
+from nnea_graph.rewrite.layer_axes import layer_axes
 from nnea_graph.rewrite.slots import Indices
 
 ALL_TOGETHER = "they only go all together"
 NO_WAY = "axes are cut or joined, and no part of them is free"
+UNEVEN = "every group of a convolution must lose as many, and not enough can go with them"
 
 _PREFERENCES: tuple[Mapping[str, int], ...] = (
     {"reshape": 0, "group": 0},
@@ -52,16 +55,19 @@ def resolve(draft: Draft) -> Sets:
     state.settle()
     if state.open:
         state = _best(draft, state)
+    else:
+        state.even_out(draft)
     return _sets(draft, state.labels, state.pins)
 
 
 @dataclass
 class _State:
-    """Sets and pins so far, and the choices that are still open."""
+    """Sets and pins so far, the choices that are still open, and what must lose as many (see ``Option.alike``)."""
 
     labels: Indices
     pins: list[Pinning]
     open: list[Choice]
+    alike: list[Indices] = field(default_factory=list)
 
     def settle(self) -> None:
         """Make the choices for which only one way is left, until none is."""
@@ -76,6 +82,18 @@ class _State:
         """Couple in these ways."""
         self.labels = _joined(self.labels, [edge for option in options for edge in option.edges])
         self.pins += [pin for option in options for pin in option.pins]
+        self.alike += [rows for option in options for rows in option.alike]
+
+    def even_out(self, draft: Draft) -> None:
+        """Join the sets that only together are even, one requirement after the other: even sets stay so when joined."""
+        stays = _stays(self.labels, self.pins)
+        for rows in self.alike:
+            free = ~(stays | _whole(draft, self.labels))
+            even, left = balanced(self.labels, free, rows)
+            edges = [(np.array(names[1:]), np.array(names[:-1])) for names in even if len(names) > 1]
+            self.labels = _joined(self.labels, edges)
+            self.pins.append((np.array(left, np.int64), UNEVEN))
+            stays |= np.isin(self.labels, left)
 
 
 def _joined(labels: Indices, edges: Sequence[Edges]) -> Indices:
@@ -87,11 +105,16 @@ def _joined(labels: Indices, edges: Sequence[Edges]) -> Indices:
 
 def _stays(labels: Indices, pins: Iterable[Pinning]) -> Flags:
     """Which slots are in a set that stays."""
+    return _with(labels, [slots for slots, _ in pins])
+
+
+def _with(labels: Indices, some: Iterable[Indices]) -> Flags:
+    """Which slots are in a set with one of these."""
     flags = np.zeros(len(labels), np.bool_)
-    for slots, _ in pins:
+    for slots in some:
         flags[labels[slots]] = True
-    stays: Flags = flags[labels]
-    return stays
+    found: Flags = flags[labels]
+    return found
 
 
 def _forced(
@@ -116,27 +139,32 @@ def _best(draft: Draft, state: _State) -> _State:
     """For every part of the model that hangs together, the first preference with about the most prunable weights."""
     clusters = _clusters(draft, state)
     homes = {int(clusters[_first(choice)]) for choice in state.open}
+    # No set without a channel that some layer makes is ever removed.
+    made = [slots for _, axis in layer_axes(draft) if (slots := draft.slots.of(axis)) is not None]
     best: dict[int, tuple[float, Mapping[str, int]]] = {}
     for preference in _PREFERENCES:
-        tried = _followed(state, clusters, dict.fromkeys(homes, preference))
-        stays = _stays(tried.labels, tried.pins) | _whole(draft, tried.labels)
+        tried = _followed(draft, state, clusters, dict.fromkeys(homes, preference))
+        stays = _stays(tried.labels, tried.pins) | _whole(draft, tried.labels) | ~_with(tried.labels, made)
         for home, score in _scores(draft, clusters, stays, homes).items():
             if home not in best or score > best[home][0] * MARGIN:
                 best[home] = score, preference
     return _followed(
-        state, clusters, {home: best[home][1] if home in best else _PREFERENCES[0] for home in homes}
+        draft, state, clusters, {home: best[home][1] if home in best else _PREFERENCES[0] for home in homes}
     )
 
 
-def _followed(state: _State, clusters: Indices, preferences: Mapping[int, Mapping[str, int]]) -> _State:
+def _followed(
+    draft: Draft, state: _State, clusters: Indices, preferences: Mapping[int, Mapping[str, int]]
+) -> _State:
     """One choice of each cluster after the other by its preference, each with what follows from it."""
-    state = _State(state.labels, list(state.pins), list(state.open))
+    state = _State(state.labels, list(state.pins), list(state.open), list(state.alike))
     while state.open:
         firsts = {int(clusters[_first(choice)]): choice for choice in reversed(state.open)}
         taken = {id(choice) for choice in firsts.values()}
         state.take([choice.options[preferences[home][choice.kind]] for home, choice in firsts.items()])
         state.open = [choice for choice in state.open if id(choice) not in taken]
         state.settle()
+    state.even_out(draft)
     return state
 
 
@@ -172,11 +200,11 @@ def _scores(draft: Draft, clusters: Indices, stays: Flags, homes: set[int]) -> d
     scores: dict[int, float] = defaultdict(float)
     for name, constant in draft.graph.constants.items():
         staying: dict[int, float] = {}
-        for axis, dim in enumerate(constant.shape):
+        for axis in range(len(constant.shape)):
             slots = draft.slots.of((name, axis))
             home = int(clusters[slots[0]]) if slots is not None else -1
             if slots is not None and home in homes:
-                staying[home] = staying.get(home, 1.0) * float(stays[slots].sum()) / dim
+                staying[home] = staying.get(home, 1.0) * float(stays[slots].mean())
         for home, share in staying.items():
             scores[home] += prod(constant.shape) * (1 - share)
     return scores

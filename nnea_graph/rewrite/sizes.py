@@ -1,9 +1,10 @@
-"""Where the numbers of computed shapes come from: the lengths of which axes, moved or calculated with."""
+"""Computed shapes: the lengths of which axes their numbers are made of, and what they are when axes lose indices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.inference.found import Inference, call_of
-from nnea_graph.ops.call import BadCallError, UnknownFactError
+from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
 from nnea_graph.ops.evaluation import value_rules
-from nnea_graph.rewrite.slots import Axis
+from nnea_graph.rewrite.slots import Axis, Indices
 
 Numbers = NDArray[Any]
 
@@ -42,37 +43,26 @@ TARGETS = {
 class Origins:
     """For small tensors made of sizes, a number for each element; 0 is one that depends on no size.
 
-    ``table[number]`` are the axes whose lengths the element depends on, ``exact`` whether it is that length.
+    ``table[number]`` are the axes whose lengths the element depends on.
     """
 
     numbers: dict[str, Numbers] = field(default_factory=dict)
-    table: list[tuple[frozenset[Axis], bool]] = field(default_factory=lambda: [(frozenset(), False)])
-    _known: dict[tuple[frozenset[Axis], bool], int] = field(default_factory=dict)
+    table: list[frozenset[Axis]] = field(default_factory=lambda: [frozenset()])
+    _known: dict[frozenset[Axis], int] = field(default_factory=dict)
 
-    def number(self, axes: frozenset[Axis], *, exact: bool) -> int:
+    def number(self, axes: frozenset[Axis]) -> int:
         """The number of such an origin."""
-        key = (axes, exact)
-        if key not in self._known:
-            self._known[key] = len(self.table)
-            self.table.append(key)
-        return self._known[key]
+        if axes not in self._known:
+            self._known[axes] = len(self.table)
+            self.table.append(axes)
+        return self._known[axes]
 
     def axes(self, tensor: str) -> frozenset[Axis]:
         """All axes that a tensor depends on."""
         numbers = self.numbers.get(tensor)
         if numbers is None:
             return frozenset()
-        return frozenset(
-            axis for number in set(numbers.reshape(-1).tolist()) for axis in self.table[number][0]
-        )
-
-    def exact(self, tensor: str, place: int) -> Axis | None:
-        """The axis whose length an element of a list of sizes is; None where it is no such thing."""
-        numbers = self.numbers.get(tensor)
-        if numbers is None or place >= numbers.size:
-            return None
-        axes, exact = self.table[int(numbers.reshape(-1)[place])]
-        return next(iter(axes)) if exact else None
+        return frozenset(axis for number in set(numbers.reshape(-1).tolist()) for axis in self.table[number])
 
 
 def size_origins(graph: ModelGraph, found: Inference) -> Origins:
@@ -92,9 +82,9 @@ def _begin(origins: Origins, node: OpNode, found: Inference) -> None:
         return
     axes = [(node.inputs[0], axis) for axis in range(len(info.shape))]
     if node.op_type == "Size":
-        origins.numbers[node.outputs[0]] = np.array(origins.number(frozenset(axes), exact=False))
+        origins.numbers[node.outputs[0]] = np.array(origins.number(frozenset(axes)))
         return
-    listed = [origins.number(frozenset([axis]), exact=True) for axis in axes]
+    listed = [origins.number(frozenset([axis])) for axis in axes]
     start, end = int(node.attributes.get("start", 0)), node.attributes.get("end")
     origins.numbers[node.outputs[0]] = np.array(listed[slice(start, end)], np.int64)
 
@@ -109,13 +99,12 @@ def _follow(origins: Origins, node: OpNode, found: Inference) -> None:
     for name in node.outputs:
         info = found.types.get(name)
         if name and axes and name in found.values and info is not None and info.static is not None:
-            origins.numbers[name] = np.full(info.static, origins.number(axes, exact=False))
+            origins.numbers[name] = np.full(info.static, origins.number(axes))
 
 
 def _moved(origins: Origins, node: OpNode, found: Inference) -> list[Numbers] | None:
-    rule = value_rules().get(node.op_type, node.domain)
     data = node.inputs if node.op_type == "Concat" else node.inputs[:1]
-    if rule is None or any(name in origins.numbers for name in node.inputs if name not in data):
+    if any(name in origins.numbers for name in node.inputs if name not in data):
         return None
     call = call_of(node, found)
     values = list(call.values)
@@ -124,10 +113,49 @@ def _moved(origins: Origins, node: OpNode, found: Inference) -> list[Numbers] | 
         if numbers is None and values[place] is not None:
             numbers = np.zeros_like(values[place], np.int64)
         values[place] = numbers
+    moved = _evaluated(call, values)
+    return None if moved is None else [result.astype(np.int64) for result in moved]
+
+
+def _evaluated(call: OpCall, values: Sequence[Numbers | None]) -> Sequence[Numbers] | None:
+    rule = value_rules().get(call.op_type, call.domain)
     try:
-        return [result.astype(np.int64) for result in rule(replace(call, values=tuple(values)))]
+        return None if rule is None else rule(replace(call, values=tuple(values)))
     except (UnknownFactError, BadCallError):
         return None
+
+
+def sizes_after(
+    graph: ModelGraph, found: Inference, kept: Mapping[Axis, Indices]
+) -> Mapping[str, Numbers | None]:
+    """What the tensors made of sizes are once the axes have only the indices ``kept``; None is not known."""
+    sizes: dict[str, Numbers | None] = {}
+    for node in graph:
+        if node.body:
+            continue
+        results: Sequence[Numbers] | None = None
+        if node.op_type in {"Shape", "Size"}:
+            results = _measured(node, found, kept)
+        elif not any(name in sizes for name in node.inputs):
+            continue
+        elif all(sizes.get(name, 0) is not None for name in node.inputs):
+            call = call_of(node, found)
+            values = [sizes.get(name, known) for name, known in zip(node.inputs, call.values, strict=False)]
+            results = _evaluated(call, values)
+        for place, name in enumerate(node.outputs):
+            sizes[name] = None if results is None else results[place]
+    return sizes
+
+
+def _measured(node: OpNode, found: Inference, kept: Mapping[Axis, Indices]) -> list[Numbers] | None:
+    name, info = node.inputs[0], found.types.get(node.inputs[0])
+    if info is None or info.static is None:
+        return None
+    dims = [len(kept.get((name, axis), range(dim))) for axis, dim in enumerate(info.static)]
+    if node.op_type == "Size":
+        return [np.array(prod(dims))]
+    start, end = int(node.attributes.get("start", 0)), node.attributes.get("end")
+    return [np.array(dims[slice(start, end)], np.int64)]
 
 
 def sizes_used(graph: ModelGraph, found: Inference) -> Iterator[tuple[Axis, str]]:

@@ -21,7 +21,8 @@ from nnea_graph.graph.constants import constant_of
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.coupling import Coupling, kept_axes
 from nnea_graph.rewrite.edit import Changes, Edit, Kept, edit_rules
-from nnea_graph.rewrite.sizes import size_origins
+from nnea_graph.rewrite.kernels import taken
+from nnea_graph.rewrite.sizes import sizes_after
 from nnea_graph.rewrite.slots import Axis, Indices
 from nnea_graph.runtime.model_proto import to_proto
 from nnea_graph.runtime.tensors import inline
@@ -137,8 +138,8 @@ def cut(constant: Constant, axes: Mapping[int, Indices]) -> Constant:
     if not axes:
         return constant
     values: NDArray[Any] = constant.array()
-    for axis, stay in axes.items():
-        values = np.take(values, stay, axis)
+    for axis, stay in sorted(axes.items(), reverse=True):  # groups of a kernel are told by all of its rows
+        values = taken(values, stay, axis)
     return constant_of(constant.name, values, constant.dtype)
 
 
@@ -181,7 +182,7 @@ def tensors_of(proto: GraphProto) -> Iterator[TensorProto]:
 def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> list[str]:
     """Edit in place; the ids of those that are not what they were."""
     found, changed = graph[SHAPES], []
-    changes, origins = Changes(_names(proto)), size_origins(graph, found)
+    changes, sizes = Changes(_names(proto)), sizes_after(graph, found, kept)
     made = {name: place for place, node in enumerate(proto.node) for name in node.output if name}
     touched = {tensor for tensor, _ in kept}
     for node in graph:
@@ -190,7 +191,7 @@ def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> list[st
             continue
         place = made[next(name for name in node.outputs if name)]
         before = proto.node[place].SerializeToString(deterministic=True)
-        rule(Edit(node, proto.node[place], place, found, kept, origins, changes))
+        rule(Edit(node, proto.node[place], place, found, kept, sizes, changes))
         if proto.node[place].SerializeToString(deterministic=True) != before:
             changed.append(node.id)
     for place in sorted(changes.before, reverse=True):
@@ -240,7 +241,7 @@ def _declare(proto: GraphProto, kept: Kept) -> None:
     """The declared lengths of axes that lose indices."""
     lengths: dict[str, dict[int, int]] = {}
     for (tensor, axis), stay in kept.items():
-        lengths.setdefault(tensor, {})[axis] = len(stay)
+        lengths.setdefault(tensor, {})[axis] = stay.shape[-1]
     for value in (*proto.value_info, *proto.input):
         for axis, length in lengths.get(value.name, {}).items():
             _set_length(value, axis, length)

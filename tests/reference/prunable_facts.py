@@ -14,6 +14,9 @@ from nnea_graph.passes.shape_inference import ShapeInferencePass
 from nnea_graph.rewrite.coupling import Coupling, couplings
 from reference.prunable import PrunableNet
 
+GENERATED = {"images": 140, "tokens": 60, "keras": 12}
+"""How many networks are drawn, pruned at random, and compared with themselves where these channels are zero."""
+
 
 def coupled(model: ModelProto | Path, **dims: int) -> tuple[ModelGraph, Coupling]:
     graph = load(model)

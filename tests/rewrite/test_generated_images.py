@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from reference.prunable_facts import coupled, differing, some
+from reference.prunable_facts import GENERATED, coupled, differing, some
 from reference.prunable_images import BLOCKS, Block, image_net
 from reference.prunable_oracle import distance, feeds_of, masked, run, without
 
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.surgery import kept_slots, pruned
+
+
+def test_two_hundred_networks_are_drawn_here_and_beside() -> None:
+    assert sum(GENERATED.values()) >= 200
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.__name__)
@@ -19,7 +23,7 @@ def test_channels_of_a_block_are_grouped_as_its_builder_says(block: Block) -> No
     assert not differing(coupled(model)[1], net)
 
 
-@pytest.mark.parametrize("seed", range(140))
+@pytest.mark.parametrize("seed", range(GENERATED["images"]))
 def test_pruning_at_random_equals_the_original_with_these_channels_zero(seed: int) -> None:
     model, net = image_net(seed)
     graph, coupling = coupled(model)
