@@ -27,7 +27,7 @@ from nnea_graph.rewrite.slots import Axis, Indices
 from nnea_graph.runtime.model_proto import to_proto
 from nnea_graph.runtime.tensors import inline
 
-_FREE_INITIALIZERS = 4
+FREE_INITIALIZERS = 4
 """The first IR version whose initializers need not be inputs as well."""
 
 
@@ -152,7 +152,7 @@ def _cut_sparse(graph: ModelGraph, proto: GraphProto, axes: Mapping[str, Mapping
             del proto.sparse_initializer[place]
 
 
-def _graphs(proto: GraphProto) -> Iterator[GraphProto]:
+def graphs_of(proto: GraphProto) -> Iterator[GraphProto]:
     """A graph and all bodies in it."""
     graphs = [proto]
     while graphs:
@@ -164,7 +164,7 @@ def _graphs(proto: GraphProto) -> Iterator[GraphProto]:
 
 def tensors_of(proto: GraphProto) -> Iterator[TensorProto]:
     """Every tensor of a graph and of the bodies in it: initializers, sparse ones, attributes."""
-    for graph in _graphs(proto):
+    for graph in graphs_of(proto):
         yield from graph.initializer
         for sparse in graph.sparse_initializer:
             yield from (sparse.values, sparse.indices)
@@ -197,7 +197,7 @@ def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> list[st
     for place in sorted(changes.before, reverse=True):
         for operator in reversed(changes.before[place]):
             proto.node.insert(place, operator)
-    if (graph.info.ir_version or 0) >= _FREE_INITIALIZERS:
+    if (graph.info.ir_version or 0) >= FREE_INITIALIZERS:
         proto.initializer.extend(changes.constants)
         return changed
     for tensor in reversed(changes.constants):
@@ -208,7 +208,7 @@ def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> list[st
 def _read(proto: GraphProto) -> set[str]:
     """Tensors that operators of the graph or of its bodies read, and its outputs."""
     names = {value.name for value in proto.output}
-    for graph in _graphs(proto):
+    for graph in graphs_of(proto):
         names.update(name for node in graph.node for name in node.input)
         names.update(value.name for value in graph.output)
     return names
