@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnea_graph.analyzer import NNEfficiencyAnalyzer, quick_analyze
+    from nnea_graph.annotator import annotate
     from nnea_graph.api import analyze
     from nnea_graph.layer_analysis import LayerAnalysis
     from nnea_graph.pruner import prune, prune_plan
@@ -21,6 +22,7 @@ __all__ = [
     "Report",
     "Visualizer",
     "analyze",
+    "annotate",
     "prune",
     "prune_plan",
     "quick_analyze",
@@ -32,6 +34,7 @@ _HOMES = {
     "Report": "nnea_graph.report",
     "Visualizer": "nnea_graph.render.plots",
     "analyze": "nnea_graph.api",
+    "annotate": "nnea_graph.annotator",
     "prune": "nnea_graph.pruner",
     "prune_plan": "nnea_graph.pruner",
     "quick_analyze": "nnea_graph.analyzer",

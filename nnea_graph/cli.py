@@ -271,6 +271,30 @@ def export_command(source: str, **options: Any) -> int:
     return export_model(source, **options)
 
 
+@cli.command("annotate")
+@click.argument("model")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.onnx")
+@click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim.")
+@click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
+@click.option("--data", metavar="D", help="What to run on; see run --help.")
+@click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
+@click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
+@click.option("--no-run", is_flag=True, help="Keep onnxruntime out: static facts only.")
+@click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
+@click.option("--force", is_flag=True, help="Replace the output file if it exists; the model itself never.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see run --help.")
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
+@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
+def annotate_command(model: str, **options: Any) -> int:
+    """Analyze MODEL and write it with the facts in its metadata, under nnea_graph.; the graph stays as it is.
+
+    Netron and others show them. Exit 1 where a finding is an error.
+    """
+    from nnea_graph.commands.annotating import annotate_model  # noqa: PLC0415 - help and errors cost no imports
+
+    return annotate_model(model, **options)
+
+
 @cli.command()
 def passes() -> None:
     """List the passes, what they need and what they give."""

@@ -24,7 +24,7 @@ LAYERS = (
     ("fleet",),
     ("api", "layer_analysis", "notebook"),
     ("analysis",),
-    ("analyzer", "pruner"),
+    ("analyzer", "annotator", "integrations", "pruner"),
     ("commands",),
     ("cli",),
     ("__main__",),
@@ -35,6 +35,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 DOORS = {
     "onnx": {"frontends", "runtime", "rewrite"},
     "onnxruntime": {"runtime"},
+    "onnx_ir": {"frontends", "integrations"},
     "torch": {"frontends", "rewrite"},
     "tensorflow": {"frontends"},
     "matplotlib": {"render"},

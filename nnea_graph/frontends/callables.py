@@ -15,7 +15,13 @@ from nnea_graph.errors import ModelError, blaming
 
 _SPEC = re.compile(r"(?P<module>.+):(?P<name>[A-Za-z_]\w*)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_EXTRAS = {"torch": "torch", "onnxscript": "torch", "tensorflow": "tensorflow", "keras": "tensorflow"}
+_EXTRAS = {
+    "torch": "torch",
+    "onnxscript": "torch",
+    "onnx_ir": "torch",
+    "tensorflow": "tensorflow",
+    "keras": "tensorflow",
+}
 """Extra of this package that installs a module which user code may lack."""
 
 

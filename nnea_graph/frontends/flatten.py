@@ -127,7 +127,7 @@ class Flattener:
         bodies = tuple(
             self._body(attribute.name, graph, node_id, inputs, node.op_type, frame)
             for attribute in node.attribute
-            for graph in _graphs(attribute)
+            for graph in graphs_of(attribute)
         )
         made = OpNode(
             node_id,
@@ -246,12 +246,13 @@ class Flattener:
 def _serialized(node: NodeProto) -> bytes:
     """The attributes of a node, but for its graphs, as bytes of a node that has nothing else."""
     bare = NodeProto()
-    bare.attribute.extend(attribute for attribute in node.attribute if not _graphs(attribute))
+    bare.attribute.extend(attribute for attribute in node.attribute if not graphs_of(attribute))
     encoded: bytes = bare.SerializeToString()
     return encoded
 
 
-def _graphs(attribute: AttributeProto) -> list[GraphProto]:
+def graphs_of(attribute: AttributeProto) -> list[GraphProto]:
+    """The graphs that an attribute holds."""
     if attribute.type == AttributeProto.GRAPH:
         return [attribute.g]
     return list(attribute.graphs)

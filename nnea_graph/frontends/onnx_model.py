@@ -31,6 +31,24 @@ def load_onnx(path: Path, limits: Limits | None = None, allow_external: Path | N
         return graph_of(file, limits)
 
 
+def read_whole(path: Path) -> ModelProto:
+    """A model file with its weights, as far as they lie in it, in memory.
+
+    Raises:
+        ModelError: it is no ONNX model, or too large for a message of protobuf.
+    """
+    proto = ModelProto()
+    try:
+        proto.ParseFromString(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    except Exception as error:  # protobuf's own kind, whose module has no types
+        raise ModelError(
+            f"{path}: protobuf cannot read it as a whole: {error}; save it with its weights in another file"
+        ) from error
+    return proto
+
+
 def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
     """The graph of a model that has been read."""
     proto = file.proto

@@ -13,8 +13,9 @@ from onnx import ModelProto
 from nnea_graph.errors import UsageError, naming
 from nnea_graph.frontends.callables import called, names_a_callable
 from nnea_graph.frontends.converted import Converted, Example, Frontend, InputSpec
+from nnea_graph.frontends.ir_model import is_ir_model, serialized
 from nnea_graph.frontends.limits import Limits
-from nnea_graph.frontends.onnx_model import graph_of, load_onnx
+from nnea_graph.frontends.onnx_model import graph_of, load_onnx, read_whole
 from nnea_graph.frontends.read_onnx import OnnxFile
 from nnea_graph.frontends.source_facts import put_facts
 from nnea_graph.graph import ModelGraph
@@ -64,28 +65,43 @@ def resolve(source: object, framework: str = "auto") -> Source:
         if frontend.takes(source):
             live = name == _NAMELESS and type(source).__name__
             return Source(source, live or name, label, frontend)
-    if isinstance(source, Path | ModelProto) and framework in {"auto", "onnx"}:
+    if (isinstance(source, Path) or _is_onnx(source)) and framework in {"auto", "onnx"}:
         return Source(source, name, "onnx", None)
     if framework != "auto":
         shown = type(source).__qualname__ if name == _NAMELESS else name
         raise UsageError(f"{shown} is no model of framework '{framework}'; leave framework out")
     raise UsageError(
         f"{name}: {type(source).__module__}.{type(source).__qualname__} is no model; give a torch module, an "
-        "ExportedProgram, a Keras model, an onnx.ModelProto, a path, or module:callable that makes one"
+        "ExportedProgram, a Keras model, an onnx.ModelProto, an onnx_ir.Model, a path, or module:callable that makes "
+        "one"
     )
 
 
 def _is_onnx(source: object) -> bool:
-    return isinstance(source, ModelProto) or (isinstance(source, Path) and source.suffix == ".onnx")
+    if isinstance(source, Path):
+        return source.suffix == ".onnx"
+    return isinstance(source, ModelProto) or is_ir_model(source)
 
 
 def load_found(found: Source, limits: Limits | None, allow_external: Path | None) -> ModelGraph:
     """The graph of an ONNX source."""
     if isinstance(found.value, Path):
         return load_onnx(found.value, limits, allow_external)
-    return graph_of(
-        OnnxFile.from_proto(found.value, limits, allow_external=allow_external), limits or Limits()
-    )
+    proto, folder = serialized(found.value) if is_ir_model(found.value) else (found.value, None)
+    return graph_of(OnnxFile.from_proto(proto, limits, folder, allow_external), limits or Limits())
+
+
+def whole(found: Source) -> ModelProto:
+    """A copy of an ONNX source that can be changed and written; external data stay where they are.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    if isinstance(found.value, Path):
+        return read_whole(found.value)
+    proto = ModelProto()
+    proto.CopyFrom(serialized(found.value)[0] if is_ir_model(found.value) else found.value)
+    return proto
 
 
 def convert(found: Source, example: Example | None) -> Converted:

@@ -20,6 +20,7 @@ from nnea_graph.frontends.sources import (
     load_found,
     made_up,
     resolve,
+    whole,
 )
 from nnea_graph.graph import ModelGraph
 
@@ -95,6 +96,18 @@ class LiveModel:
         converted = convert(self._found, self._example(data, input_shapes, preprocess))
         self._compared(converted)
         return converted.proto
+
+    def written(
+        self, data: Spec | None = None, *, input_shapes: Shapes | None = None, preprocess: str | None = None
+    ) -> ModelProto:
+        """The whole ONNX model, a live one exported; what refers to external data still does.
+
+        Raises:
+            NneaError: one line that says what is wrong and what to do.
+        """
+        if self._found.frontend is None:
+            return whole(self._found)
+        return self.exported(data, input_shapes=input_shapes, preprocess=preprocess)
 
     def _again(self, kind: Hashable) -> Converted | None:
         """The last export with new weights; None where the example is of another kind, or more has changed."""
