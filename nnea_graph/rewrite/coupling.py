@@ -14,6 +14,7 @@ from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.draft import Draft
 from nnea_graph.rewrite.families import Family, Pin, families_of, pins_of
+from nnea_graph.rewrite.kernels import grouped_kernels, listed
 from nnea_graph.rewrite.resolve import resolve
 from nnea_graph.rewrite.site import NotFollowedError, Site, coupling_rules
 from nnea_graph.rewrite.sizes import sizes_used
@@ -48,7 +49,7 @@ class Coupling:
         return np.argsort(self.groups, kind="stable")
 
     def members(self, group: int) -> Mapping[Axis, Indices]:
-        """What goes with a group: the indices along each axis of each tensor."""
+        """What goes with a group: the indices along each axis of each tensor (group after group where they repeat)."""
         ordered = self.groups[self._order]
         low, high = np.searchsorted(ordered, [group, group + 1])
         slots = self._order[low:high]
@@ -91,7 +92,7 @@ def couplings(graph: ModelGraph) -> Coupling:
 
 def _drafted(graph: ModelGraph) -> Draft:
     found = graph[SHAPES]
-    draft = Draft(graph, found, slots_of(found.types))
+    draft = Draft(graph, found, slots_of(found.types, grouped_kernels(graph)))
     for name in graph.outputs:
         draft.pin_tensor(name, "output of the model")
     for name in graph.inputs:
@@ -138,9 +139,12 @@ def _tensors(graph: ModelGraph, node: OpNode) -> Iterator[str]:
 
 
 def kept_axes(coupling: Coupling, dropped: Iterable[int]) -> Iterator[tuple[Axis, Indices]]:
-    """The indices that stay along every axis that loses some."""
+    """The indices that stay along every axis that loses some: a list, or one for each group of a kernel."""
     gone = np.isin(coupling.groups, np.fromiter(dropped, np.int64))
     losing = np.unique(coupling.slots.axis_of(np.flatnonzero(gone)))
     for place in losing.tolist():
         start, stop = coupling.slots.starts[place], coupling.slots.starts[place + 1]
-        yield coupling.slots.axes[place], np.flatnonzero(~gone[start:stop])
+        axis = coupling.slots.axes[place]
+        stay = listed(~gone[start:stop], coupling.slots.repeats.get(axis, 1))
+        if stay is not None:
+            yield axis, stay

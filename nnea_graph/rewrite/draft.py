@@ -20,11 +20,15 @@ LENGTHS_DIFFER = "couples axes of different lengths"
 
 @dataclass(slots=True)
 class Option:
-    """One way in which an operator may couple its axes; ``needs`` are axes that it leaves free to be pruned."""
+    """One way in which an operator may couple its axes; ``needs`` are axes that it leaves free to be pruned.
+
+    ``alike`` are arrays ``[rows, slots]`` of which every row loses as many.
+    """
 
     needs: list[Indices] = field(default_factory=list)
     edges: list[Edges] = field(default_factory=list)
     pins: list[Pinning] = field(default_factory=list)
+    alike: list[Indices] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

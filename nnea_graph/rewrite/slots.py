@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -24,11 +24,13 @@ AXIS_LIMIT = 1 << 20
 class Slots:
     """The slots of ``axes[i]`` are ``starts[i]`` to ``starts[i + 1]``, one for each index.
 
-    Axes of length 1, of unknown length and beyond ``AXIS_LIMIT`` have none.
+    Axes of length 1, of unknown length and beyond ``AXIS_LIMIT`` have none. Axes in ``repeats`` have every index so
+    many times, once for each group of a kernel, as it is another channel in each (rewrite/kernels.py).
     """
 
     axes: tuple[Axis, ...]
     starts: Indices
+    repeats: Mapping[Axis, int] = field(default_factory=dict)
 
     @cached_property
     def places(self) -> Mapping[Axis, int]:
@@ -50,10 +52,11 @@ class Slots:
         return np.searchsorted(self.starts, slots, "right") - 1
 
 
-def slots_of(types: Mapping[str, TensorInfo]) -> Slots:
+def slots_of(types: Mapping[str, TensorInfo], repeats: Mapping[Axis, int] | None = None) -> Slots:
     """Slots of every axis whose length is known, in the order of the tensors."""
-    lengths = dict(_lengths(types))
-    return Slots(tuple(lengths), np.cumsum([0, *lengths.values()], dtype=np.int64))
+    repeats = repeats or {}
+    lengths = {axis: dim * repeats.get(axis, 1) for axis, dim in _lengths(types)}
+    return Slots(tuple(lengths), np.cumsum([0, *lengths.values()], dtype=np.int64), repeats)
 
 
 def _lengths(types: Mapping[str, TensorInfo]) -> Iterable[tuple[Axis, int]]:

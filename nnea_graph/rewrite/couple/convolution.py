@@ -1,4 +1,4 @@
-"""Convolutions: rows of the kernel are output channels, columns input channels; groups go whole or lose alike."""
+"""Convolutions: rows of the kernel are output channels, columns input channels; groups go whole or lose as many."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _frame(site: Site, x: str, weight: str, y: str) -> None:
 def _grouped(
     site: Site, groups: int, inputs: tuple[str, int], outputs: tuple[str, int], inner: tuple[str, int]
 ) -> None:
-    """Whole groups, or the same channels of each. ``inner`` is the kernel's axis within a group."""
+    """Whole groups, or as many channels of each. ``inner`` is the kernel's axis within a group."""
     slots = site.draft.slots
     ins, outs, within = slots.of(inputs), slots.of(outputs), slots.of(inner)
     if ins is None or outs is None or len(ins) % groups or len(outs) % groups:
@@ -81,11 +81,14 @@ def _grouped(
     if within is None:
         site.draft.edges += whole.edges
         return
-    whole.pins = [(within, f"{site.node.op_type}: {WITHIN_GROUP}")]
+    tied = columns if site.node.op_type == "ConvTranspose" else rows
     alike = Option(needs=[within])
-    alike.edges = [together(rows.T), together(columns.T)]
-    tied = rows if len(within) == rows.shape[1] and site.node.op_type != "ConvTranspose" else columns
-    alike.edges.append((tied[0], within))
+    if slots.repeats.get(inner):
+        site.draft.join(within, tied.reshape(-1))
+        alike.alike = [rows, columns]
+    else:
+        whole.pins = [(within, f"{site.node.op_type}: {WITHIN_GROUP}")]
+        alike.edges = [together(rows.T), together(columns.T), (tied[0], within)]
     site.choose("group", [whole, alike])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import ModelError
 from nnea_graph.frontends.recipes import FoldedBias, FoldedWeight, Normalization, Recipe, Scaled
+from nnea_graph.rewrite.kernels import taken
 
 Array = NDArray[Any]
 Indices = NDArray[np.int64]
@@ -101,18 +102,32 @@ def _moved(cut: Cut, recipe: Recipe, values: Array, old: Values) -> dict[str, Ar
         for name, start in zip(recipe.names, starts.tolist(), strict=False)
     }
     places = recipe.make(numbers).astype(np.int64)
-    for axis, stays in cut.kept.items():
-        places = places.take(stays, axis)
+    for axis, stays in sorted(
+        cut.kept.items(), reverse=True
+    ):  # groups of a kernel are told by all of its rows
+        places = taken(places, stays, axis)
+    groups = max((len(stays) for stays in cut.kept.values() if stays.ndim > 1), default=1)
     flat, given = places.reshape(-1), np.asarray(values).reshape(-1)
     return {
-        name: _filled(name, flat[mine] - start, given[mine], old[name])
+        name: _filled(name, flat[mine] - start, given[mine], old[name], groups)
         for name, start, stop in zip(recipe.names, starts.tolist(), starts[1:].tolist(), strict=False)
         for mine in [(flat >= start) & (flat < stop)]
     }
 
 
-def _filled(name: str, places: Indices, values: Array, old: Array) -> Array:
-    """The block of a tensor that some of its places span, with these values."""
+def _filled(name: str, places: Indices, values: Array, old: Array, groups: int) -> Array:
+    """The block of a tensor, or of each of its groups, that some of its places span, with these values."""
+    if groups == 1:
+        return _block(name, places, values, old)
+    owners, within = np.divmod(places, old.size // groups)
+    blocks = [
+        _block(name, within[owners == number], values[owners == number], part)
+        for number, part in enumerate(np.split(old, groups))
+    ]
+    return np.concatenate(blocks)
+
+
+def _block(name: str, places: Indices, values: Array, old: Array) -> Array:
     axes = [np.unique(each) for each in np.unravel_index(places, old.shape)]
     shape = tuple(len(axis) for axis in axes)
     if int(np.prod(shape)) != len(places):
