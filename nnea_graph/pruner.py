@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from nnea_graph.runtime.data import Spec
 
 DEFAULT = "reconstruction"
-_MOST_BYTES = 2_000_000_000
-"""Of a protobuf message that can be written."""
 
 
 def prune(  # noqa: PLR0913 - the options of the command line
@@ -170,12 +168,7 @@ def opened(  # noqa: PLR0913, PLR0917 - what a source and data are read with
 
     live = LiveModel(source, limits=limits, allow_external=allow_external)
     graph = live.graph(data, input_shapes=shapes, preprocess=preprocess)
-    stored = sum(constant.stored_bytes for constant in graph.constants.values())
-    if stored > _MOST_BYTES:
-        raise LimitError(
-            f"{graph.info.path}: has {binary(stored)} of weights; pruning holds a model in one message, which"
-            f" cannot be over {binary(_MOST_BYTES)}"
-        )
+    _check_held(graph)
     options: dict[str, Any] = {
         "dims": dict(dims or {}),
         "input_shapes": {named_input(graph, name): shape for name, shape in shapes.items()},
@@ -190,3 +183,15 @@ def opened(  # noqa: PLR0913, PLR0917 - what a source and data are read with
                 f"pass '{failed.name}' {failed.status}: {failed.reason}; there is nothing to prune by"
             )
     return graph, options.get("data")
+
+
+def _check_held(graph: ModelGraph) -> None:
+    """What cannot be handed over apart must fit into one message."""
+    from nnea_graph.runtime.large import MESSAGE_BYTES, held_inside  # noqa: PLC0415 - start-up
+
+    inside = held_inside(graph)
+    if inside > MESSAGE_BYTES:
+        raise LimitError(
+            f"{graph.info.path}: has {binary(inside)} of weights in Constant operators, bfloat16 or types of fewer"
+            f" than 8 bits; of these, a model that is pruned cannot have more than {binary(MESSAGE_BYTES)}"
+        )

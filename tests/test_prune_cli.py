@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from nnea_graph.cli import run_command_line
@@ -90,24 +93,90 @@ def test_a_loss_without_labels_is_an_error(tmp_path: Path, capsys: pytest.Captur
     assert "has no labels" in capsys.readouterr().err
 
 
-def test_a_model_that_no_message_can_hold_is_refused_before_any_work(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    weight = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[600_000, 1000])
-    weight.data_location = onnx.TensorProto.EXTERNAL
-    weight.external_data.add(key="location", value="w.bin")
-    with (tmp_path / "w.bin").open("wb") as file:
-        file.truncate(4 * 600_000 * 1000)  # a hole: it takes no room
-    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 600_000])
-    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 1000])
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [weight]
+def with_external_data(folder: Path, source: Path = MLP, name: str = "source.onnx") -> Path:
+    """A copy whose weights lie in a file beside it."""
+    onnx.save_model(
+        onnx.load(source),
+        folder / name,
+        save_as_external_data=True,
+        location=f"{name}.data",
+        size_threshold=256,
     )
-    (tmp_path / "large.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
-    data = tmp_path / "x.npy"
-    np.save(data, np.zeros((8, 600_000), np.float32))
-    assert run(tmp_path / "large.onnx", "--data", data, "--target", "macs=0.5") == 2
-    assert "cannot be over 1.86 GiB" in capsys.readouterr().err
+    return folder / name
+
+
+def answers(path: Path) -> np.ndarray[Any, Any]:
+    with np.load(DATA) as file:
+        x = file["x"].astype(np.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
+
+
+def test_what_came_in_two_files_is_written_as_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out, plain = with_external_data(tmp_path), tmp_path / "small.onnx", tmp_path / "plain.onnx"
+    monkeypatch.chdir(tmp_path)
+    options = ("--data", DATA, "--target", "params=0.5", "--align", 1, "--no-refit")
+    assert run(source, *options, "-o", "small.onnx") == 0
+    assert "written to small.onnx, its weights to small.onnx.data" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert run(MLP, *options, "-o", plain) == 0
+    assert out.stat().st_size + (tmp_path / "small.onnx.data").stat().st_size < 2 * plain.stat().st_size
+    assert out.stat().st_size < 0.5 * plain.stat().st_size
+    onnx.checker.check_model(str(out), full_check=True)
+    np.testing.assert_array_equal(answers(out), answers(plain))
+    assert not list(tmp_path.glob(".*"))
+    assert run(out, "--plan-only", "--no-run") == 0  # and it is read again
+
+
+def test_what_no_message_holds_is_written_as_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way with messages of 10 KB: cut, refit, rivals, proof, files."""
+    out, plain = tmp_path / "small.onnx", tmp_path / "plain.onnx"
+    options = ("--data", DATA, "--target", "params=0.6", "--align", 1, "--samples", 200)
+    assert run(MLP, *options, "-o", plain) == 0
+    monkeypatch.setattr("nnea_graph.runtime.large.MESSAGE_BYTES", 10_000)
+    assert run(MLP, *options, "-o", out) == 0
+    assert out.stat().st_size < 10_000 < (tmp_path / "small.onnx.data").stat().st_size
+    np.testing.assert_allclose(answers(out), answers(plain), rtol=1e-5, atol=1e-5)
+
+
+def test_weights_that_cannot_be_handed_over_apart_are_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nnea_graph.runtime.large.MESSAGE_BYTES", 10_000)
+    model = onnx.load(MLP)
+    weight = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], [weight.name], value=weight))
+    model.graph.initializer.remove(weight)
+    onnx.save(model, tmp_path / "constants.onnx")
+    assert run(tmp_path / "constants.onnx", "--data", DATA, "--target", "macs=0.5") == 2
+    said = capsys.readouterr().err
+    assert "of weights in Constant operators" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("force", "message"), [((), "--force replaces it"), (("--force",), "has weights of the model itself")]
+)
+def test_weights_of_the_model_itself_are_never_written_over(
+    force: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = with_external_data(tmp_path, name="other.onnx").rename(tmp_path / "source.onnx")
+    before = (tmp_path / "other.onnx.data").read_bytes()
+    options = ("--data", DATA, "--target", "params=0.5", *force)
+    assert run(source, *options, "-o", tmp_path / "other.onnx") == 2
+    assert message in capsys.readouterr().err
+    assert (tmp_path / "other.onnx.data").read_bytes() == before
+    assert not (tmp_path / "other.onnx").exists()
+
+
+def test_weights_beside_a_pipe_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, pipe = with_external_data(tmp_path), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run(source, "--data", DATA, "--target", "params=0.5", "--force", "-o", pipe) == 2
+    assert "give a plain file" in capsys.readouterr().err
 
 
 def test_a_plan_needs_neither_data_nor_target(capsys: pytest.CaptureFixture[str]) -> None:

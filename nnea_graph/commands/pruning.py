@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.commands.arguments import check_output, pruning_options
+from nnea_graph.commands.arguments import pruning_options
 from nnea_graph.commands.progress import progress
+from nnea_graph.commands.saving import check_outputs, save
 from nnea_graph.errors import UsageError
+from nnea_graph.frontends.limits import Limits
 from nnea_graph.pruner import prune
-from nnea_graph.render.files import standard_output, whole_file
+from nnea_graph.render.files import standard_output
 from nnea_graph.render.json import json_pieces
 from nnea_graph.report.schema_choice import PruningReport
 
@@ -24,7 +26,8 @@ def prune_model(source: str, **options: Any) -> int:
             "--target: what may remain is needed, e.g. macs=0.5; --plan-only shows what could go"
         )
     if output is not None:
-        check_output(output, source, force=options["force"])
+        reading = {"limits": Limits.with_text(options["limits"]), "allow_external": options["allow_external"]}
+        check_outputs(output, source, force=options["force"], **reading)
     if not options["data"]:
         raise UsageError(
             "--data: what to fit, choose and measure on is needed: .npz, a folder, or file.py:function"
@@ -41,18 +44,15 @@ def prune_model(source: str, **options: Any) -> int:
             **pruning_options(options),
         )
     written = None if found.report.verification.faults else output
-    if written is not None:
-        with whole_file(written) as file:
-            file.write(found.model.SerializeToString())
-    _write(found.report, options["format"], written)
+    _write(found.report, options["format"], save(found, written) if written is not None else "")
     return 0 if found.report.met else 1
 
 
-def _write(report: PruningReport, form: str, output: Path | None) -> None:
+def _write(report: PruningReport, form: str, output: str) -> None:
     with standard_output() as stdout:
         if form == "json":
             stdout.writelines(json_pieces(report))
             return
         from nnea_graph.render.text_choice import print_pruning  # noqa: PLC0415 - rich costs 0.1 s
 
-        print_pruning(report, stdout, str(output) if output is not None else "")
+        print_pruning(report, stdout, output)

@@ -63,6 +63,11 @@ class OnnxFile:
         return self._reader.sparse_constant(tensor, name)
 
     @property
+    def external_locations(self) -> tuple[str, ...]:
+        """The files beside the model that have been opened so far, as the model names them."""
+        return tuple(self._external.opened)
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of the model file and of the external data files opened so far."""
         own = self._reader.own

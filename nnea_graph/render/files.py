@@ -60,6 +60,29 @@ def _replacement(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def whole_pair(path: Path, beside: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """Two files of which the first needs the second, each as ``whole_file`` has it.
+
+    The first is there only with the second one that belongs to it: an older first one goes before the second comes.
+
+    Raises:
+        OutputError: one cannot be written; nothing new is left behind.
+    """
+    there = beside.exists()
+    try:
+        with whole_file(path) as file, whole_file(beside) as other:
+            yield file, other
+            for each in (file, other):  # a disk that is full is found before anything is put in its place
+                each.flush()
+                os.fsync(each.fileno())
+            path.unlink(missing_ok=True)
+    except BaseException:
+        if not there:
+            beside.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def standard_output() -> Iterator[TextIO]:
     """Where data goes; a reader that has seen enough (``| head``) is no error.
 

@@ -10,12 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
-from nnea_graph.graph import DTYPES
+from nnea_graph.graph import DTYPES, ModelGraph
 from nnea_graph.graph.dtypes import storage
+from nnea_graph.runtime.model_proto import HoldsProto
 from nnea_graph.runtime.tensors import GIVEN, INLINE_BYTES, NATIVE, external
 
 MESSAGE_BYTES = 2_000_000_000
 """Of a message, at most; protobuf's own limit is a little higher."""
+
+
+def held_inside(graph: ModelGraph) -> int:
+    """Bytes of the constants of a model that cannot be handed over apart."""
+    if not isinstance(graph.file, HoldsProto):
+        return 0
+    proto = graph.file.proto
+    plain = graph.constants if proto.functions else {tensor.name for tensor in proto.graph.initializer}
+    return sum(
+        constant.stored_bytes
+        for name, constant in graph.constants.items()
+        if name not in plain or constant.dtype.name not in NATIVE
+    )
 
 
 def weight_bytes(proto: ModelProto) -> int:

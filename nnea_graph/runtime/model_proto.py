@@ -33,7 +33,7 @@ class Written:
 
 
 @runtime_checkable
-class _HoldsProto(Protocol):
+class HoldsProto(Protocol):
     """A source that still has the model as it was declared."""
 
     @property
@@ -192,7 +192,7 @@ class _Writer:
         """Declared as in the file, where that is a sequence, a map or an optional value."""
         info = self.graph.tensors.get(name)
         source = self.graph.file
-        if (info is None or info.dtype is None) and isinstance(source, _HoldsProto):
+        if (info is None or info.dtype is None) and isinstance(source, HoldsProto):
             declared = next((value for value in source.proto.graph.input if value.name == name), None)
             return ValueInfoProto(name=name, type=declared.type) if declared else ValueInfoProto(name=name)
         return value_info(name, info)
