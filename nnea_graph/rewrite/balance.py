@@ -18,7 +18,7 @@ _TIMES = 4
 
 
 def balanced(labels: Indices, free: Flags, rows: Indices) -> tuple[list[list[int]], list[int]]:
-    """Sets that must become one so that each has as many slots in every row of ``rows``, and those for which none are left.
+    """Sets that must become one, so that each has as many slots in every row, and those for which none are left.
 
     ``labels`` are the sets of all slots, ``free`` the slots that can go; ``rows`` ``[groups, slots]``. Sets of one row
     are put together with the next ones of the others; whatever then remains becomes one, where that is balanced.
@@ -32,8 +32,10 @@ def balanced(labels: Indices, free: Flags, rows: Indices) -> tuple[list[list[int
     joined = []
     for kind in sorted(pools, key=_order):
         while pools[kind] and (parts := _parts(kind, pools)) is not None:
-            for _ in range(min(len(pools[part]) // count for part, count in parts.items())):
-                joined.append([pools[part].popleft() for part, count in parts.items() for _ in range(count)])
+            joined.extend(
+                [pools[part].popleft() for part, count in parts.items() for _ in range(count)]
+                for _ in range(min(len(pools[part]) // count for part, count in parts.items()))
+            )
     rest = [(kind, name) for kind, names in pools.items() for name in names]
     total = np.sum([kind for kind, _ in rest], 0) if rest else np.zeros(1)
     names = sorted(name for _, name in rest)

@@ -82,7 +82,7 @@ class Edit:
 
     def length(self, tensor: str, axis: int) -> int:
         """How long an axis is afterwards."""
-        return self.stay(tensor, axis).shape[-1]
+        return int(self.stay(tensor, axis).shape[-1])
 
     def value(self, index: int) -> NDArray[Any] | None:
         """A small input where it is known."""
