@@ -181,7 +181,8 @@ def run(model: str, **options: Any) -> int:
     multiple=True,
     metavar="T",
     help="What may remain of the original: params=0.3, macs=0.5, latency=0.5 (measured, one thread); or what may be "
-    "lost of the accuracy: loss=0.5% (needs labels). May be repeated.",
+    "lost of the accuracy: loss=0.5% (needs labels). May be repeated. Or exact: only what changes no output goes; "
+    "needs no --data.",
 )
 @click.option(
     "--data", metavar="D", help="What to fit, choose and measure on (each its own part); see run --help."

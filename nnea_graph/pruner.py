@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from nnea_graph.runtime.data import Spec
 
 DEFAULT = "reconstruction"
+SAMPLES = 16
+"""Made up to prove an exact removal on, unless told."""
 
 
 def prune(  # noqa: PLR0913 - the options of the command line
     source: object,
-    data: Spec,
+    data: Spec | None,
     target: str | Sequence[str],
     *,
     criterion: str = DEFAULT,
@@ -50,9 +52,12 @@ def prune(  # noqa: PLR0913 - the options of the command line
 
     Args:
         source: as for ``analyze``.
-        data: what to fit, choose and measure on; split, so that nothing is measured on what was fitted.
+        data: what to fit, choose and measure on; split, so that nothing is measured on what was fitted. None only for
+            the target ``"exact"``, which is then proved on seeded random inputs.
         target: what is to remain of the original, ``"params=0.3"``, ``"macs=0.5"``, ``"latency=0.5"`` (measured), or
-            what may be lost of the accuracy, ``"loss=0.5%"`` (with labels); one or several.
+            what may be lost of the accuracy, ``"loss=0.5%"`` (with labels); one or several. Or ``"exact"`` alone: only
+            what changes no output goes (channels that are dead, constant, repeated or never read, tensors stored
+            twice), and nothing is chosen, aligned or refitted.
         criterion: what channels are ranked by: reconstruction, spread, importance, magnitude, random.
         refit: whether what reads them is solved again.
         keep: patterns of layers or modules whose channels stay.
@@ -77,13 +82,17 @@ def prune(  # noqa: PLR0913 - the options of the command line
     Raises:
         NneaError: one line that says what is wrong and what to do.
     """
-    from nnea_graph.rewrite.choosing.targets import parse_targets  # noqa: PLC0415 - start-up
+    from nnea_graph.passes.activations import made_up  # noqa: PLC0415 - start-up
+    from nnea_graph.rewrite.choosing.targets import is_exact, parse_targets  # noqa: PLC0415 - start-up
+    from nnea_graph.rewrite.exact.removal import prune_exactly  # noqa: PLC0415 - start-up
     from nnea_graph.rewrite.prune import PruneOptions, prune_graph  # noqa: PLC0415 - start-up
     from nnea_graph.rewrite.refitting.options import RefitOptions  # noqa: PLC0415 - start-up
     from nnea_graph.rewrite.verification.verify import VerifyOptions  # noqa: PLC0415 - start-up
 
+    wanted = [target] if isinstance(target, str) else target
+    exact = is_exact(wanted)
     options = PruneOptions(
-        parse_targets([target] if isinstance(target, str) else target),
+        () if exact else parse_targets(wanted),
         criterion,
         refit,
         tuple(keep),
@@ -95,9 +104,11 @@ def prune(  # noqa: PLR0913 - the options of the command line
     )
     shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
     graph, found = opened(source, data, shapes, dims, samples, preprocess, limits, allow_external)
-    if found is None:
-        raise UsageError("there are no data to fit, choose and measure on")
     with naming(graph.info.path):
+        if exact:
+            return prune_exactly(graph, found or made_up(graph, samples or SAMPLES, seed), options, progress)
+        if found is None:
+            raise UsageError("there are no data to fit, choose and measure on")
         return prune_graph(graph, found, options, progress)
 
 

@@ -28,9 +28,10 @@ def prune_model(source: str, **options: Any) -> int:
     if output is not None:
         reading = {"limits": Limits.with_text(options["limits"]), "allow_external": options["allow_external"]}
         check_outputs(output, source, force=options["force"], **reading)
-    if not options["data"]:
+    if not options["data"] and list(options["targets"]) != ["exact"]:
         raise UsageError(
-            "--data: what to fit, choose and measure on is needed: .npz, a folder, or file.py:function"
+            "--data: what to fit, choose and measure on is needed: .npz, a folder, or file.py:function;"
+            " only --target exact does without"
         )
     with progress(shown=not (options["quiet"] or options["no_progress"])) as line:
         found = prune(
@@ -43,7 +44,7 @@ def prune_model(source: str, **options: Any) -> int:
             progress=line.write if line else None,
             **pruning_options(options),
         )
-    written = None if found.report.verification.faults else output
+    written = output if found.report.worth_writing else None
     _write(found.report, options["format"], save(found, written) if written is not None else "")
     return 0 if found.report.met else 1
 

@@ -10,8 +10,10 @@ from rich.text import Text
 from nnea_graph.render.escape import inert
 from nnea_graph.render.tables import Column, named, sentence, table, title
 from nnea_graph.render.text import Terminal, print_lines
+from nnea_graph.render.text_exact import exact_removal
 from nnea_graph.render.text_pruning import verification
 from nnea_graph.report.schema_choice import FamilyChoice, PruningReport, SparedPoint, TargetReached
+from nnea_graph.report.schema_exact import ExactRemoval
 from nnea_graph.report.units import percent
 
 _NARROWEST, _WIDEST = 72, 120
@@ -20,6 +22,7 @@ _LABELS = {
     "macs": "multiply-accumulates",
     "latency": "latency, 1 thread",
     "loss": "lost accuracy",
+    "exact": "what it gives is not what it was",
 }
 _FAMILIES = (
     Column(("", "channels of"), right=False, widest=34),
@@ -44,10 +47,24 @@ def page_width(console: Terminal) -> int:
 def pruning(report: PruningReport, width: int, output: str) -> Iterator[Text]:
     """The whole page."""
     yield Text(inert(report.model), "bold")
-    refit = "readers refitted" if report.refit else "no refit"
-    how = f"channels by {report.criterion}, {refit}, seed {report.seed}"
-    yield from named("pruned by", "", how, width=width)
+    yield from named("pruned by", "", _how(report), width=width)
     yield from named("written to" if output else "not written", "", _where(report, output), width=width)
+    if report.exact is not None:
+        yield from exact_removal(report.exact, report.targets[0], width)
+    else:
+        yield from _choice(report, width)
+    yield from verification(report.verification, width)
+
+
+def _how(report: PruningReport) -> str:
+    if report.exact is not None:
+        return "exact removals: what changes no output"
+    refit = "readers refitted" if report.refit else "no refit"
+    return f"channels by {report.criterion}, {refit}, seed {report.seed}"
+
+
+def _choice(report: PruningReport, width: int) -> Iterator[Text]:
+    """The targets, what each family gave up, and what stays whole."""
     yield from title("Targets", "what may remain of the original", width=width)
     for target in report.targets:
         yield from _target(target, width)
@@ -60,13 +77,14 @@ def pruning(report: PruningReport, width: int, output: str) -> Iterator[Text]:
             )
     for layer, reason in report.pinned.items():
         yield from sentence("stays whole", Text(f"{inert(layer)}: {inert(reason)}"), width=width)
-    yield from verification(report.verification, width)
 
 
 def _where(report: PruningReport, output: str) -> str:
     if output:
         return inert(output)
-    return "as it is not sound, see below" if report.verification.faults else "no -o"
+    if report.worth_writing:
+        return "no -o"
+    return f"as it {'is not sound' if report.verification.faults else 'gives something else'}, see below"
 
 
 def _target(target: TargetReached, width: int) -> list[Text]:
@@ -92,7 +110,12 @@ def _change(point: SparedPoint | None) -> str:
 
 def _verdict(report: PruningReport) -> Text:
     if report.met:
-        return Text("PASSED: every target is met", "bold green")
+        said = _exact_verdict(report.exact) if report.exact else "every target is met"
+        return Text(f"PASSED: {said}", "bold green")
     missed = [_LABELS[target.name] for target in report.targets if not target.met]
     why = f"not met: {', '.join(missed)}" if missed else "the pruned model is faulty"
     return Text(f"FAILED: {why}", "bold red")
+
+
+def _exact_verdict(exact: ExactRemoval) -> str:
+    return "what went changes no output" if exact.rounds else "nothing can go without changing an output"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnea_graph.report.doc import doc
+from nnea_graph.report.schema_exact import ExactRemoval
 from nnea_graph.report.schema_pruning import Verification
 
 
@@ -14,7 +15,10 @@ class TargetReached:
     """A target and what came of it."""
 
     name: str = field(
-        metadata=doc("params, macs, latency (shares of the original that remain) or loss (of accuracy)")
+        metadata=doc(
+            "params, macs, latency (shares of the original that remain), loss (of accuracy) or exact (the largest"
+            " difference of outputs)"
+        )
     )
     wanted: float = field(metadata=doc("at most this"))
     reached: float | None = field(metadata=doc("what it is now; null: not known"))
@@ -60,8 +64,16 @@ class PruningReport:
     families: Sequence[FamilyChoice] = field(metadata=doc("what could go"))
     pinned: Mapping[str, str] = field(metadata=doc("layers whose channels stay, and why"))
     verification: Verification = field(metadata=doc("the result beside the original"))
+    exact: ExactRemoval | None = field(
+        default=None, metadata=doc("what went without changing anything; null where another target was given")
+    )
 
     @property
     def met(self) -> bool:
         """Whether all targets are met and nothing is wrong with the result."""
         return all(target.met for target in self.targets) and not self.verification.faults
+
+    @property
+    def worth_writing(self) -> bool:
+        """Whether the model is sound: the nearest to a target that is not met is; one that was to be exact is not."""
+        return not self.verification.faults and (self.exact is None or self.met)

@@ -11,6 +11,8 @@ from nnea_graph.errors import UsageError
 COUNTED = ("params", "macs")
 """Known without running anything."""
 MEASURED = ("latency", "loss")
+EXACT = "exact"
+"""Only what changes no output goes."""
 
 _FORM = re.compile(r"(params|macs|latency|loss)=([0-9]*\.?[0-9]+)(%?)")
 
@@ -41,9 +43,24 @@ def parse_target(text: str) -> Target:
     if found is None or not 0 < value < 1:
         raise UsageError(
             f"--target '{text}': write what is to remain of the original (params=0.3, macs=0.5, latency=0.5) or what "
-            "may be lost of the accuracy (loss=0.5%), between 0 and 1"
+            "may be lost of the accuracy (loss=0.5%), between 0 and 1; or exact, for what changes nothing"
         )
     return Target(found[1], value)
+
+
+def is_exact(texts: Sequence[str]) -> bool:
+    """Whether only what changes no output is to go.
+
+    Raises:
+        UsageError: another target is given beside.
+    """
+    if EXACT not in texts:
+        return False
+    if len(texts) > 1:
+        raise UsageError(
+            "--target exact: stands alone; prune what it gives to the other target in a second run"
+        )
+    return True
 
 
 def parse_targets(texts: Sequence[str]) -> tuple[Target, ...]:
