@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -29,7 +29,7 @@ _PREFERENCES: tuple[Mapping[str, int], ...] = (
 """Which option of each kind of choice is tried, best first: outer factors (whole heads) and whole groups."""
 
 MARGIN = 1.05
-"""How many times the weights a later preference must free: scales and tables alone are no reason to cut up heads."""
+"""How many times as much a later preference must free: scales and tables alone are no reason to cut up heads."""
 
 Flags = NDArray[np.bool_]
 
@@ -141,16 +141,22 @@ def _best(draft: Draft, state: _State) -> _State:
     homes = {int(clusters[_first(choice)]) for choice in state.open}
     # No set without a channel that some layer makes is ever removed.
     made = [slots for _, axis in layer_axes(draft) if (slots := draft.slots.of(axis)) is not None]
-    best: dict[int, tuple[float, Mapping[str, int]]] = {}
+    best: dict[int, tuple[float, int, Mapping[str, int]]] = {}
     for preference in _PREFERENCES:
         tried = _followed(draft, state, clusters, dict.fromkeys(homes, preference))
         stays = _stays(tried.labels, tried.pins) | _whole(draft, tried.labels) | ~_with(tried.labels, made)
+        free = Counter(home for slots in made for home in clusters[slots[~stays[slots]]].tolist())
         for home, score in _scores(draft, clusters, stays, homes).items():
-            if home not in best or score > best[home][0] * MARGIN:
-                best[home] = score, preference
+            if home not in best or _better(score, free[home], *best[home][:2]):
+                best[home] = score, free[home], preference
     return _followed(
-        draft, state, clusters, {home: best[home][1] if home in best else _PREFERENCES[0] for home in homes}
+        draft, state, clusters, {home: best[home][2] if home in best else _PREFERENCES[0] for home in homes}
     )
+
+
+def _better(score: float, free: int, best: float, most: int) -> bool:
+    """By weights that can go; where these are about as many, by channels that layers make and that can go."""
+    return score > best * MARGIN or (score * MARGIN >= best and free > most * MARGIN)
 
 
 def _followed(

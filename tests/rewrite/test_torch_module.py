@@ -133,6 +133,35 @@ def test_numbers_of_channels_are_set() -> None:
     assert norm.num_features == last.in_channels == left
 
 
+class Shuffle(nn.Module):
+    """Five channels a group are not even after the shuffle: what goes is another list in each group."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 10, 1)
+        self.first = nn.Conv2d(10, 10, 1, groups=2)
+        self.second = nn.Conv2d(10, 6, 3, groups=2)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(self.stem(x).relu()).relu()
+        batch, channels, height, width = x.shape
+        x = x.view(batch, 2, channels // 2, height, width).transpose(1, 2).reshape(x.shape)
+        return torch.as_tensor(self.head(self.second(x).relu().mean((2, 3))))
+
+
+def test_groups_of_a_convolution_lose_lists_of_their_own() -> None:
+    net = settled(Shuffle(), 3, 6, 6)
+    found = pruned(net, 3, 6, 6, target="macs=0.6")
+    assert any(stays.ndim == 2 for stays in found.plan.kept.values())
+    found.plan.apply_to(net)
+    alike(found, net, 3, 6, 6)
+    second = net.get_submodule("second")
+    assert isinstance(second, nn.Conv2d)
+    assert second.groups == 2
+    assert second.weight.shape[1] == second.in_channels // 2 < 5
+
+
 def test_another_module_is_refused_and_left_alone() -> None:
     found = pruned(nn.Sequential(nn.Linear(9, 20), nn.ReLU(), nn.Linear(20, 4)), 9)
     other = nn.Sequential(nn.Linear(9, 20), nn.Tanh(), nn.Linear(20, 4))
