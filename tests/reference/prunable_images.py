@@ -88,6 +88,30 @@ def shuffle(net: PrunableNet, x: Flow, groups: int) -> Flow:
     return net.flow(y, np.array(x.ids).reshape(groups, each).T.reshape(-1).tolist(), x)
 
 
+def uneven_shuffle(net: PrunableNet, x: Flow) -> Flow:
+    """Five channels a group do not come out even: the middle one's copies lie in both groups, the others' in one."""
+    groups, width = 2, 10
+    y = shuffle(net, alike(net, net.layer(x, width, 1), width, groups), groups)
+    net.channels.tie(*y.ids[0:2], *y.ids[6:8])
+    net.channels.tie(*y.ids[2:4], *y.ids[8:10])
+    ids = net.channels.fresh(groups * 4)
+    for place in range(4):
+        net.channels.tie(*ids[place::4])
+    y = net.flow(net.op("Conv", y.name, net.weight(8, 5, 1, 1, fan=5), group=groups), ids, y)
+    return net.layer(net.active(y), net.pick(6, 8), 1)
+
+
+def ragged(net: PrunableNet, x: Flow) -> Flow:
+    """Two tensors side by side, cut elsewhere by the groups of a convolution: each takes what comes next."""
+    y = net.concat(net.layer(x, 5, 1), net.layer(x, 7, 1))
+    for one, other in zip(y.ids[:6], y.ids[6:], strict=True):
+        net.channels.tie(one, other)
+    ids = net.channels.fresh(6)
+    net.channels.tie_all(ids[:3], ids[3:])
+    z = net.op("Conv", y.name, net.weight(6, 6, 3, 3, fan=54), group=2, pads=[1] * 4)
+    return net.layer(net.flow(z, ids, y), net.pick(6, 8), 1)
+
+
 def split_shuffle(net: PrunableNet, x: Flow) -> Flow:
     """ShuffleNetV2: one half goes through layers, then both are shuffled."""
     x = net.layer(x, 8, 1)
@@ -253,8 +277,8 @@ def expanded(net: PrunableNet, x: Flow) -> Flow:
 
 BLOCKS: tuple[Block, ...] = (
     plain, residual, projected, dense, inception, depthwise, inverted, grouped, shuffled_groups, split_shuffle,
-    squeeze, glu, pixels, depth, pooled, transposed, padded, cropped, permuted, repeated, group_norm,
-    instance_norm, channels_last, tied, expanded,
+    uneven_shuffle, ragged, squeeze, glu, pixels, depth, pooled, transposed, padded, cropped, permuted, repeated,
+    group_norm, instance_norm, channels_last, tied, expanded,
 )  # fmt: skip
 
 
