@@ -150,7 +150,7 @@ def _table(layers: Sequence[RefitLayer], width: int) -> list[Text]:
 
 def _row(layer: RefitLayer) -> Sequence[str]:
     ridge = "bias only" if layer.ridge is None else f"{layer.ridge:.0e}"
-    place = f"sum {inert(layer.target)}" if layer.at_sum else "its output"
+    place = f"sum {inert(layer.target)}" if layer.at_sum else "its output" if layer.target else "its gates"
     return inert(layer.node), per_cent(layer.before), per_cent(layer.after), ridge, f"{layer.rows:,}", place
 
 

@@ -19,7 +19,10 @@ class RefitLayer:
     op_type: str = field(metadata=doc("its type"))
     refitted: bool = field(metadata=doc("whether its weights were solved again"))
     target: str = field(
-        metadata=doc("tensor in which it was compared with the original; empty: not compared")
+        metadata=doc(
+            "tensor in which it was compared with the original; empty: not compared, or (recurrent layers) in what"
+            " enters its gates"
+        )
     )
     at_sum: bool = field(
         metadata=doc("whether that is a sum with another branch, whose error it makes up for")

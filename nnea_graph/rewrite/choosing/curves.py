@@ -96,7 +96,6 @@ def altered_by(view: View, gone: Sequence[int], mended: Mapping[int, Floats]) ->
     bias, slot = layer.bias, view.reader.bias
     if bias is not None and slot is not None and mended:
         missing = np.einsum("gk,gko->go", view.mean, view.weight - weight).reshape(-1)
-        found[slot] = (
-            (bias.values + missing / bias.factor).reshape(view.reader.bias_shape).astype(layer.dtype)
-        )
+        values = bias.stored(bias.values + missing / bias.factor)
+        found[slot] = values.reshape(view.reader.bias_shape).astype(layer.dtype)
     return found

@@ -76,7 +76,8 @@ def _bias_slot(graph: ModelGraph, layer: Layer) -> tuple[Slot | None, tuple[int,
     if bias is None or node is None or bias.name not in node.inputs:
         return None, ()
     shape = graph.constants[bias.name].shape
-    return ((node.id, bias.place), shape) if prod(shape) == bias.values.size else (None, ())
+    whole = prod(shape) == bias.stored(bias.values).size
+    return ((node.id, bias.place), shape) if whole else (None, ())
 
 
 def _places(coupling: Coupling, family: Family) -> Indices:

@@ -10,7 +10,8 @@ import numpy as np
 
 from nnea_graph.graph import Constant, ModelGraph, OpNode
 from nnea_graph.rewrite.refitting.biases import Bias, bias_of
-from nnea_graph.rewrite.refitting.forms import Form
+from nnea_graph.rewrite.refitting.forms import Array, Form
+from nnea_graph.rewrite.refitting.gates import Gates
 from nnea_graph.rewrite.refitting.gram import gram_bytes
 from nnea_graph.rewrite.refitting.operators import FORMS
 from nnea_graph.rewrite.refitting.targets import Target, targets_of
@@ -43,6 +44,17 @@ class Layer:
     def constants(self) -> tuple[str, ...]:
         """What a refit changes."""
         return (self.weight,) if self.bias is None else (self.weight, self.bias.name)
+
+    @property
+    def compared(self) -> str:
+        """The tensor that both networks are asked for: at the target, or where no tensor is, what the layer reads."""
+        return self.target.tensor or self.x
+
+    def given(self, compared: Array, weight: Array | None) -> Array:
+        """What the layer gives, from that tensor and, where it is what the layer reads, from the stored weight."""
+        if isinstance(self.form, Gates) and weight is not None:
+            return self.form.product(compared, weight)
+        return compared
 
     @property
     def bytes(self) -> int:

@@ -83,8 +83,8 @@ def refit(  # noqa: PLR0913, PLR0917 - two models, what joins them, data, two op
 
 def _reason(layer: Layer, original: ModelGraph, stored: set[str], options: RefitOptions) -> str:
     """Why a layer that could be refitted is not."""
-    if original.producer(layer.target.tensor) is None:
-        return f"the original has no tensor '{layer.target.tensor}'"
+    if original.producer(layer.compared) is None:
+        return f"the original has no tensor '{layer.compared}'"
     if layer.weight not in stored:
         return "its weights lie in a function"
     if layer.bytes > options.gram_bytes:
@@ -108,6 +108,11 @@ class _Run:
         self._pruned, self._layers, self._kept = pruned, layers, kept
         self._parts, self._options = parts, options
         self.fits: dict[str, Fit] = {}
+        self._weights = {
+            layer.weight: original.constants[layer.weight].array()
+            for layer in layers
+            if not layer.target.tensor
+        }
         self._values: Values = {}
         for layer in layers:
             self._values |= _values(layer, graph.constants[layer.weight].array(), Fit.nothing())
@@ -129,7 +134,7 @@ class _Run:
 
     def solve(self, stage: Sequence[Layer]) -> None:
         """Fit the layers of a stage in one run of both networks."""
-        targets = list(dict.fromkeys(layer.target.tensor for layer in stage))
+        targets = list(dict.fromkeys(layer.compared for layer in stage))
         inputs = list(dict.fromkeys(layer.x for layer in stage))
         fittings = [
             Fitting(layer, self._kept, self._options.rows_of(layer, self._parts[0]), self._options.seed)
@@ -141,9 +146,10 @@ class _Run:
             original = dict(zip(targets, theirs, strict=True))
             pruned = dict(zip([*targets, *inputs], ours, strict=True))
             for fitting in fittings:
-                tensor = fitting.layer.target.tensor
-                x = pruned[fitting.layer.x]
-                fitting.add(self._owners[place], x, original[tensor], pruned[tensor])
+                layer = fitting.layer
+                wanted = layer.given(original[layer.compared], self._weights.get(layer.weight))
+                given = layer.given(pruned[layer.compared], self._values[layer.weight])
+                fitting.add(self._owners[place], pruned[layer.x], wanted, given)
         for fitting in fittings:
             layer, fit = fitting.layer, fitting.fit()
             self.fits[layer.node.id] = fit
@@ -184,5 +190,5 @@ def _values(layer: Layer, weight: NDArray[Any], fit: Fit) -> Values:
     found = {layer.weight: weight.astype(layer.dtype)}
     if bias is not None:
         values = bias.values if step is None else bias.values + step.bias.reshape(-1) / bias.factor
-        found[bias.name] = values.reshape(bias.shape).astype(layer.dtype)
+        found[bias.name] = bias.stored(values).astype(layer.dtype)
     return found

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.rewrite.refitting.forms import Form
+from nnea_graph.rewrite.refitting.gates import Gates
 from nnea_graph.rewrite.refitting.gram import Floats
 
 
@@ -16,7 +17,8 @@ class Target:
     """``tensor`` grows by ``gain`` (of each output channel, None is 1) times what is added to the layer's output.
 
     ``other`` is the rest of the sum that the tensor is, "" where it is none; ``bias`` is the Add of a constant on
-    the way, whose input ``place`` is that constant.
+    the way, whose input ``place`` is that constant. ``tensor`` is "" where no tensor holds what the weights give:
+    inside a recurrent layer.
     """
 
     tensor: str
@@ -32,6 +34,8 @@ def targets_of(graph: ModelGraph, node: OpNode, form: Form) -> tuple[Target, Tar
     At a sum, the layer makes up for what the other branch lacks. Scales alone would change nothing: each output
     channel is fitted by itself.
     """
+    if isinstance(form, Gates):
+        return Target(""), None
     found = nearest = Target(node.outputs[0])
     while (step := _step(graph, found, form)) is not None:
         if step.other:

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from nnea_graph.graph import OpNode
 from nnea_graph.rewrite.refitting.forms import Form, channels_of
+from nnea_graph.rewrite.refitting.gates import Gates
 from nnea_graph.rewrite.refitting.operators import FORMS
 
 Array = NDArray[Any]
@@ -129,6 +130,34 @@ def test_chosen_rows_are_those_of_all(
     count = form.count(x)
     chosen = np.sort(rng.choice(count, 3, replace=False))
     np.testing.assert_array_equal(form.rows(x, chosen), form.rows(x, np.arange(count))[:, chosen])
+
+
+def test_gates_get_what_their_input_weights_give() -> None:
+    """A recurrent layer of the identity, without memory, gives what enters its gates."""
+    rng = np.random.default_rng(3)
+    x, form = rng.normal(size=(5, 2, 4)).astype(np.float32), form_of("RNN", (2, 3, 4), {})
+    step = rng.normal(size=(1, 4, 6))
+    w = form.difference(step).astype(np.float32)
+    node = helper.make_node(
+        "RNN",
+        ["x", "w", "r"],
+        ["y"],
+        activations=["Affine"] * 2,
+        activation_alpha=[1.0] * 2,
+        activation_beta=[0.0] * 2,
+        direction="bidirectional",
+        hidden_size=3,
+    )
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("x", "w", "r", "y")]
+    graph = helper.make_graph([node], "g", infos[:3], infos[3:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), quiet_options())
+    y = session.run(None, {"x": x, "w": w, "r": np.zeros((2, 3, 3), np.float32)})[0]
+    expected = y.transpose(0, 2, 1, 3).reshape(1, 10, 6)
+    every = np.arange(form.count(x))
+    np.testing.assert_allclose(form.rows(x, every) @ step, expected, atol=1e-5)
+    assert isinstance(form, Gates)
+    np.testing.assert_allclose(channels_of(form, form.product(x, w), every), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 0, 1), (2, 1, 1), (1, 3, 2)])

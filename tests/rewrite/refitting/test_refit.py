@@ -109,6 +109,40 @@ def test_a_transposed_convolution_makes_up_for_what_it_reads_no_more(second: dic
     assert found.layers[0].before > 0.1
 
 
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize(("op_type", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+def test_gates_make_up_for_what_a_recurrent_layer_reads_no_more(
+    op_type: str, gates: int, *, biased: bool
+) -> None:
+    """Channels 5 and 6 of the sequence repeat 0 and 1, and 7 is constant: a bias stands for it."""
+    w1, b1 = normal(4, 8), normal(8)
+    w1[:, 5:7], b1[5:7] = w1[:, :2], b1[:2]
+    w1[:, 7], b1[7] = 0, 2
+    inputs = ["a", "w", "r", *(["b"] if biased else [])]
+    nodes = [
+        node("MatMul", ["x", "w1"], "h"),
+        node("Add", ["h", "b1"], "s"),
+        node("Relu", ["s"], "a"),
+        helper.make_node(
+            op_type, inputs, ["", "last"], name="cell", direction="bidirectional", hidden_size=3
+        ),
+        node("Transpose", ["last"], "y", perm=[1, 0, 2]),
+    ]
+    constants = {"w1": w1, "b1": b1, "w": normal(2, gates * 3, 8), "r": normal(2, gates * 3, 3)}
+    if biased:
+        constants["b"] = normal(2, gates * 6)
+    model = network(nodes, constants, [5, "n", 4], ["n", 2, 3])
+    kept = np.arange(5)
+    cuts = {("w1", 1): kept, ("b1", 0): kept, **{(name, 2): kept for name in ("h", "s", "a", "w")}}
+    found = refitted(model, cuts, np.asarray(RNG.normal(size=(5, 64, 4)), np.float32))
+    close(found.model, model, np.asarray(RNG.normal(size=(5, 9, 4)), np.float32))
+    (layer,) = found.layers
+    assert layer.refitted
+    assert not layer.target
+    assert layer.before is not None
+    assert layer.before > 0.1
+
+
 def test_where_nothing_is_removed_weights_stay() -> None:
     model, x = convolutions(), images()
     every = np.arange(6)
