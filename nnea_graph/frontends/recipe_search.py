@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnea_graph.frontends.norm_search import TOLERANCE, Norms
 from nnea_graph.frontends.probes import Catalogue, places
 from nnea_graph.frontends.recipes import (
     FoldedBias,
@@ -23,8 +25,6 @@ from nnea_graph.frontends.recipes import (
 
 Floats = NDArray[np.float32]
 
-_TOLERANCE = 2e-6
-"""What a product of three float32 may be off by, relative."""
 _MOST_RUNS = 64
 _FEWEST = 4
 """Elements below which a part of a tensor may be there by chance."""
@@ -39,12 +39,14 @@ class Search:
     values: Mapping[str, Floats]
     norms: Sequence[Normalization]
     by_size: Mapping[int, list[str]] = field(init=False)
+    by_channels: Mapping[int, Norms] = field(init=False)
 
     def __post_init__(self) -> None:
         found: dict[int, list[str]] = {}
         for name, value in self.values.items():
             found.setdefault(value.size, []).append(name)
         object.__setattr__(self, "by_size", found)
+        object.__setattr__(self, "by_channels", Norms.by_channels(self.norms, self.values))
 
     def recipe(self, constant: Floats, name: str) -> Recipe | None:
         """How a constant is made, checked on the probes; ``name`` hints at the source. None where it is not known."""
@@ -57,8 +59,9 @@ class Search:
 
     def _makes(self, recipe: Recipe, constant: Floats) -> bool:
         made = recipe.make(self.values)
-        least = _TOLERANCE * float(np.abs(constant).max())  # sums of terms of both signs lose digits
-        return made.shape == constant.shape and np.allclose(made, constant, rtol=_TOLERANCE, atol=least)
+        return made.shape == constant.shape and np.allclose(
+            made, constant, rtol=TOLERANCE, atol=_least(constant)
+        )
 
     # Numbers that were moved only: each is a probe
 
@@ -117,7 +120,7 @@ class Search:
         likely = sorted(self.by_size.get(constant.size, ()), key=lambda each: each != name)
         for source in likely:
             for whole in self._shapes(source, constant.shape):
-                yield from self._factors(whole, constant)
+                yield from self.factors(whole, constant)
 
     def _shapes(self, source: str, shape: tuple[int, ...]) -> Iterator[Turned]:
         value = self.values[source]
@@ -126,32 +129,53 @@ class Search:
         if value.ndim == 2 and value.shape[::-1] == shape:
             yield Turned(source, (1, 0), shape)
 
-    def _factors(self, whole: Turned, constant: Floats) -> Iterator[Recipe]:
+    def factors(self, whole: Turned, constant: Floats) -> Iterator[Recipe]:
         """One factor for all, or one for each channel along an axis that a normalization has."""
+        axes = [axis for axis in range(min(constant.ndim, 2)) if self._alike(whole, constant, axis)]
+        if not axes and constant.ndim:
+            return
         ratio = constant.astype(np.float64) / whole.make(self.values)
         if _same(ratio.reshape(1, -1)):
             yield Scaled(whole, float(ratio.reshape(-1)[0]))
             return
-        for axis in range(min(constant.ndim, 2)):
+        for axis in axes:
             rows = np.moveaxis(ratio, axis, 0).reshape(constant.shape[axis], -1)
-            if _same(rows):
-                yield from (
-                    FoldedWeight(whole, norm, axis)
-                    for norm in self.norms
-                    if self.values[norm.variance].size == len(rows)
-                    and np.allclose(norm.scale(self.values), rows[:, 0], rtol=_TOLERANCE)
-                )
+            norms = self.by_channels.get(len(rows))
+            if norms is not None and _same(rows):
+                yield from (FoldedWeight(whole, norm, axis) for norm in norms.scaling(rows[:, 0]))
+
+    def _alike(self, whole: Turned, constant: Floats, axis: int) -> bool:
+        """Whether a few elements of the first row along an axis have a factor in common: most wrong guesses do not."""
+        few = _few(constant.shape, axis)
+        ratio = constant.reshape(-1)[few].astype(np.float64) / whole.at(self.values, few)
+        return _same(ratio[None])
 
     def _biases(self, constant: Floats) -> Iterator[Recipe]:
-        for norm in self.norms:
-            if self.values[norm.mean].size == constant.size:
-                yield FoldedBias("", norm)
-                yield from (FoldedBias(name, norm) for name in self._vectors(constant.size))
-
-    def _vectors(self, size: int) -> Iterator[str]:
-        return (name for name in self.by_size.get(size, ()) if self.values[name].ndim == 1)
+        norms = self.by_channels.get(constant.size)
+        if norms is None:
+            return
+        vectors = [name for name in self.by_size.get(constant.size, ()) if self.values[name].ndim == 1]
+        firsts = np.array([0.0, *(self.values[name][0] for name in vectors)])
+        tolerance = 2 * TOLERANCE * abs(float(constant[0])) + 2 * _least(constant)
+        for norm, place in norms.shifting(firsts, float(constant[0]), tolerance):
+            yield FoldedBias(vectors[place - 1] if place else "", norm)
 
 
 def _same(rows: NDArray[np.float64]) -> bool:
     """Whether each row is one number throughout, but for rounding."""
-    return bool(np.allclose(rows, rows[:, :1], rtol=_TOLERANCE, atol=0.0))
+    return bool(np.allclose(rows, rows[:, :1], rtol=TOLERANCE, atol=0.0))
+
+
+def _least(constant: Floats) -> float:
+    """What its elements may be off by: sums of terms of both signs lose digits."""
+    return TOLERANCE * float(np.abs(constant).max())
+
+
+@cache
+def _few(shape: tuple[int, ...], axis: int) -> NDArray[np.int64]:
+    """Places of the first, a middle and the last element of the first row along an axis."""
+    corners = [
+        [0 if each == axis else round(share * (size - 1)) for share in (0.0, 0.5, 1.0)]
+        for each, size in enumerate(shape)
+    ]
+    return np.ravel_multi_index(tuple(np.array(each) for each in corners), shape).astype(np.int64)

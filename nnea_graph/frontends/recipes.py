@@ -43,6 +43,16 @@ class Turned:
         """A view where numpy can give one."""
         return values[self.name].transpose(self.axes).reshape(self.shape)
 
+    def at(self, values: Values, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Single elements of it, by their places in the flat constant, without making the rest."""
+        value = values[self.name]
+        if not self.axes:
+            return value.reshape(-1)[places]
+        turned = np.unravel_index(places, tuple(value.shape[axis] for axis in self.axes))
+        index = dict(zip(self.axes, turned, strict=True))
+        found: NDArray[Any] = value[tuple(index[axis] for axis in range(value.ndim))]
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnea_graph.frontends.norm_search import TOLERANCE
 from nnea_graph.frontends.probes import Catalogue, places
 from nnea_graph.frontends.recipe_search import Search
-from nnea_graph.frontends.recipes import FoldedWeight, Normalization, Recipe, Turned, Values
+from nnea_graph.frontends.recipes import Normalization, Recipe, Turned, Values
 
 Floats = NDArray[np.float32]
 
-_TOLERANCE = 2e-6
-"""What a product of three float32 may be off by, relative."""
 _MOST_AXES = 5
 _FEWEST = 2
 """Elements that two tensors of few bits have not in common by chance."""
@@ -96,37 +95,44 @@ class TfSearch:
     catalogue: Catalogue
     values: Mapping[str, Floats]
     norms: Sequence[Normalization]
+    general: Search = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "general", Search(self.catalogue, self.values, self.norms))
 
     def recipe(self, constant: NDArray[Any]) -> Recipe | None:
         """How a constant is made, checked on the probes; None where it is not known."""
         if constant.dtype != np.float32:
             return self._narrowed(constant)
-        general = self._general(constant)
-        if general is not None:
-            return general
+        found = self._general(constant)
+        if found is not None:
+            return found
         return next((each for each in self._special(constant) if self._makes(each, constant)), None)
 
     def _general(self, constant: Floats) -> Recipe | None:
         """By what every exporter does, to a vector in whatever shape as well."""
-        search = Search(self.catalogue, self.values, self.norms)
-        found = search.recipe(constant, "")
+        found = self.general.recipe(constant, "")
         if found is not None or constant.size != max(constant.shape, default=0) or constant.ndim == 1:
             return found
-        vector = search.recipe(constant.reshape(-1), "")
+        vector = self.general.recipe(constant.reshape(-1), "")
         return Shaped(vector, constant.shape) if vector is not None else None
 
     def _makes(self, recipe: Recipe, constant: Floats) -> bool:
         made = recipe.make(self.values)
-        return made.shape == constant.shape and np.allclose(made, constant, rtol=_TOLERANCE, atol=0.0)
+        return made.shape == constant.shape and np.allclose(made, constant, rtol=TOLERANCE, atol=0.0)
 
     def _special(self, constant: Floats) -> Iterator[Recipe]:
         if constant.ndim in {2, 3}:  # as tf2onnx packs a recurrent layer
             yield from self._gathered(constant)
-        for norm in self.norms:
-            if self.values[norm.variance].size == constant.size:
-                yield NormScale(norm, constant.shape)
-        if constant.ndim > 2:
-            yield from self._folded(constant)
+        norms = self.general.by_channels.get(constant.size)
+        if norms is not None:
+            scale = constant.reshape(-1).astype(np.float64)
+            yield from (NormScale(norm, constant.shape) for norm in norms.scaling(scale))
+        if (
+            constant.ndim > 2
+        ):  # a kernel in ONNX's order of axes, times the scale of the normalization after it
+            for whole in self._turned(constant):
+                yield from self.general.factors(whole, constant)
 
     def _gathered(self, constant: Floats) -> Iterator[Gathered]:
         """Every element a probe or a zero."""
@@ -146,14 +152,6 @@ class TfSearch:
             names.append(name)
             offset += self.values[name].size
         yield Gathered(tuple(names), index, constant.shape)
-
-    def _folded(self, constant: Floats) -> Iterator[FoldedWeight]:
-        """A kernel in ONNX's order of axes, times the scale of the normalization after it."""
-        for whole in self._turned(constant):
-            for norm in self.norms:
-                channels = self.values[norm.variance].size
-                if channels in constant.shape[:2]:
-                    yield FoldedWeight(whole, norm, constant.shape[:2].index(channels))
 
     def _narrowed(self, constant: NDArray[Any]) -> Narrowed | None:
         """The probes in that type are not all different, but a whole tensor of them is like no other."""
