@@ -18,6 +18,7 @@ from nnea_graph.render.text_model import header
 from nnea_graph.render.text_modules import modules
 from nnea_graph.render.text_pathways import pathways
 from nnea_graph.render.text_quantization import quantization
+from nnea_graph.render.text_redundancy import redundancy
 from nnea_graph.render.text_sensitivity import sensitivity
 from nnea_graph.render.text_totals import cost, metrics
 from nnea_graph.render.text_validation import validation
@@ -37,6 +38,7 @@ _SECTIONS = (
     pathways,
     validation,
     channels,
+    redundancy,
     findings,
     conventions,
     failures,

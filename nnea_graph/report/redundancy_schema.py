@@ -29,6 +29,15 @@ class DuplicateTensor:
 
 
 @dataclass(frozen=True, slots=True)
+class TiedTensor:
+    """A stored tensor that several operators read: nothing is to be saved there."""
+
+    tensor: str = field(metadata=doc("its name"))
+    readers: Sequence[str] = field(metadata=doc("ids of the operators"))
+    bytes: int = field(metadata=doc("that it takes"))
+
+
+@dataclass(frozen=True, slots=True)
 class LayerRedundancy:
     """Output channels of a layer, by number, that hold on any input; each is in one list."""
 
@@ -59,3 +68,6 @@ class ModelRedundancy:
     approximate_saving: Saving = field(metadata=doc("without the parallel ones, on top"))
     duplicates: Sequence[DuplicateTensor] = field(metadata=doc("stored tensors, exact ones first"))
     duplicate_bytes: int = field(metadata=doc("that exact ones take"))
+    tied: Sequence[TiedTensor] = field(
+        metadata=doc("weights that are stored once and read by several operators")
+    )

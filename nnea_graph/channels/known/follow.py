@@ -11,7 +11,7 @@ import numpy as np
 from nnea_graph.channels.graph import Carry, ChannelGraph, Places
 from nnea_graph.channels.known.joins import JOINING
 from nnea_graph.channels.known.linear import Linear
-from nnea_graph.channels.known.reads import APART
+from nnea_graph.channels.known.reads import APART, SIZES
 from nnea_graph.graph import ModelGraph, OpNode
 
 
@@ -71,6 +71,8 @@ class Follower:
                 followed.origins[mine.target] = np.repeat(followed.origins[mine.source], each)
                 return [mine.target]
             followed.consumers.append(mine)
+            return []
+        if node.op_type in SIZES:
             return []
         if node.domain or node.op_type not in APART:
             followed.held = f"'{node.id}' ({node.op_type}) reads them all"

@@ -16,6 +16,8 @@ from nnea_graph.graph import ModelGraph, OpNode
 
 APART = MOVING | SINGLE | JOINING
 """Operators in which a channel of the output depends on the channels that are linked to it, and on no others."""
+SIZES = frozenset({"Shape", "Size"})
+"""Operators that read no number of a tensor."""
 
 
 def channel_reads(
@@ -46,6 +48,8 @@ class _Walk:
         if mine is not None and mine.source == name and node.inputs.count(name) == 1:
             return used_inputs(mine, self.reads[mine.target])
         everything = np.ones(self.channels.tensors[name].count, np.bool_)
+        if node.op_type in SIZES:
+            return ~everything
         if node.op_type not in APART or node.domain:
             return everything
         read = np.zeros_like(everything)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnea_graph.channels.known.linear import Linear
 from nnea_graph.channels.known.pointwise import MOVING
-from nnea_graph.channels.known.reads import APART, used_inputs
+from nnea_graph.channels.known.reads import APART, SIZES, used_inputs
 from nnea_graph.channels.known.values import Bools, Floats, labels
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.passes.channels import CHANNELS
@@ -22,7 +22,6 @@ from nnea_graph.rewrite.slots import Indices
 
 NO_BIAS = "it has no bias that a constant could go into"
 EDGES = "zeros come in at its edges, where a constant channel would be missed"
-_SIZES = frozenset({"Shape", "Size"})
 _ROUNDED = frozenset({"float16", "bfloat16"})
 
 
@@ -134,9 +133,9 @@ def _groups(graph: ModelGraph, coupling: Coupling, tensor: str) -> Indices:
 def _read_whole(coupling: Coupling, node: OpNode, name: str) -> Indices:
     """Groups of a tensor that an operator does not take channel by channel."""
     read = coupling.groups_of(name)
-    if node.op_type not in APART | _SIZES or node.domain or node.body:
+    if node.op_type not in APART | SIZES or node.domain or node.body:
         return read
-    if node.op_type in MOVING | _SIZES:
+    if node.op_type in MOVING | SIZES:
         return read[:0]
     led = [coupling.groups_of(output) for output in node.outputs if output]
     return np.setdiff1d(read, np.concatenate(led))
