@@ -25,9 +25,8 @@ class Net(nn.Module):
             self.norm.weight[6], self.norm.bias[6] = 0, 0.5
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = torch.relu(self.norm(self.first(x)))
-        found = self.head(torch.relu(self.second(found)).flatten(1))
-        return found
+        inner = torch.relu(self.second(torch.relu(self.norm(self.first(x)))))
+        return torch.as_tensor(self.head(inner.flatten(1)))
 
 
 def test_the_module_becomes_as_small_and_gives_the_same() -> None:
