@@ -6,22 +6,38 @@ from collections.abc import Iterator
 
 from nnea_graph.graph import OpNode
 from nnea_graph.inference.found import call_of
-from nnea_graph.ops.channels import layouts
+from nnea_graph.ops.channels import Layout, layouts
+from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.ops.roles import Role, declared_role
 from nnea_graph.rewrite.draft import Draft
 from nnea_graph.rewrite.slots import Axis
 
+_PROJECTING = {(MICROSOFT, "Attention"), (MICROSOFT, "QAttention")}
+"""Operators that make queries, keys and values themselves: of their weight's columns the values lead to the output."""
+
 
 def layer_axes(draft: Draft) -> Iterator[tuple[OpNode, Axis]]:
     """The outputs of operators with constant weights, and the axis along which their channels lie."""
+    for node, layout in _weights(draft):
+        leads = (0, -1) if layout.rows or (node.domain, node.op_type) in _PROJECTING else layout.leads_to
+        if leads is None:
+            continue
+        output, axis = leads
+        tensor = node.outputs[output]
+        rank = len(draft.dims(tensor) or ())
+        if -rank <= axis < rank:
+            yield node, (tensor, axis % rank)
+
+
+def layer_weights(draft: Draft) -> set[str]:
+    """The constants that layers multiply by: no biases, scales or tables."""
+    return {node.inputs[layout.weight] for node, layout in _weights(draft) if not layout.rows}
+
+
+def _weights(draft: Draft) -> Iterator[tuple[OpNode, Layout]]:
     for node in draft.graph:
-        for layout in layouts(call_of(node, draft.found)):
+        for layout in () if node.body else layouts(call_of(node, draft.found)):
             name = node.inputs[layout.weight] if layout.weight < len(node.inputs) else ""
             weighs = declared_role(node.op_type, node.domain, layout.weight) is Role.WEIGHT
-            if not weighs or layout.leads_to is None or name not in draft.found.constant or node.body:
-                continue
-            output, axis = layout.leads_to if not layout.rows else (0, -1)
-            tensor = node.outputs[output]
-            rank = len(draft.dims(tensor) or ())
-            if -rank <= axis < rank:
-                yield node, (tensor, axis % rank)
+            if weighs and name in draft.found.constant:
+                yield node, layout

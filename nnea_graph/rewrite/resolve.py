@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nnea_graph.rewrite.balance import balanced
 from nnea_graph.rewrite.components import merged
 from nnea_graph.rewrite.draft import Choice, Draft, Edges, Option, Pinning
-from nnea_graph.rewrite.layer_axes import layer_axes
+from nnea_graph.rewrite.layer_axes import layer_axes, layer_weights
 from nnea_graph.rewrite.slots import Indices
 
 ALL_TOGETHER = "they only go all together"
@@ -202,17 +202,18 @@ def _whole(draft: Draft, labels: Indices) -> Flags:
 
 
 def _scores(draft: Draft, clusters: Indices, stays: Flags, homes: set[int]) -> dict[int, float]:
-    """Constant elements by cluster that lie in some slice that can go."""
+    """Weights of layers by cluster that lie in some slice that can go."""
     scores: dict[int, float] = defaultdict(float)
-    for name, constant in draft.graph.constants.items():
+    for name in sorted(layer_weights(draft)):
         staying: dict[int, float] = {}
-        for axis in range(len(constant.shape)):
+        dims = draft.dims(name) or ()
+        for axis in range(len(dims)):
             slots = draft.slots.of((name, axis))
             home = int(clusters[slots[0]]) if slots is not None else -1
             if slots is not None and home in homes:
                 staying[home] = staying.get(home, 1.0) * float(stays[slots].mean())
         for home, share in staying.items():
-            scores[home] += prod(constant.shape) * (1 - share)
+            scores[home] += prod(dim or 0 for dim in dims) * (1 - share)
     return scores
 
 

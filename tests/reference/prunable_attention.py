@@ -216,7 +216,7 @@ def _normed_within(net: TokenNet, x: Flow, kind: str) -> str:
 
 def rotary(net: TokenNet, x: Flow) -> Flow:
     """Numbers of every head are turned in pairs, by halves or neighbour by neighbour."""
-    count, size = net.pick(2, 3), 6
+    count, size = net.pick(2, 4), 6
     heads, y = Heads(count, count, size, net.pick(size, 4)), net.normed(x)
     q, k, v = _projected(net, y, y, heads)
     ids = net.tie_heads(q, k, v, heads, whole=True)
@@ -232,7 +232,7 @@ def _angles(net: TokenNet, x: Flow, pairs: int) -> str:
     length = net.op("Squeeze", *net.sizes_of(x.name, 1), net.ints(0))
     zero, one = (net.constant(number, np.int64) for number in (0, 1))
     places = net.op("Cast", net.op("Range", zero, length, one), to=TensorProto.FLOAT)
-    return net.op("MatMul", net.op("Unsqueeze", places, net.ints(1)), net.positive(1, pairs))
+    return net.op("Mul", net.op("Unsqueeze", places, net.ints(1)), net.positive(1, pairs))
 
 
 def _turned_halves(net: TokenNet, x: str, angles: str, size: int) -> str:
