@@ -119,6 +119,36 @@ def _window(scene: Scene, node: OpNode, name: str) -> Values | None:
     return replace(x, low=low, high=high, constant=x.constant & (low == high))
 
 
+def _resized(scene: Scene, node: OpNode, name: str) -> Values | None:
+    """Means of neighbouring places; cubic ones go beyond their numbers, crops are filled with another one."""
+    x = carried(scene, node, name)
+    if x is None or _word(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
+        return None
+    if _word(node, "mode", "nearest") in {"nearest", "linear"}:
+        return x
+    return boundless(replace(x, constant=np.zeros_like(x.constant)))
+
+
+def _padded(scene: Scene, node: OpNode, name: str) -> Values | None:
+    """With zeros at the edges, or with numbers of the channel itself."""
+    x = carried(scene, node, name)
+    if x is None or _word(node, "mode", "constant") != "constant":
+        return x
+    given = node.inputs[2] if len(node.inputs) > 2 else ""
+    if given and given not in scene.found.constant:
+        return None
+    filled = evaluate(scene.graph, scene.found, given) if given else node.attributes.get("value", 0.0)
+    if np.asarray(filled).any():
+        return None
+    low, high = np.minimum(x.low, 0), np.maximum(x.high, 0)
+    return replace(x, low=low, high=high, constant=x.constant & (low == high))
+
+
+def _word(node: OpNode, name: str, default: str) -> str:
+    found = node.attributes.get(name, default)
+    return found.decode() if isinstance(found, bytes) else str(found)
+
+
 def _batch_norm(scene: Scene, node: OpNode, name: str) -> Values | None:
     x = carried(scene, node, name)
     if x is None or any(each not in scene.found.constant for each in node.inputs[1:5]):
@@ -174,7 +204,10 @@ WINDOWS = frozenset(
     {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "ReduceMax", "ReduceMean", "ReduceMin"}
 )
 """Operators that take the places of each channel together."""
-SINGLE = frozenset({*_RISING, *_OTHER, *WINDOWS, "BatchNormalization", "Clip", "InstanceNormalization"})
+_NEIGHBOURS: dict[str, Rule] = {"Pad": _padded, "Resize": _resized, "Upsample": _resized}
+SINGLE = frozenset(
+    {*_RISING, *_OTHER, *WINDOWS, *_NEIGHBOURS, "BatchNormalization", "Clip", "InstanceNormalization"}
+)
 """Operators of one tensor, channel by channel."""
 
 POINTWISE: dict[str, Rule] = {
@@ -182,6 +215,7 @@ POINTWISE: dict[str, Rule] = {
     **dict.fromkeys(_OTHER, _other),
     **dict.fromkeys(MOVING, _moved),
     **dict.fromkeys(WINDOWS, _window),
+    **_NEIGHBOURS,
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
 }

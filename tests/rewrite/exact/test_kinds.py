@@ -212,6 +212,48 @@ def test_channels_that_are_joined_and_flattened_are_found_by_their_places() -> N
     assert shapes(found.model)["g.w"] == (10 * 9, 4)
 
 
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_channels_are_followed_through_resizing_and_padding(mode: str) -> None:
+    nodes, tensors = images(conv())
+    sizes = [
+        helper.make_node("Constant", [], ["scales"], value_floats=[1.0, 1.0, 2.0, 2.0]),
+        helper.make_node("Constant", [], ["pads"], value_ints=[0, 0, 1, 1, 0, 0, 1, 1]),
+    ]
+    nodes[3:] = [
+        *sizes,
+        helper.make_node("Resize", ["a.on", "", "scales"], ["wide"], mode=mode),
+        helper.make_node("Pad", ["wide", "pads"], ["wider"]),
+        helper.make_node("Conv", ["wider", "c.w", "c.b"], ["y"], name="c"),
+    ]
+    for name in ("a.w", "a.b", "n.scale", "n.shift", "n.mean", "n.var"):
+        tensors[name][5] = tensors[name][1]
+    tensors["n.scale"][3], tensors["n.shift"][3] = 0, -1
+    tensors["c.w"][:, 7] = 0
+    dead = {} if mode == "cubic" else {"dead": 1}
+    assert went(exact(image_model(nodes, tensors))) == {"cloned": 1, "unread": 1} | dead
+
+
+def test_a_product_without_a_bias_holds_constants_and_one_with_an_operator_for_it_takes_them() -> None:
+    rng = np.random.default_rng(3)
+    tensors: Tensors = {"a.w": rng.normal(size=(6, 8)), "a.b": rng.normal(size=8)}
+    tensors |= {"c.w": rng.normal(size=(8, 4)), "c.b": rng.normal(size=4)}
+    tensors["a.w"][:, 2] = 0
+    nodes = [
+        helper.make_node("MatMul", ["x", "a.w"], ["a.out"], name="a"),
+        helper.make_node("Add", ["a.b", "a.out"], ["a.sum"]),
+        helper.make_node("Sigmoid", ["a.sum"], ["a.on"]),
+        helper.make_node("MatMul", ["a.on", "c.w"], ["y"], name="c"),
+    ]
+    found = exact(model_of(nodes, tensors, [5, 6], 5, 4))
+    assert (went(found), list(held(found))) == (
+        {},
+        ["constant: 'c': it has no bias that a constant could go into"],
+    )
+    nodes[3].output[0] = "c.out"
+    nodes.append(helper.make_node("Add", ["c.out", "c.b"], ["y"]))
+    assert went(exact(model_of(nodes, tensors, [5, 6], 5, 4))) == {"constant": 1}
+
+
 def test_a_layer_of_which_nothing_is_alive_keeps_a_channel() -> None:
     nodes, tensors = images(conv(1, 1, 1, 1))
     tensors["n.scale"][:], tensors["n.shift"][:] = 0, -1
