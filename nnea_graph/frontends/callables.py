@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nnea_graph.errors import ModelError, blaming
+from nnea_graph.frontends.saved_model_path import is_saved_model
 
 _SPEC = re.compile(r"(?P<module>.+):(?P<name>[A-Za-z_]\w*)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -26,13 +27,13 @@ _EXTRAS = {
 
 
 def names_a_callable(text: str) -> bool:
-    """Whether a text is ``package.module:callable`` or ``file.py:callable`` and no file of that very name.
+    """Whether a text is ``package.module:callable`` or ``file.py:callable`` and no model's path of that very name.
 
     >>> names_a_callable("train.py:make_model"), names_a_callable("model.onnx")
     (True, False)
     """
     found = _SPEC.fullmatch(text)
-    if found is None or Path(text).exists():
+    if found is None or Path(text).exists() or is_saved_model(Path(text)):
         return False
     return found["module"].endswith(".py") or _DOTTED.fullmatch(found["module"]) is not None
 

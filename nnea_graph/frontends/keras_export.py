@@ -66,10 +66,11 @@ def reference(model: Any, call: KerasCall) -> Callable[[Arrays], Sequence[NDArra
     def run(arrays: Arrays) -> Sequence[NDArray[Any]]:
         with explained("the model fails"):
             results = call.run(model, [arrays[each.name] for each in call.inputs])
-            return [_known(np.asarray(each)) for each in results]
+            return [known_type(np.asarray(each)) for each in results]
 
     return run
 
 
-def _known(array: NDArray[Any]) -> NDArray[Any]:
+def known_type(array: NDArray[Any]) -> NDArray[Any]:
+    """The array in a type that numpy has."""
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array

@@ -39,7 +39,7 @@ def traced(model: Any, call: KerasCall, weights: Mapping[str, Any]) -> Traced:
         {id(weight.value.handle): name for name, weight in weights.items()},
         scopes,
     )
-    return frozen(function, names)
+    return frozen(function).traced(names)
 
 
 def _output_names(model: Any, count: int) -> Sequence[str]:

@@ -25,6 +25,7 @@ Shapes = Mapping[str, Sequence[int] | InputSpec]
 
 _FRONTENDS = (
     ("tensorflow", "nnea_graph.frontends.keras_model"),
+    ("tensorflow", "nnea_graph.frontends.tf_model"),
     ("pytorch", "nnea_graph.frontends.torch_model"),
 )
 """Framework and module with its ``FRONTEND``, asked in this order."""
@@ -65,6 +66,10 @@ def resolve(source: object, framework: str = "auto") -> Source:
         if frontend.takes(source):
             live = name == _NAMELESS and type(source).__name__
             return Source(source, live or name, label, frontend)
+    if isinstance(source, Path) and source.is_dir():
+        raise UsageError(
+            f"{name}: a folder, and no SavedModel: there is no saved_model.pb in it; give a model file"
+        )
     if (isinstance(source, Path) or _is_onnx(source)) and framework in {"auto", "onnx"}:
         return Source(source, name, "onnx", None)
     if framework != "auto":
@@ -72,8 +77,8 @@ def resolve(source: object, framework: str = "auto") -> Source:
         raise UsageError(f"{shown} is no model of framework '{framework}'; leave framework out")
     raise UsageError(
         f"{name}: {type(source).__module__}.{type(source).__qualname__} is no model; give a torch module, an "
-        "ExportedProgram, a Keras model, an onnx.ModelProto, an onnx_ir.Model, a path, or module:callable that makes "
-        "one"
+        "ExportedProgram, a Keras model, a tf.function or tf.Module, an onnx.ModelProto, an onnx_ir.Model, a path, or "
+        "module:callable that makes one"
     )
 
 

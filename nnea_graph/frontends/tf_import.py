@@ -18,11 +18,13 @@ _SILENCE = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 _LONGEST = 400
 _ADDED = re.compile(
+    r"\x1b\[[0-9;]*m|"  # bold, for terminals
     r"\{\{.*?\}\} ?|"  # where in the graph
     r" ?\[Op:.*|"  # the operator again
     r" ?(Full object )?config[:=] ?\{.*|"  # of the whole model
     r" If you trust the source of the artifact.*"  # loads it without being safe, which is not on offer here
 )
+_RAISED = re.compile(r"\w+(Error|Exception): ")
 
 
 def imported(module: str, what: str) -> ModuleType:
@@ -49,12 +51,16 @@ def explained(what: str) -> Iterator[None]:
     except NneaError:
         raise
     except Exception as error:  # exporters raise whatever they meet
-        raise ModelError(f"{what}: {type(error).__name__}: {_reason(str(error))}") from error
+        kind = type(error).__name__
+        raise ModelError(f"{what}: {kind}: {_reason(str(error)).removeprefix(f'{kind}: ')}") from error
 
 
 def _reason(message: str) -> str:
     """The first sentences, without the nodes, arguments and configurations that TensorFlow and Keras add."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if lines and lines[0].startswith("in user code"):  # a traceback, and what was raised at its end
+        raised = [place for place, line in enumerate(lines) if _RAISED.match(line)]
+        lines = lines[raised[-1] :] if raised else lines
     kept: list[str] = []
     for line in lines:
         if kept and line.startswith(("Arguments received", "Call arguments", "[[", "Stack trace", "File ")):

@@ -140,12 +140,19 @@ def _own_layer(node: NodeProto, naming: Naming) -> str | None:
     """That of its weight, where the weight is a parameter: what is fused carries the name of the last part."""
     recipe = naming.recipes.get(node.input[1]) if len(node.input) > 1 else None
     if recipe is None or node.op_type not in _WEIGHTED:
-        return naming.layer(node.name)
+        named = naming.layer(node.name)
+        return _layer_of_parameters(node, naming) if named is None else named
     names = recipe.names[:1] if isinstance(recipe, FoldedWeight) else recipe.names
     layers = [name.rpartition("/")[0] for name in names]
     if node.op_type in _RECURRENT:
         layers = [layer.rpartition("/")[0] for layer in layers]  # of the cell, which the whole layer runs
     return _common(layers, "")
+
+
+def _layer_of_parameters(node: NodeProto, naming: Naming) -> str | None:
+    """Where the parameters lie that an operator reads, None where it reads none."""
+    names = [naming.recipes[name].names[0] for name in node.input if name in naming.recipes]
+    return _common([name.rpartition("/")[0] for name in names], "") if names else None
 
 
 def _spread(

@@ -44,7 +44,29 @@ class Traced:
     nameless: str = ""
 
 
-def frozen(function: Any, names: Names) -> Traced:
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A function with constants for variables; ``places`` are those of what it captures, by id of the handle."""
+
+    graph_def: Any
+    tensors_in: tuple[str, ...]
+    tensors_out: tuple[str, ...]
+    places: Mapping[int, str]
+
+    def traced(self, names: Names) -> Traced:
+        """The graph with what it shall be called by."""
+        known = {place: names.parameters.get(handle) for handle, place in self.places.items()}
+        return Traced(
+            names,
+            self.graph_def,
+            self.tensors_in,
+            self.tensors_out,
+            {place: name for place, name in known.items() if name is not None},
+            next((place for place, name in known.items() if name is None), ""),
+        )
+
+
+def frozen(function: Any) -> Frozen:
     """A concrete function with its variables as constants.
 
     Raises:
@@ -58,16 +80,11 @@ def frozen(function: Any, names: Names) -> Traced:
         graph_def = _inlinable(fixed.graph.as_graph_def(add_shapes=True))
     if graph_def.ByteSize() >= _LARGEST:
         raise ModelError("the model has over 2 GB of weights, which no exporter of TensorFlow takes")
-    captures = [(id(handle), placeholder.op.name) for handle, placeholder in function.graph.captures]
-    variables = {place: names.parameters[handle] for handle, place in captures if handle in names.parameters}
-    nameless = next((place for handle, place in captures if handle not in names.parameters), "")
-    return Traced(
-        names,
+    return Frozen(
         graph_def,
         tuple(tensor.name for tensor in fixed.inputs),
         tuple(tensor.name for tensor in fixed.outputs),
-        variables,
-        nameless,
+        {id(handle): placeholder.op.name for handle, placeholder in function.graph.captures},
     )
 
 
