@@ -378,6 +378,17 @@ def test_one_line_stands_for_an_analyzer(digits: NNEfficiencyAnalyzer) -> None:
     )
 
 
+def test_one_line_stands_for_a_report(digits: NNEfficiencyAnalyzer) -> None:
+    count = len(digits.report.findings)
+    assert (
+        repr(digits.report)
+        == f"<Report of digits_mlp.onnx: 50,826 parameters, 50,432 MACs, {count} findings>"
+    )
+    assert repr(analyze(MLP, passes="shape_inference")).startswith(
+        "<Report of digits_mlp.onnx: parameters not known, MACs not known, "
+    )
+
+
 # Once more
 
 

@@ -13,6 +13,7 @@ import onnx
 from onnx import ModelProto
 
 from nnea_graph.errors import ModelError
+from nnea_graph.frontends.functions import subgraphs
 from nnea_graph.frontends.quiet import quiet
 from nnea_graph.frontends.torch_inputs import Call, dynamic_shapes, resized
 
@@ -146,6 +147,23 @@ def _name_batch(proto: ModelProto) -> None:
     for dim in dims:
         if dim.dim_param:
             dim.dim_param = word.sub(_BATCH, dim.dim_param)
+
+
+def name_inputs(proto: ModelProto, names: Sequence[str]) -> None:
+    """Call the inputs so, one after the other, where nothing else in the graph has that name."""
+    graphs = [proto.graph]
+    for graph in graphs:
+        graphs += [inner for node in graph.node for inner in subgraphs(node)]
+    taken = {name for graph in graphs for node in graph.node for name in node.output}
+    taken |= {each.name for graph in graphs for each in (*graph.initializer, *graph.input)}
+    inputs = proto.graph.input
+    if len(names) != len(inputs) or len(set(names)) < len(names) or taken & set(names):
+        return
+    renamed = {value.name: name for value, name in zip(inputs, names, strict=True)}
+    for value in (*inputs, *proto.graph.output):
+        value.name = renamed.get(value.name, value.name)
+    for node in (node for graph in graphs for node in graph.node):
+        node.input[:] = [renamed.get(name, name) for name in node.input]
 
 
 def traced(module: torch.nn.Module, call: Call, names: Sequence[str]) -> ModelProto:

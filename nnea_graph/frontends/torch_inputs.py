@@ -158,6 +158,13 @@ def resized(call: Call) -> Call:
     return call.replaced(change)
 
 
+def own_names(call: Call) -> list[str]:
+    """What the user calls each tensor, where the forward takes one dict of them; else nothing."""
+    (value, *others) = call.names.values() or [None]
+    flat = isinstance(value, Mapping) and all(hasattr(each, "detach") for each in value.values())
+    return [str(name) for name in value] if flat and not others and isinstance(value, Mapping) else []
+
+
 def dynamic_shapes(call: Call, dim: object) -> dict[str, Any]:
     """``dim`` as the first dim of every tensor that has as many samples as the first one, by parameter."""
     batch = batch_of(call)

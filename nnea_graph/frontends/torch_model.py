@@ -15,11 +15,12 @@ from nnea_graph.errors import ModelError, UsageError
 from nnea_graph.frontends.callables import missing
 from nnea_graph.frontends.converted import Arrays, Converted, Example, derives_from
 from nnea_graph.frontends.exported import Exported
-from nnea_graph.frontends.torch_export import captured, checked, evaluating, failing, traced
+from nnea_graph.frontends.torch_export import captured, checked, evaluating, failing, name_inputs, traced
 from nnea_graph.frontends.torch_facts import module_facts, program_facts
-from nnea_graph.frontends.torch_inputs import Call, call_of, described, forward_names, tensors_like
+from nnea_graph.frontends.torch_inputs import Call, call_of, described, forward_names, own_names, tensors_like
 from nnea_graph.frontends.torch_probing import exported, values_of
 from nnea_graph.frontends.torch_pt2 import load_pt2
+from nnea_graph.frontends.torch_widened import WIDENED, refresh, widened
 from nnea_graph.graph.dtypes import BY_NAME, storage
 from nnea_graph.graph.model import Note
 from nnea_graph.graph.source import SourceFacts
@@ -101,9 +102,10 @@ def _with_origins(facts: SourceFacts, made: Exported) -> SourceFacts:
 class TorchExport:
     """A module exported once; ``converted`` takes its weights as they are then.
 
-    ``structure`` is what the module was like, as text.
+    ``module`` is the source, or a copy in other numbers; ``structure`` is what the source was like, as text.
     """
 
+    source: torch.nn.Module
     module: torch.nn.Module
     structure: str
     call: Call
@@ -117,31 +119,36 @@ class TorchExport:
             UsageError: there is no example, or it does not fit the forward.
             ModelError: the module fails on it, or the exporter on the module.
         """
-        module = getattr(module, "_orig_mod", module)  # what torch.compile has wrapped
+        source = getattr(module, "_orig_mod", module)  # what torch.compile has wrapped
         if example is None:
-            names = ", ".join(forward_names(module))
+            names = ", ".join(forward_names(source))
             raise UsageError(
                 f"a torch module is exported with an example of its inputs ({names}): give data, or shapes such as "
                 "--input-shape 1,3,224,224 (input_shapes={'x': (1, 3, 224, 224)})"
             )
+        module = widened(source)
         call = call_of(module, example)
-        facts = module_facts(module)
+        facts = module_facts(source)
         with evaluating(module):
             failing(lambda: module(*call.args, **call.kwargs), f"the model fails on {described(call)}")
             made, call = _made(module, call, facts)
-        return cls(module, repr(module), call, made)
+        name_inputs(made.skeleton, own_names(call))
+        if module is not source:
+            made = replace(made, notes=(WIDENED, *made.notes))
+        return cls(source, module, repr(source), call, made)
 
     def converted(self) -> Converted:
         """The model with the weights that the module has now."""
+        refresh(self.module, self.source)
         proto = self.made.filled(values_of(self._tensors()))
-        facts = _with_origins(module_facts(self.module), self.made)
+        facts = _with_origins(module_facts(self.source), self.made)
         reference = _reference(self.module, self.call)
         example = _by_name(proto, self.call)
         return Converted(proto, facts, example, reference, self.made.notes, again=self._again)
 
     def _again(self) -> Converted | None:
         """None where weights are not all that has changed, or where they are made in ways that nobody knows."""
-        same = self.made.lasting and repr(self.module) == self.structure
+        same = self.made.lasting and repr(self.source) == self.structure
         return self.converted() if same else None
 
     def _tensors(self) -> Mapping[str, torch.Tensor]:

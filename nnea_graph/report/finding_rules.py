@@ -84,6 +84,12 @@ OLD_EXPORTER = Rule(
     "an export that follows one run knows less of its source: weights may have no names, new ones need a new export",
     "change what torch.export cannot take",
 )
+WIDENED = Rule(
+    "NNEA115",
+    "note",
+    "sizes in bytes are those of float32, twice the source's; on a device products of bfloat16 round more",
+    "nothing: onnxruntime has no products of bfloat16 on a CPU",
+)
 DEARER_LAYERS = Rule(
     "NNEA201",
     "note",

@@ -31,6 +31,7 @@ from nnea_graph.report.finding_rules import (
     UNKNOWN_LOOP,
     UNLIKE_SOURCE,
     UNSORTED,
+    WIDENED,
 )
 from nnea_graph.report.schema import Finding, Layer, Node, Totals
 from nnea_graph.report.units import binary, percent, si
@@ -52,6 +53,7 @@ _NOTES = {
     "renamed-node": RENAMED,
     "unlike-source": UNLIKE_SOURCE,
     "old-exporter": OLD_EXPORTER,
+    "widened": WIDENED,
 }
 
 

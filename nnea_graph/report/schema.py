@@ -299,7 +299,7 @@ class PassRun:
     reason: str = field(metadata=doc("why it is not ok"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """Everything that is known of one model."""
 
@@ -335,3 +335,11 @@ class Report:
     redundancy: ModelRedundancy | None = field(
         default=None, metadata=doc("what can go without any loss, null where the pass did not run")
     )
+
+    def __repr__(self) -> str:
+        """One line: the whole of it is for renderers."""
+        counts = {"parameters": self.totals.parameters, "MACs": self.totals.macs}
+        numbers = ", ".join(
+            f"{name} not known" if count is None else f"{count:,} {name}" for name, count in counts.items()
+        )
+        return f"<Report of {self.model.path}: {numbers}, {len(self.findings)} findings>"

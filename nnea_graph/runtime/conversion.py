@@ -25,6 +25,18 @@ def is_whole(value: object) -> bool:
     return many or isinstance(value, Mapping) or is_array(value)
 
 
+def nested(item: object) -> tuple[str, Mapping[str, Any]] | None:
+    """The name and the entries of a mapping that is all there is in another one; None where it is otherwise.
+
+    >>> nested({"batch": {"left": [1], "right": [2]}})
+    ('batch', {'left': [1], 'right': [2]})
+    """
+    if not isinstance(item, Mapping) or len(item) != 1:
+        return None
+    ((name, value),) = item.items()
+    return (str(name), value) if isinstance(value, Mapping) else None
+
+
 def to_array(value: Any, place: str) -> NDArray[Any]:
     """A numpy array of an array, a tensor (of whatever device) or nested lists of numbers.
 
@@ -33,6 +45,7 @@ def to_array(value: Any, place: str) -> NDArray[Any]:
     """
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         value = value.detach().cpu()
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value  # which numpy does not have
     try:
         array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -54,7 +67,8 @@ def columns_of(item: object, inputs: Mapping[str, TensorInfo], source: str) -> d
 
 def _named(item: object, inputs: Mapping[str, TensorInfo], source: str) -> dict[str, Any]:
     if isinstance(item, Mapping):
-        return {str(name): value for name, value in item.items()}
+        inner = nested(item)
+        return {str(name): value for name, value in (inner[1] if inner else item).items()}
     if is_array(item):
         return _ordered([item], inputs, source)
     if not isinstance(item, Sequence) or isinstance(item, str | bytes):

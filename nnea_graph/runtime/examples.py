@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnea_graph.errors import DataError
-from nnea_graph.frontends.converted import Arrays
+from nnea_graph.frontends.converted import Arrays, Example
 from nnea_graph.graph import TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.runtime.assigning import is_label
 from nnea_graph.runtime.columns import ArrayColumn, Column
-from nnea_graph.runtime.conversion import columns_of, is_whole
+from nnea_graph.runtime.conversion import columns_of, is_whole, nested
 from nnea_graph.runtime.data import Spec, open_data
 from nnea_graph.runtime.folders import file_columns
 from nnea_graph.runtime.loader import first_item, loader_of
@@ -25,8 +24,8 @@ _ANY = TensorInfo(BY_NAME["float32"], None)
 """What nobody has said yet of an input."""
 
 
-def example_of(spec: Spec, names: Mapping[str, bool], preprocess: str | None = None) -> Arrays:
-    """Two samples of each input that the data have, by name.
+def example_of(spec: Spec, names: Mapping[str, bool], preprocess: str | None = None) -> Example:
+    """Two samples of each input that the data have, by name; of an input that is a dict, by the names in it.
 
     Args:
         spec: what the user gives as data.
@@ -39,6 +38,9 @@ def example_of(spec: Spec, names: Mapping[str, bool], preprocess: str | None = N
     needed = [name for name, must in names.items() if must] or list(names)[:1]
     columns = _columns(spec, needed, list(names), preprocess)
     given = {name: column for name, column in columns.items() if not is_label(name, _any(names))}
+    outer = nested(spec)
+    if outer and outer[0] in names:
+        return {outer[0]: _rows(given)}
     if set(given) & set(names):
         given = {name: given[name] for name in names if name in given}
     elif len(given) == len(needed):
@@ -78,7 +80,7 @@ def _stored(path: Path, needed: list[str], preprocess: str | None) -> Mapping[st
     return {name: ArrayColumn(name, array) for name, array in feeds.items()}
 
 
-def _rows(columns: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
+def _rows(columns: Mapping[str, Column]) -> Arrays:
     """The first rows of each array that has as many as the first; the others as they are."""
     lengths = {name: column.shape[0] for name, column in columns.items() if column.shape}
     samples = next(iter(lengths.values()), None)
