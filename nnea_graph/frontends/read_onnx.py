@@ -133,7 +133,9 @@ def _own_file(path: Path) -> DataFile:
     try:
         return DataFile(os.open(path, OPEN_FLAGS), f"the model file {_line(path)}")
     except NotRegularError as error:
-        raise ModelError(f"this is {error.kind}; give the .onnx file itself") from error
+        raise ModelError(
+            f"this is {error.kind}; give the .onnx file itself, or the folder of a SavedModel: it holds saved_model.pb"
+        ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "this cannot be a path"
         raise ModelError(f"cannot be opened: {reason}; check the path and its permissions") from error

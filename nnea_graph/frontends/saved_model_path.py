@@ -13,7 +13,10 @@ def is_saved_model(path: Path) -> bool:
     >>> is_saved_model(Path("model.onnx"))
     False
     """
-    return (parted(path)[0] / FILE).is_file()
+    try:
+        return (parted(path)[0] / FILE).is_file()
+    except OSError:  # no path can be like that
+        return False
 
 
 def parted(path: Path) -> tuple[Path, str]:

@@ -66,10 +66,6 @@ def resolve(source: object, framework: str = "auto") -> Source:
         if frontend.takes(source):
             live = name == _NAMELESS and type(source).__name__
             return Source(source, live or name, label, frontend)
-    if isinstance(source, Path) and source.is_dir():
-        raise UsageError(
-            f"{name}: a folder, and no SavedModel: there is no saved_model.pb in it; give a model file"
-        )
     if (isinstance(source, Path) or _is_onnx(source)) and framework in {"auto", "onnx"}:
         return Source(source, name, "onnx", None)
     if framework != "auto":

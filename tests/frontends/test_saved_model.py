@@ -18,7 +18,7 @@ from tf_nets import PARAMETERS, Net, rows, saved, tf
 
 from nnea_graph import analyze
 from nnea_graph.cli import run_command_line
-from nnea_graph.errors import ModelError, UsageError
+from nnea_graph.errors import ModelError
 from nnea_graph.frontends.converted import Converted
 from nnea_graph.frontends.keras_export import KerasExport
 from nnea_graph.frontends.quiet import quiet
@@ -318,6 +318,6 @@ def test_a_damaged_folder_is_told_in_a_line(
     assert "\n" not in str(refused.value)
 
 
-def test_a_folder_without_a_model_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no SavedModel: there is no saved_model\.pb in it"):
-        resolve(tmp_path)
+def test_a_folder_without_a_model_is_told_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"this is a folder; give .* SavedModel: it holds saved_model\.pb"):
+        analyze(tmp_path)
