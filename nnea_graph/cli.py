@@ -167,7 +167,7 @@ def cli() -> None:
 @click.option("--no-progress", is_flag=True, help="No progress on stderr.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")
 def run(model: str, **options: Any) -> int:
-    """Analyze MODEL: an .onnx or .pt2 file, or file.py:callable or package.module:callable that makes a model."""
+    """Analyze MODEL: an .onnx, .pt2, .keras, .h5 or .tflite file, a SavedModel folder, or module:callable."""
     from nnea_graph.commands.run import run_model  # noqa: PLC0415 - help and errors cost no imports
 
     return run_model(model, **options)
@@ -263,7 +263,7 @@ def prune_command(model: str, **options: Any) -> int:
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")
 def export_command(source: str, **options: Any) -> int:
-    """Write SOURCE, a live model, as an .onnx file that keeps its modules and parameters by name.
+    """Write SOURCE, a model of another kind than ONNX, as an .onnx file that keeps its modules and parameters by name.
 
     Exit 1 where the file does not do what the source does.
     """

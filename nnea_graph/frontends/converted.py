@@ -34,7 +34,8 @@ class Converted:
     ``facts`` are what the live model said before; ``example`` is what it was exported with, by input of the graph;
     ``reference`` runs the source itself on such inputs and gives its outputs in the graph's order, None where
     it cannot be run; ``notes`` say what was out of the ordinary. ``again`` gives the same with the weights that the
-    source has then; it gives None, or is None, where that takes a new export.
+    source has then; it gives None, or is None, where that takes a new export. ``steps`` are by output what the source
+    rounds it to, 0 where it computes in floats; empty where it does so throughout.
     """
 
     proto: ModelProto
@@ -43,6 +44,7 @@ class Converted:
     reference: Callable[[Arrays], Sequence[NDArray[Any]]] | None = None
     notes: tuple[Note, ...] = ()
     again: Callable[[], Converted | None] | None = None
+    steps: tuple[float, ...] = ()
 
 
 class Frontend(Protocol):

@@ -9,7 +9,7 @@ _SIGNS = (
     (0, b"\x89HDF", "an HDF5 file (Keras .h5); it is no ONNX model"),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the model; fetch it with: git lfs pull"),
     (4, b"ORTM", "onnxruntime's own .ort format; give the .onnx file it was made from"),
-    (4, b"TFL3", "a TensorFlow Lite model; it is no ONNX model"),
+    (4, b"TFL3", "a TensorFlow Lite model; let its name end in .tflite"),
     (0, b"<", "text (HTML or XML), not a model; the download has probably failed"),
     (0, b"{", "text (JSON), not a model; save it with onnx.save in the default format"),
 )

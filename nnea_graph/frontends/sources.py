@@ -24,6 +24,7 @@ Shapes = Mapping[str, Sequence[int] | InputSpec]
 """Shapes by input; "" names the only one."""
 
 _FRONTENDS = (
+    ("tensorflow", "nnea_graph.frontends.tflite_model"),
     ("tensorflow", "nnea_graph.frontends.keras_model"),
     ("tensorflow", "nnea_graph.frontends.tf_model"),
     ("pytorch", "nnea_graph.frontends.torch_model"),

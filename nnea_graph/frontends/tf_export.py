@@ -39,19 +39,31 @@ def converted(traced: Traced, graph_def: Any) -> ModelProto:
 
 def _translated(graph: Any, name: str, **options: Any) -> ModelProto:
     tfonnx = imported("tf2onnx.tfonnx", "a TensorFlow model")
-    optimizer = imported("tf2onnx.optimizer", "a TensorFlow model")
     handlers: Mapping[str, Any] = {"Erfc": (_erfc, [])}
     made = tfonnx.process_tf_graph(graph, opset=OPSET, custom_op_handlers=handlers, **options)
-    proto: ModelProto = optimizer.optimize_graph(made, optimizers=_optimizers()).make_model(name)
+    return finished(made, name, optimizers())
+
+
+def finished(made: Any, name: str, optimizers: Mapping[str, Any]) -> ModelProto:
+    """What tf2onnx has made, optimized, as a model of that name.
+
+    Raises:
+        ModelError: an operator that tf2onnx cannot translate.
+    """
+    optimizer = imported("tf2onnx.optimizer", "a TensorFlow model")
+    proto: ModelProto = optimizer.optimize_graph(made, optimizers=optimizers).make_model(name)
     # It only mentions them in its log, and writes an invalid model.
     unknown = sorted({node.op_type for node in nodes_of(proto.graph) if not node.domain} - _defined())
     if unknown:
-        raise ModelError(f"tf2onnx has no rule for the TensorFlow operators {', '.join(unknown)}")
+        shown = ", ".join(
+            name.removeprefix("TFL_") for name in unknown
+        )  # as tf2onnx calls those of TensorFlow Lite
+        raise ModelError(f"tf2onnx has no rule for the TensorFlow operators {shown}")
     return proto
 
 
-def _optimizers() -> Mapping[str, Any]:
-    """tf2onnx's own; of operators that are one the first by name stays, not the first that it comes across."""
+def optimizers() -> dict[str, Any]:
+    """tf2onnx's own, by name; of operators that are one the first by name stays, not the first that it comes across."""
     every = imported("tf2onnx.optimizer", "a TensorFlow model")._get_optimizers()  # noqa: SLF001 - no other way
     name = "merge_duplication"
     kind: Any = every[name]

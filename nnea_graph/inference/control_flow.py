@@ -17,6 +17,9 @@ _UNKNOWN = TensorInfo(None, None)
 _SCALAR_INT = TensorInfo(BY_NAME["int64"], ())
 _SCALAR_BOOL = TensorInfo(BY_NAME["bool"], ())
 
+_ENDLESS = 1 << 30
+"""Trips that are no bound: exporters write the largest number where only the condition ends a loop."""
+
 Types = Mapping[str, TensorInfo]
 Values = Mapping[str, NDArray[Any]]
 
@@ -134,7 +137,10 @@ class Loop:
             return {body.path: Trips(None, "the trip count depends on the data")}
         count = max(0, int(most.reshape(-1)[0]))
         starts = start is not None or len(call.inputs) < 2 or call.inputs[1] is None
-        return {body.path: Trips(count, bound=not (starts and self._runs_on(body, values)))}
+        bound = not (starts and self._runs_on(body, values))
+        if bound and count > _ENDLESS:
+            return {body.path: Trips(None, "a condition that depends on the data ends the loop")}
+        return {body.path: Trips(count, bound=bound)}
 
     @staticmethod
     def _runs_on(body: Body, values: Values) -> bool:

@@ -84,6 +84,30 @@ OLD_EXPORTER = Rule(
     "an export that follows one run knows less of its source: weights may have no names, new ones need a new export",
     "change what torch.export cannot take",
 )
+FIXED_BATCH = Rule(
+    "NNEA111",
+    "note",
+    "costs are of so many samples a run, and --dim cannot ask for others",
+    "convert it with a dynamic batch (keras.Input without batch_size), if other numbers are wanted",
+)
+FLOAT_ACTIVATIONS = Rule(
+    "NNEA112",
+    "note",
+    "on a device the outputs differ by what this rounding adds",
+    "nothing; or quantize activations too (representative_dataset), and read that file",
+)
+OTHER_SIGNATURES = Rule(
+    "NNEA113",
+    "note",
+    "the report leaves the others out",
+    "convert each of them to a file of its own",
+)
+UNCHECKED_SOURCE = Rule(
+    "NNEA114",
+    "note",
+    "nobody has compared the exported model's outputs with its source's",
+    "convert the model with built-in operators alone, or compare them yourself",
+)
 WIDENED = Rule(
     "NNEA115",
     "note",

@@ -18,6 +18,8 @@ from nnea_graph.runtime.sessions import session_of
 
 _TOLERANCE = {2: 2e-2, 4: 1e-3, 8: 1e-3}
 """By bytes of the outputs' numbers: what rounding adds up to over many layers, of the largest output."""
+_STEPS = 2
+"""Of a source that computes in few bits: a number halfway between two of them may go to either, and so may the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,10 @@ def parity(graph: ModelGraph, converted: Converted) -> Parity:
         wanted = converted.reference(converted.example)
     except NneaError as error:
         return Parity(None, reason=str(error))
-    return _compared(found, wanted)
+    return _compared(found, wanted, converted.steps or (0.0,) * len(wanted))
 
 
-def _compared(found: Sequence[Any], wanted: Sequence[NDArray[Any]]) -> Parity:
+def _compared(found: Sequence[Any], wanted: Sequence[NDArray[Any]], steps: Sequence[float]) -> Parity:
     if len(found) != len(wanted):
         return Parity(None, reason=f"the source has {len(wanted)} outputs, the exported model {len(found)}")
     pairs = [(np.asarray(one), np.asarray(other)) for one, other in zip(found, wanted, strict=True)]
@@ -57,12 +59,14 @@ def _compared(found: Sequence[Any], wanted: Sequence[NDArray[Any]]) -> Parity:
         if one.shape != other.shape:
             reason = f"output {place} has shape {list(one.shape)}, in the source {list(other.shape)}"
             return Parity(None, agrees=False, reason=reason)
-    differences = [_difference(one, other) for one, other in pairs if one.size]
+    differences = [
+        _difference(one, other, step) for (one, other), step in zip(pairs, steps, strict=True) if one.size
+    ]
     largest = max((difference for difference, _ in differences), default=0.0)
     return Parity(largest, all(agrees for _, agrees in differences))
 
 
-def _difference(one: NDArray[Any], other: NDArray[Any]) -> tuple[float, bool]:
+def _difference(one: NDArray[Any], other: NDArray[Any], step: float) -> tuple[float, bool]:
     """The largest difference, and whether it is rounding; NaN and infinities must be at the same places."""
     width = min(one.dtype.itemsize, other.dtype.itemsize)
     one, other = one.astype(np.float64), other.astype(np.float64)
@@ -72,7 +76,7 @@ def _difference(one: NDArray[Any], other: NDArray[Any]) -> tuple[float, bool]:
         return float("inf"), False
     scale = np.abs(other[np.isfinite(other)]).max(initial=0.0)
     largest = float(apart.max())
-    return largest, largest <= _TOLERANCE.get(width, 1e-3) * scale
+    return largest, largest <= max(_TOLERANCE.get(width, 1e-3) * scale, _STEPS * step)
 
 
 def compared(graph: ModelGraph, converted: Converted) -> tuple[ModelGraph, Parity]:

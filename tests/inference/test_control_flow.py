@@ -93,6 +93,15 @@ def test_a_condition_of_the_body_makes_the_count_a_bound() -> None:
     assert node(report, "loop").shapes == [(1, 4), (None, 1, 4)]
 
 
+def test_the_largest_number_is_no_bound_where_a_condition_ends_the_loop() -> None:
+    body = [MATMUL, op("ReduceSum", ["b"], ["t"], keepdims=0), op("Cast", ["t"], ["go"], to=BOOL)]
+    endless = loop(body, ["b", "b"], keep="go", trips=np.iinfo(np.int64).max)
+    report = analyze(endless)
+    assert report.totals.macs == 0
+    assert node(report, "loop/body/matmul").status == "unknown"
+    assert [each.rule for each in report.findings] == ["NNEA107"]
+
+
 def test_a_loop_whose_condition_is_false_never_runs() -> None:
     assert analyze(loop([MATMUL], ["b"], start=False)).totals.macs == 0
 
