@@ -57,13 +57,17 @@ def chosen(ends: Ends, groups: Iterable[int], kept: Collection[int]) -> Choice:
 
 
 class _Choosing:
-    """``busy`` are groups with a channel that nothing is known of; ``needed`` are twins of channels that went."""
+    """``busy`` are groups with a channel that nothing is known of.
+
+    ``needed`` are twins of channels that went, ``spared`` of those that are held.
+    """
 
     def __init__(self, ends: Ends, kept: Collection[int]) -> None:
         self.made = Choice()
         self.busy: set[int] = set()
         self._stuck, self._kept = ends.stuck, kept
         self._needed: set[int] = set()
+        self._spared: set[int] = set()
         for sink in ends.sinks:
             known = sink.nothing | np.isfinite(sink.number) | sink.repeated
             self.busy.update(sink.groups[~known].tolist())
@@ -90,13 +94,17 @@ class _Choosing:
             self._needed.update(
                 int(each.sink.groups[each.twin]) for each in self.made.folds[group] if each.twin >= 0
             )
-        elif (
-            repeats
-            and self._spots[group]
-            and _FIRST not in reasons
-            and (kind != UNREAD or group in self._kept)
-        ):
+        elif repeats and self._spots[group] and _FIRST not in reasons:
+            self._hold(group, kind, reason)
+
+    def _hold(self, group: int, kind: str, reason: str) -> None:
+        """Of channels that repeat each other one would stay anyway."""
+        if group not in self._spared and (kind != UNREAD or group in self._kept):
             self.made.held[group] = kind, reason
+        for sink, place in self._spots[group]:
+            twin = self._twin(group, sink, place)
+            if twin >= 0:
+                self._spared.add(int(sink.groups[twin]))
 
     def _fold(self, group: int, sink: Sink, place: int, *, repeats: bool) -> Fold | str | None:
         """What a channel leaves to a weight (None is nothing), or why it cannot go."""
@@ -106,11 +114,11 @@ class _Choosing:
         if np.isfinite(number) and not sink.takes_numbers:
             return Fold(sink, place, -1, number)
         twin = self._twin(group, sink, place) if repeats else -1
-        if twin >= 0 and not isinstance(sink.layer, str):
+        if twin >= 0 and not sink.takes_columns:
             return Fold(sink, place, twin, float(sink.factor[place] / sink.factor[twin]))
         if np.isfinite(number):
             return f"'{sink.linear.node.id}': {sink.takes_numbers}"
-        return f"'{sink.linear.node.id}': {sink.layer}" if twin >= 0 else _FIRST
+        return f"'{sink.linear.node.id}': {sink.takes_columns}" if twin >= 0 else _FIRST
 
     def _twin(self, group: int, sink: Sink, place: int) -> int:
         """The first channel that stays of those that this one is a multiple of; -1 where there is none."""

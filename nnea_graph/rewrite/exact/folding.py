@@ -41,7 +41,7 @@ def _by_sink(folds: Iterable[Fold]) -> Iterator[tuple[Sink, list[Fold]]]:
 
 
 def _constants(sink: Sink, layer: Layer, folds: Sequence[Fold], kept: Kept) -> Mapping[str, Array]:
-    """The weight of a layer and, where there is one, its bias, as they are afterwards."""
+    """The weight of a layer, if it can be changed, and its bias, if there is one, as they are afterwards."""
     grid = sink.linear.grid
     weight = grid.constant.array().astype(np.float64)
     lines = np.moveaxis(weight, (grid.out_axis, grid.in_axis), (0, 1))
@@ -56,8 +56,10 @@ def _constants(sink: Sink, layer: Layer, folds: Sequence[Fold], kept: Kept) -> M
         else:
             lines[rows, fold.twin % grid.inputs] += column
     axes = {axis: stay for (tensor, axis), stay in kept.items() if tensor == layer.weight}
-    whole = constant_of(layer.weight, weight.astype(layer.dtype), grid.constant.dtype)
-    found = {layer.weight: cut(whole, axes).array()}
+    found: dict[str, Array] = {}
+    if not layer.fixed:
+        whole = constant_of(layer.weight, weight.astype(layer.dtype), grid.constant.dtype)
+        found[layer.weight] = cut(whole, axes).array()
     if layer.bias is not None:
         stay = axes.get(grid.out_axis, np.arange(grid.rows))
         scale = float(layer.node.attributes.get("alpha", 1.0)) / layer.bias.factor

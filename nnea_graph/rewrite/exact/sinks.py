@@ -17,7 +17,7 @@ from nnea_graph.passes.channels import CHANNELS
 from nnea_graph.passes.redundancy import Known
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.coupling import Coupling
-from nnea_graph.rewrite.refitting.layers import Layer, layers_of
+from nnea_graph.rewrite.refitting.layers import Layer, reading_layers
 from nnea_graph.rewrite.slots import Indices
 
 NO_BIAS = "it has no bias that a constant could go into"
@@ -62,12 +62,18 @@ class Sink:
 
     @cached_property
     def layer(self) -> Layer | str:
-        """The operator as one whose weights can be changed, or why they cannot."""
+        """The operator as one whose bias can be changed, or why it cannot."""
         node = self.linear.node
-        layer = layers_of(self.graph, [node])[node.id]
+        computed = {node.inputs[1]: self.linear.grid.constant}
+        _, layer = next(reading_layers(self.graph, [node], computed))
         if isinstance(layer, Layer) and layer.dtype.name in _ROUNDED:
             return f"its weights are {layer.dtype.name}, which a sum would be rounded in"
         return layer
+
+    @property
+    def takes_columns(self) -> str:
+        """Why a column cannot be added to another one; "" where it can."""
+        return self.layer if isinstance(self.layer, str) else self.layer.fixed
 
     @cached_property
     def takes_numbers(self) -> str:

@@ -254,6 +254,30 @@ def test_a_product_without_a_bias_holds_constants_and_one_with_an_operator_for_i
     assert went(exact(model_of(nodes, tensors, [5, 6], 5, 4))) == {"constant": 1}
 
 
+def test_weights_that_are_computed_or_tied_lose_constants_to_the_bias_but_take_no_columns() -> None:
+    nodes, tensors = images(conv())
+    nodes[3] = helper.make_node("Conv", ["a.on", "c.turned", "c.b"], ["y"], name="c")
+    nodes.insert(0, helper.make_node("Mul", ["c.w", "half"], ["c.turned"]))
+    tensors["half"] = np.array(0.5)
+    for name in ("a.w", "a.b", "n.scale", "n.shift", "n.mean", "n.var"):
+        tensors[name][5] = tensors[name][1]
+    tensors["n.scale"][3], tensors["n.shift"][3] = 0, 0.75
+    found = exact(image_model(nodes, tensors))
+    assert went(found) == {"constant": 1}
+    assert held(found) == {"cloned: 'c': its weights are made by Mul": 1}
+
+
+def test_a_transposed_convolution_takes_columns() -> None:
+    nodes, tensors = images(conv())
+    nodes[3] = helper.make_node("ConvTranspose", ["a.on", "c.w", "c.b"], ["y"], name="c", strides=[2, 2])
+    tensors["c.w"] = tensors["c.w"].swapaxes(0, 1)
+    for name in ("a.w", "a.b", "n.scale", "n.shift", "n.mean", "n.var"):
+        tensors[name][5] = tensors[name][1]
+    found = exact(model_of(nodes, tensors, [2, 3, 9, 9], 2, 5, "h", "w"))
+    assert went(found) == {"cloned": 1}
+    assert shapes(found.model)["c.w"] == (7, 5, 3, 3)
+
+
 def test_a_layer_of_which_nothing_is_alive_keeps_a_channel() -> None:
     nodes, tensors = images(conv(1, 1, 1, 1))
     tensors["n.scale"][:], tensors["n.shift"][:] = 0, -1
