@@ -169,15 +169,17 @@ def _contiguous(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def whole_labels(values: NDArray[Any], place: str) -> NDArray[np.int64]:
-    """Class numbers, one a sample.
+    """Class numbers, one a sample; a row of zeros and one 1 stands for the place of the 1.
 
     Raises:
         DataError: they are not whole numbers, or not one a sample.
     """
-    flat = values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values
+    flat = values
+    if values.ndim == 2 and values.dtype.kind in "iufb":
+        flat = values.reshape(-1) if values.shape[1] == 1 else _places_of_ones(values)
     if flat.ndim != 1 or flat.dtype.kind not in "iufb":
         raise DataError(
-            f"{place} hold {values.dtype}{list(values.shape)}; wanted is one class number a sample"
+            f"{place} hold {values.dtype}{list(values.shape)}; wanted is a class number a sample, or one 1 among zeros"
         )
     if flat.dtype.kind == "f":
         found = _first(flat, ~(np.abs(flat) < 1 << 53) | (np.floor(flat) != flat))
@@ -185,3 +187,9 @@ def whole_labels(values: NDArray[Any], place: str) -> NDArray[np.int64]:
             raise DataError(f"{place} hold {found[0]}; wanted is one whole class number a sample")
     result: NDArray[np.int64] = flat.astype(np.int64)
     return result
+
+
+def _places_of_ones(rows: NDArray[Any]) -> NDArray[Any]:
+    """The column of the 1 of each row, the rows themselves where they are not all zeros but for one 1."""
+    alone = ((rows == 1).sum(axis=1) == 1) & ((rows != 0).sum(axis=1) == 1)
+    return rows.argmax(axis=1) if alone.all() else rows

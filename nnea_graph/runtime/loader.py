@@ -11,6 +11,7 @@ from pathlib import Path
 from nnea_graph.errors import DataError, blaming
 from nnea_graph.graph import TensorInfo
 from nnea_graph.runtime.conversion import columns_of, is_array
+from nnea_graph.runtime.data_pipelines import batched, is_endless, is_pipeline
 from nnea_graph.runtime.parted import PartedData, parted, parted_list
 from nnea_graph.runtime.parts import Part, part_of
 from nnea_graph.runtime.preprocess import Preprocess
@@ -61,10 +62,11 @@ def loaded(
 ) -> PartedData:
     """What a function yields, or an iterable that can be started again (list, DataLoader, tf.data).
 
-    Each item is a batch: a dict of arrays, an array, or a tuple of inputs and then perhaps labels.
+    Each item is a batch: a dict of arrays, an array, or a tuple of inputs and then perhaps labels. A pipeline of
+    tf.data may have single samples, too.
 
     Raises:
-        DataError: an item is none of these or does not fit the model, or the user's code fails.
+        DataError: an item is none of these or does not fit the model, there is no end, or the user's code fails.
     """
 
     def part(item: object, place: str) -> Part:
@@ -77,6 +79,10 @@ def loaded(
     whole = _whole(loader, source)
     if whole is not None:
         return parted_list(source, [part(whole, source)], limit)
+    if limit is None and is_pipeline(loader) and is_endless(loader):
+        raise DataError(
+            f"{source} repeats without end; say how many samples to use, or take(…) as many batches"
+        )
     return parted(source, parts, None, limit)
 
 
@@ -118,7 +124,7 @@ def _items(loader: Callable[[], object] | Iterable[object], source: str) -> Iter
     if not isinstance(result, Iterable):
         raise DataError(f"{source} gives {type(result).__name__}; it should yield dicts of arrays")
     with blaming(source, DataError):
-        items = iter(result)
+        items = iter(batched(result) if is_pipeline(result) else result)
     while True:
         with blaming(source, DataError):
             try:

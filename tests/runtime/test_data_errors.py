@@ -104,7 +104,9 @@ REFUSALS = [
         id="symbol",
     ),
     pytest.param(IMAGE, {"x": GOOD, "labels": np.arange(3)}, "3 labels .* for 4 samples", id="label-count"),
-    pytest.param(IMAGE, {"x": GOOD, "y": np.eye(4)}, r"hold float64\[4, 4\].*one class number", id="one-hot"),
+    pytest.param(
+        IMAGE, {"x": GOOD, "y": np.ones((4, 4))}, r"hold float64\[4, 4\].*a class number", id="many-hot"
+    ),
     pytest.param(IMAGE, {"x": GOOD, "y": np.full(4, 0.5)}, "hold 0.5", id="half-a-class"),
     pytest.param(IMAGE, {"x": GOOD, "y": np.full(4, "cat")}, "labels of type <U3", id="class-names"),
 ]
