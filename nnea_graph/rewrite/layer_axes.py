@@ -1,4 +1,4 @@
-"""Where layers make channels: the outputs of operators with weights of their own."""
+"""Where layers make channels, and where they read them: operators with weights of their own."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ def layer_axes(draft: Draft) -> Iterator[tuple[OpNode, Axis]]:
 def layer_weights(draft: Draft) -> set[str]:
     """The constants that layers multiply by: no biases, scales or tables."""
     return {node.inputs[layout.weight] for node, layout in _weights(draft) if not layout.rows}
+
+
+def read_axes(draft: Draft) -> Iterator[Axis]:
+    """The axes of weights that run over the channels that the layer reads."""
+    for node, layout in _weights(draft):
+        name = node.inputs[layout.weight]
+        if not layout.rows and layout.in_axis is not None:
+            yield name, layout.in_axis % len(draft.dims(name) or (1,))
 
 
 def _weights(draft: Draft) -> Iterator[tuple[OpNode, Layout]]:

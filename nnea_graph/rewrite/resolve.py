@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from nnea_graph.rewrite.balance import balanced
 from nnea_graph.rewrite.components import merged
 from nnea_graph.rewrite.draft import Choice, Draft, Edges, Option, Pinning
-from nnea_graph.rewrite.layer_axes import layer_axes, layer_weights
-from nnea_graph.rewrite.slots import Indices
+from nnea_graph.rewrite.layer_axes import layer_axes, layer_weights, read_axes
+from nnea_graph.rewrite.slots import Axis, Indices
 
 ALL_TOGETHER = "they only go all together"
 NO_WAY = "axes are cut or joined, and no part of them is free"
@@ -139,12 +139,13 @@ def _best(draft: Draft, state: _State) -> _State:
     """For every part of the model that hangs together, the first preference with about the most prunable weights."""
     clusters = _clusters(draft, state)
     homes = {int(clusters[_first(choice)]) for choice in state.open}
-    # No set without a channel that some layer makes is ever removed.
-    made = [slots for _, axis in layer_axes(draft) if (slots := draft.slots.of(axis)) is not None]
+    made, read = (_slots(draft, axes) for axes in ((axis for _, axis in layer_axes(draft)), read_axes(draft)))
     best: dict[int, tuple[float, int, Mapping[str, int]]] = {}
     for preference in _PREFERENCES:
         tried = _followed(draft, state, clusters, dict.fromkeys(homes, preference))
-        stays = _stays(tried.labels, tried.pins) | _whole(draft, tried.labels) | ~_with(tried.labels, made)
+        # What no layer makes is never removed, and what none reads cannot be made up for.
+        useful = _with(tried.labels, made) & _with(tried.labels, read)
+        stays = _stays(tried.labels, tried.pins) | _whole(draft, tried.labels) | ~useful
         free = Counter(home for slots in made for home in clusters[slots[~stays[slots]]].tolist())
         for home, score in _scores(draft, clusters, stays, homes).items():
             if home not in best or _better(score, free[home], *best[home][:2]):
@@ -152,6 +153,10 @@ def _best(draft: Draft, state: _State) -> _State:
     return _followed(
         draft, state, clusters, {home: best[home][2] if home in best else _PREFERENCES[0] for home in homes}
     )
+
+
+def _slots(draft: Draft, axes: Iterable[Axis]) -> list[Indices]:
+    return [slots for axis in axes if (slots := draft.slots.of(axis)) is not None]
 
 
 def _better(score: float, free: int, best: float, most: int) -> bool:

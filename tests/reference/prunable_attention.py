@@ -134,11 +134,11 @@ def grouped_broadcast(net: TokenNet, x: Flow) -> Flow:
 
 
 def multi_query(net: TokenNet, x: Flow) -> Flow:
-    """All heads share one key and value: the same numbers of every head go, as then these can go as well."""
+    """All heads share one key and value, which stay where heads of queries go."""
     count, size = net.pick(2, 4), 6
     heads, y = Heads(count, 1, size, net.pick(size, 4)), net.normed(x)
     q, k, v = _projected(net, y, y, heads)
-    ids = net.tie_heads(q, k, v, heads, whole=False)
+    ids = net.tie_heads(q, k, v, heads, whole=True)
     key, value = (net.op("Unsqueeze", each.name, net.ints(1)) for each in (k, v))
     scores = net.op("MatMul", net.split(q, count).name, net.op("Transpose", key, perm=[0, 1, 3, 2]))
     return net.added(x, net.joined(net.mixed(scores, value), x, ids))

@@ -32,14 +32,15 @@ def _causal(net: TokenNet) -> str:
 
 def attention(net: TokenNet, x: Flow) -> Flow:
     """ai.onnx, of three or four axes."""
-    shared = net.pick(1, 2, 3)
-    heads = Heads(shared * net.pick(1, 2), shared, net.pick(4, 6), net.pick(4, 5))
+    shared, repeats = net.pick((1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (3, 1))
+    flat, size = net.pick(True, False), net.pick(4, 6)
+    # Where onnx has not inferred the shape of the values it takes them to be as wide as the keys: see `rotary`.
+    heads = Heads(shared * repeats, shared, size, size)
     q, k, v = _projected(net, net.normed(x), heads)
-    whole = shared > 1
-    ids = net.tie_heads(q, k, v, heads, whole=whole)
+    ids = net.tie_heads(q, k, v, heads, whole=heads.count > 1)
     settings: dict[str, Any] = net.pick({}, {"scale": 0.4}, {"is_causal": 1}, {"softcap": 2.0})
     mask = "" if "is_causal" in settings else _causal(net)
-    if net.pick(0, 1):
+    if flat:
         settings |= {"q_num_heads": heads.count, "kv_num_heads": heads.shared}
         return net.added(x, net.seen(net.op("Attention", q.name, k.name, v.name, mask, **settings), ids))
     counts = (heads.count, heads.shared, heads.shared)

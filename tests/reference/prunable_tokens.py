@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reference.prunable import Flow, PrunableNet
 
@@ -168,13 +169,17 @@ class TokenNet(PrunableNet):
     # What goes together
 
     def tie_heads(self, q: Flow, k: Flow, v: Flow, heads: Heads, *, whole: bool) -> tuple[int, ...]:
-        """Heads go whole, with all queries that share their keys; or the same numbers of every head.
+        """Heads go whole, or the same numbers of every head; gives the channels of the attention's output.
 
-        Gives the channels of the attention's output.
+        All queries that share keys and values go with them; where there is one key and value for all, it stays, and
+        every head of queries goes by itself.
         """
-        queries = np.reshape(q.ids, (heads.shared, -1, heads.size))
+        queries = np.reshape(q.ids, (heads.shared, heads.repeats, heads.size))
         keys = np.reshape(k.ids, (heads.shared, heads.size))
         values = np.reshape(v.ids, (heads.shared, heads.value_size))
+        if whole and heads.shared == 1:
+            self.channels.pin((*k.ids, *v.ids))
+            return self._own(queries[0], heads.value_size)
         if whole:
             for place in range(heads.shared):
                 together = (queries[place].reshape(-1), keys[place], values[place])
@@ -185,3 +190,9 @@ class TokenNet(PrunableNet):
             for place in range(heads.value_size):
                 self.channels.tie(*values[:, place].tolist())
         return tuple(np.repeat(values, heads.repeats, 0).reshape(-1).tolist())
+
+    def _own(self, queries: NDArray[np.int64], size: int) -> tuple[int, ...]:
+        """Channels that each head of queries has of the values that all share."""
+        for head in queries.tolist():
+            self.channels.tie(*head)
+        return tuple(head[0] for head in queries.tolist() for _ in range(size))
