@@ -51,7 +51,8 @@ def analyze(  # noqa: PLR0913 - the options of the command line
     A live model is exported with an example of its inputs, made up of ``input_shapes`` or taken from ``data``.
 
     Args:
-        source: a torch module, an ExportedProgram, a Keras model, an ``onnx.ModelProto``, the path of a model file,
+        source: a torch module, an ExportedProgram, a Keras model, a ``tf.function`` or ``tf.Module``, an
+            ``onnx.ModelProto``, the path of a model file or a SavedModel folder (``folder:signature`` chooses),
             or ``package.module:callable`` or ``file.py:callable`` that makes a model.
         data: what to run on: a path, arrays by input name, or what yields batches; None is seeded random inputs.
         passes: pipeline text such as ``"cost"`` or ``"+pathways{k=5}"``; None runs every cheap pass.
