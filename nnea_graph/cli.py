@@ -167,9 +167,7 @@ def cli() -> None:
 @click.option("--no-progress", is_flag=True, help="No progress on stderr.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")
 def run(model: str, **options: Any) -> int:
-    """Analyze MODEL: an .onnx, .pt2, .keras, .h5 or .tflite file, a SavedModel folder (FOLDER:SIGNATURE chooses), or
-    module:callable.
-    """
+    """Analyze MODEL: an .onnx, .pt2, .keras, .h5 or .tflite file, SavedModel FOLDER[:SIGNATURE], or module:callable."""
     from nnea_graph.commands.run import run_model  # noqa: PLC0415 - help and errors cost no imports
 
     return run_model(model, **options)
