@@ -18,7 +18,8 @@ def _projected(net: TokenNet, y: Flow, heads: Heads) -> tuple[Flow, Flow, Flow]:
     return (
         net.project(y, heads.count * heads.size),
         net.project(y, heads.shared * heads.size),
-        net.project(y, heads.shared * heads.value_size),
+        # onnx takes values of unknown width to be 0 wide, and refuses the model.
+        net.project(y, heads.shared * heads.value_size, kind="rows"),
     )
 
 
@@ -34,8 +35,7 @@ def attention(net: TokenNet, x: Flow) -> Flow:
     """ai.onnx, of three or four axes."""
     shared, repeats = net.pick((1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (3, 1))
     flat, size = net.pick(True, False), net.pick(4, 6)
-    # Where onnx has not inferred the shape of the values it takes them to be as wide as the keys: see `rotary`.
-    heads = Heads(shared * repeats, shared, size, size)
+    heads = Heads(shared * repeats, shared, size, net.pick(4, 5))
     q, k, v = _projected(net, net.normed(x), heads)
     ids = net.tie_heads(q, k, v, heads, whole=heads.count > 1)
     settings: dict[str, Any] = net.pick({}, {"scale": 0.4}, {"is_causal": 1}, {"softcap": 2.0})

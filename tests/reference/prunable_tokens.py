@@ -48,9 +48,9 @@ class TokenNet(PrunableNet):
 
     # Layers
 
-    def project(self, x: Flow, outputs: int, ids: Sequence[int] | None = None) -> Flow:
+    def project(self, x: Flow, outputs: int, ids: Sequence[int] | None = None, kind: str = "") -> Flow:
         """A dense layer on every token: by rows, by columns that are transposed first, or on a matrix of tokens."""
-        kind = self.pick("rows", "rows", "columns", "matrix")
+        kind = kind or self.pick("rows", "rows", "columns", "matrix")
         if kind == "matrix":
             flat = self.op("Reshape", x.name, self.ints(-1, x.width))
             weight = self.weight(outputs, x.width, fan=x.width)
