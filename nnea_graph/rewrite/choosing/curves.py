@@ -59,10 +59,8 @@ class Curve:
         return self.errors[removed - 1] + 1e-12 * removed
 
 
-def measured_curve(
-    candidates: Candidates, order: Sequence[int] | None, rerun: Rerun, *, refit: bool
-) -> Curve:
-    """Run the model with an eighth to seven eighths of a family gone, its readers mended if there is to be a refit.
+def measured_curve(candidates: Candidates, order: Sequence[int] | None, rerun: Rerun) -> Curve:
+    """Run the model with an eighth to seven eighths of a family gone, those of its readers mended that are to be.
 
     Raises:
         RunError: the model cannot be run so.
@@ -78,8 +76,7 @@ def measured_curve(
             mended[view][group] = weight
         altered: dict[Slot, NDArray[Any]] = {}
         for view, weights in mended.items():
-            mends = refit and not view.reader.layer.fixed
-            altered |= altered_by(view, found.order[:gone], weights if mends else {})
+            altered |= altered_by(view, found.order[:gone], weights if view.mended else {})
         change = rerun.change(altered)
         if change is not None:
             points.append(Point(gone, change))

@@ -12,7 +12,10 @@ from nnea_graph.rewrite.choosing.readers import Reader
 from nnea_graph.rewrite.coupling import Family
 
 KEPT_ANYWAY = "kept, as --keep says"
-NO_READER = "nothing that reads its channels can be solved again"
+NO_READER = (
+    "no Conv, Gemm or MatMul on stored float weights reads its channels: what they are worth is not known"
+)
+ONE_GROUP = "its channels only go all together"
 
 Readers = Mapping[str, Sequence[Reader]]
 """By family, see ``readers_of``."""
@@ -45,6 +48,13 @@ def steps_by_family(
 def _groups(step: int, family: Family) -> int:
     """How many groups have a multiple of so many channels."""
     return step // gcd(step, family.channels)
+
+
+def stays_whole(family: Family, readers: Sequence[Reader]) -> str:
+    """Why no channel of a family may go; "" where some may."""
+    if len(family.groups) < 2:
+        return ONE_GROUP
+    return "" if readers else NO_READER
 
 
 def is_kept(graph: ModelGraph, family: Family, patterns: Sequence[str]) -> bool:

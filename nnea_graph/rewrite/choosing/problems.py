@@ -18,11 +18,12 @@ from nnea_graph.rewrite.refitting.gram import Gram
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A reader with what it was given and its weights ``[groups, columns, outputs]``."""
+    """A reader with what it was given and its weights ``[groups, columns, outputs]``, which are to be ``mended`` or stay."""
 
     reader: Reader
     seen: Seen
     weight: Floats
+    mended: bool
 
     @property
     def gram(self) -> Gram:
@@ -47,8 +48,8 @@ class View:
 
     @property
     def makes_up(self) -> bool:
-        """Whether the reader has a bias that can be changed."""
-        return self.reader.layer.bias is not None and not self.reader.layer.fixed
+        """Whether the reader has a bias that is solved again."""
+        return self.reader.layer.bias is not None and self.mended
 
     def spread(self) -> Floats:
         """Standard deviation of every column."""
@@ -57,9 +58,10 @@ class View:
         return np.sqrt(np.maximum(variance, 0.0))
 
 
-def view_of(reader: Reader, seen: Seen) -> View:
-    """With the weights that the layer has."""
-    return View(reader, seen, matrix_of(reader.layer.form, reader.layer.constant.array()))
+def view_of(reader: Reader, seen: Seen, *, refit: bool) -> View:
+    """With the weights that the layer has; a ``refit`` solves those that can be changed."""
+    weight = matrix_of(reader.layer.form, reader.layer.constant.array())
+    return View(reader, seen, weight, refit and not reader.layer.fixed)
 
 
 def problems_of(view: View) -> Iterator[tuple[int, Problem]]:
@@ -74,8 +76,10 @@ def problems_of(view: View) -> Iterator[tuple[int, Problem]]:
         alone = len(np.unique(columns)) == 1 and bool((outputs == columns[0]).all())
         if (columns >= 0).any() and not alone:
             scale = 1 / power if power > 0 else 0.0
-            fixed = bool(reader.layer.fixed)
-            yield group, Problem(second[group], view.weight[group], columns, outputs, scale, fixed=fixed)
+            yield (
+                group,
+                Problem(second[group], view.weight[group], columns, outputs, scale, fixed=not view.mended),
+            )
 
 
 def matrix_of(form: Form, stored: NDArray[Any]) -> Floats:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.rewrite.choosing.criteria import DEFAULT, Candidates, order_of
 from nnea_graph.rewrite.choosing.curves import Curve, measured_curve
-from nnea_graph.rewrite.choosing.freedom import NO_READER
+from nnea_graph.rewrite.choosing.freedom import stays_whole
 from nnea_graph.rewrite.choosing.problems import View, view_of
 from nnea_graph.rewrite.choosing.readers import Reader, Slot, layers_seen, readers_of
 from nnea_graph.rewrite.choosing.sums import input_sums, seen_bytes
@@ -71,20 +71,22 @@ def survey(  # noqa: PLR0913, PLR0917 - a model, what may go, data, options
     """
     options = options or SurveyOptions()
     readers = readers_of(graph, coupling, layers_seen(graph))
-    chosen = [family for family in families if readers[family.name]]
-    left_out = {family.name: NO_READER for family in families if not readers[family.name]}
+    left_out = {
+        family.name: reason for family in families if (reason := stays_whole(family, readers[family.name]))
+    }
+    chosen = [family for family in families if family.name not in left_out]
     if not chosen:
         return Survey({}, left_out, 0)
     constants = dict(_constants(graph, [reader for family in chosen for reader in readers[family.name]]))
     curves: dict[str, Curve] = {}
     with closing(AlteredSession(graph, constants, Settings(options.costs.threads))) as session:
         rerun = Rerun(session, parts[1], options.costs.batch_size, Bounds(SECONDS))
-        for family, views in _views(graph, chosen, readers, parts[0], options.costs):
+        for family, views in _views(graph, chosen, readers, parts[0], options):
             if progress:
                 progress(family.name, len(curves), len(chosen))
             candidates = Candidates(family.name, len(family.groups), views, options.seed)
             order = order_of(options.criterion, candidates)
-            curves[family.name] = measured_curve(candidates, order, rerun, refit=options.refit)
+            curves[family.name] = measured_curve(candidates, order, rerun)
         return Survey(curves, left_out, rerun.samples)
 
 
@@ -101,14 +103,17 @@ def _views(
     families: Sequence[Family],
     readers: Mapping[str, Sequence[Reader]],
     data: Data,
-    costs: RefitOptions,
+    options: SurveyOptions,
 ) -> Iterator[tuple[Family, list[View]]]:
     """Families with their readers, as many at a time as the sums of their readers fit into memory together."""
-    for part in _parts(families, readers, costs.gram_bytes):
+    for part in _parts(families, readers, options.costs.gram_bytes):
         layers = list(dict.fromkeys(reader.layer for family in part for reader in readers[family.name]))
-        sums = input_sums(graph, layers, data, costs)
+        sums = input_sums(graph, layers, data, options.costs)
         for family in part:
-            yield family, [view_of(reader, sums[reader.layer]) for reader in readers[family.name]]
+            yield (
+                family,
+                [view_of(reader, sums[reader.layer], refit=options.refit) for reader in readers[family.name]],
+            )
 
 
 def _parts(

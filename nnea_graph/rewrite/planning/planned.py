@@ -17,7 +17,7 @@ from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.report.schema_plan import PlannedFamily, PruningPlan, SavedTime, StaysWhole
-from nnea_graph.rewrite.choosing.freedom import KEPT_ANYWAY, NO_READER, Readers, is_kept, steps_by_family
+from nnea_graph.rewrite.choosing.freedom import KEPT_ANYWAY, Readers, is_kept, stays_whole, steps_by_family
 from nnea_graph.rewrite.choosing.readers import layers_seen, readers_of
 from nnea_graph.rewrite.choosing.resources import Resources
 from nnea_graph.rewrite.coupling import Coupling, Family, couplings
@@ -126,9 +126,7 @@ class _Planning:
     def _why_whole(self, family: Family) -> str:
         if is_kept(self._graph, family, self._options.keep):
             return KEPT_ANYWAY
-        if len(family.groups) < 2:
-            return NOTHING
-        return "" if self._readers[family.name] else NO_READER
+        return stays_whole(family, self._readers[family.name])
 
 
 def _whole_layers(graph: ModelGraph, coupling: Coupling) -> Iterator[StaysWhole]:
