@@ -74,6 +74,13 @@ COUPLING_RULES.add(over_last(1, 2), "LayerNormalization", domain=MICROSOFT)
 COUPLING_RULES.add(over_last(2, 3, 4, skips=(1,)), "SkipLayerNormalization", domain=MICROSOFT)
 
 
+@coupling("EmbedLayerNormalization", domain=MICROSOFT)
+def embedded(site: Site) -> None:
+    """Rows of three tables are added and normalized over their channels."""
+    for name in (*site.node.inputs, *site.node.outputs):
+        site.pin_all(name, MIXES)
+
+
 def root_mean_square(*broadcast: int) -> CouplingRule:
     """Over the last axes, which may lose indices: zeros among the squares change only what the mean divides by."""
 

@@ -42,3 +42,10 @@ def arithmetic(site: Site) -> None:
     """Operands are the first and the fourth input."""
     for index in (0, 3):
         site.broadcast(site.name(index), site.out())
+
+
+@coupling("MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", domain=MICROSOFT)
+def blocks(site: Site) -> None:
+    """Several numbers lie in one byte, and a block of them shares a scale: none can be taken out."""
+    for name in (*site.node.inputs, *site.node.outputs):
+        site.pin_all(name, "its weights are packed in blocks")
