@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar, cast
 
 from onnx import ModelProto
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.rewrite.slots import Axis, Indices
 
-if TYPE_CHECKING:
-    import torch
+Source = TypeVar("Source", bound=Any)
+"""A torch module or a Keras model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,21 @@ class Plan:
     kept: Mapping[Axis, Indices]
     counts: Mapping[str, int]
 
-    def apply_to(self, module: torch.nn.Module) -> torch.nn.Module:
-        """Make the torch module that the original was exported from as small as the pruned model, in place.
+    def apply_to(self, module: Source) -> Source:
+        """Make the live model that the original was exported from as small as the pruned model.
 
-        It gets the pruned model's weights, and gives what that gives: it is run to see. Parameters are new
-        objects: make the optimizer afterwards.
+        It gets the pruned model's weights, and gives what that gives: it is run to see. A torch module becomes
+        smaller in place, with parameters that are new objects: make the optimizer afterwards. Of a Keras model
+        (Sequential or Functional) a smaller one is made, not compiled yet, and the old one stays.
 
         Raises:
-            ModelError: it is not that module, or cannot be made smaller in this way; it is left as it was.
+            ModelError: it is not that model, or cannot be made smaller in this way; it is left as it was.
         """
-        from nnea_graph.rewrite.torch_module.apply import shrink  # noqa: PLC0415 - torch is imported where it is used
+        from nnea_graph.frontends.keras_model import FRONTEND  # noqa: PLC0415 - as below
 
-        return shrink(self, module)
+        shrink: Callable[[Plan, Any], Any]
+        if FRONTEND.takes(module):
+            from nnea_graph.rewrite.keras_model.apply import shrink  # noqa: PLC0415 - as below
+        else:
+            from nnea_graph.rewrite.torch_module.apply import shrink  # noqa: PLC0415 - torch is imported where it is used
+        return cast("Source", shrink(self, module))

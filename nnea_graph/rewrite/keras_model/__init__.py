@@ -1,0 +1,1 @@
+"""A plan carried out on the Keras model that the model was exported from."""
