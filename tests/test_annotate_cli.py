@@ -91,6 +91,9 @@ def test_weights_in_another_file_stay_there(program: Program) -> None:
         in done.stderr
     )
     assert not list((program.folder / "sub").iterdir())
+    over = program("annotate", "model.onnx", "-p", "cost", "-o", "w.bin", "--force")
+    assert (over.code, "w.bin: it has weights of the model itself" in over.stderr) == (2, True)
+    assert (program.folder / "w.bin").read_bytes() == weights
 
 
 @pytest.mark.parametrize(

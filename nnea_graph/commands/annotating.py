@@ -10,13 +10,13 @@ from typing import Any
 from nnea_graph.annotator import annotate
 from nnea_graph.api import analyze
 from nnea_graph.commands.arguments import check_output, named_dims
+from nnea_graph.commands.saving import data_files
 from nnea_graph.errors import OutputError
 from nnea_graph.frontends.converted import InputSpec
 from nnea_graph.frontends.limits import Limits
 from nnea_graph.inference.shape_text import InputShape, parse_input_shape
 from nnea_graph.render.files import whole_file
 from nnea_graph.report.schema import Report
-from nnea_graph.rewrite.annotation import data_file
 from nnea_graph.runtime.live import LiveModel
 
 
@@ -25,11 +25,12 @@ def annotate_model(source: str, **options: Any) -> int:
     output: Path = options["output"]
     check_output(output, source, force=options["force"])
     shapes = [parse_input_shape(text) for text in options["shapes"]]
-    live = LiveModel(source, limits=Limits.with_text(options["limits"]))
+    limits = Limits.with_text(options["limits"])
+    live = LiveModel(source, limits=limits)
     if live.framework == "onnx" and Path(source).is_file():
+        _check_place(Path(source), output, limits)
         report = _report(source, shapes, options)
         proto = live.written()
-        _check_folder(proto, Path(source), output)
     else:
         specs = {each.name or "": InputSpec(each.dims, each.dtype or "") for each in shapes}
         proto = live.written(options["data"], input_shapes=specs, preprocess=options["preprocess"])
@@ -57,10 +58,14 @@ def _report(model: object, shapes: list[InputShape], options: Mapping[str, Any])
     )
 
 
-def _check_folder(proto: Any, source: Path, output: Path) -> None:
-    outside = data_file(proto)
-    if outside and not source.absolute().parent.samefile(output.absolute().parent):
+def _check_place(source: Path, output: Path, limits: Limits) -> None:
+    """Weights in other files stay there: the model must be written beside them, and not over them."""
+    found = data_files(source, limits=limits)
+    if any(output.exists() and each.samefile(output) for each in found):
+        raise OutputError(f"-o {output}: it has weights of the model itself; give another name")
+    folder = source.absolute().parent
+    if found and not folder.samefile(output.absolute().parent):
         raise OutputError(
-            f"-o {output}: weights of the model lie in '{outside}' beside it, and are not copied; "
-            f"write into the same folder, {source.absolute().parent}"
+            f"-o {output}: weights of the model lie in '{found[0].name}' beside it, and are not copied; "
+            f"write into the same folder, {folder}"
         )

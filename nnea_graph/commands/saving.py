@@ -39,14 +39,14 @@ def check_outputs(output: Path, source: str, *, force: bool, **reading: Any) -> 
     special = output.exists() and not output.is_file()
     if not (beside.exists() or special) or not Path(source).is_file() or Path(source).suffix != ".onnx":
         return
-    found = _data_files(Path(source), **reading)
+    found = data_files(Path(source), **reading)
     if beside.exists() and any(each.samefile(beside) for each in found):
         raise OutputError(f"-o {output}: {beside.name} has weights of the model itself; give another name")
     if special and found:
         raise OutputError(f"-o {output}: the weights go beside it, as those of the model; give a plain file")
 
 
-def _data_files(source: Path, **reading: Any) -> list[Path]:
+def data_files(source: Path, **reading: Any) -> list[Path]:
     """The files beside a model that its weights lie in."""
     file = load_onnx(source, **reading).file
     return [source.parent / each for each in file.external_locations] if isinstance(file, OnnxFile) else []

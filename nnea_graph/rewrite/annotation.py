@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from onnx import GraphProto, ModelProto, TensorProto
+from onnx import GraphProto, ModelProto
 
 from nnea_graph.errors import UsageError
 from nnea_graph.frontends.flatten import graphs_of
@@ -13,7 +13,6 @@ from nnea_graph.frontends.ir_model import is_ir_model, serialized
 from nnea_graph.frontends.operators import places_of
 from nnea_graph.report.metadata import Facts, is_fact
 from nnea_graph.report.schema import Report
-from nnea_graph.rewrite.surgery import tensors_of
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -38,13 +37,6 @@ def annotated(model: object, report: Report) -> bool:
         f"{kind.__module__}.{kind.__qualname__} has no metadata; give an onnx.ModelProto, an onnx_ir.Model or what "
         "torch.onnx.export gives"
     )
-
-
-def data_file(proto: ModelProto) -> str:
-    """A file beside the model that some of its tensors lie in; "" where there is none."""
-    outside = (each for each in tensors_of(proto.graph) if each.data_location == TensorProto.EXTERNAL)
-    entries = (entry for tensor in outside for entry in tensor.external_data if entry.key == "location")
-    return next((entry.value for entry in entries), "")
 
 
 def _annotated(proto: ModelProto, report: Report) -> bool:
