@@ -305,8 +305,9 @@ def passes() -> None:
 
 
 @cli.command()
-def schema() -> None:
-    """Print the JSON Schema of the report."""
+@click.argument("report", type=click.Choice(["run", "prune", "plan"]), default="run")
+def schema(report: str) -> None:
+    """Print the JSON Schema of a report: that of run, of prune, or of prune --plan-only."""
     from nnea_graph.render.json_schema import render_schema  # noqa: PLC0415
 
-    click.echo(render_schema(), nl=False)
+    click.echo(render_schema(report), nl=False)

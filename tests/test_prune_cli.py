@@ -220,3 +220,34 @@ def test_what_a_plan_cannot_mean_is_one_line(
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_both_reports_fit_their_schemas(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every object has the fields of its definition, all of them and no others."""
+
+    def printed(*arguments: object) -> Any:
+        assert run_command_line([str(each) for each in arguments]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    plan = printed("prune", MLP, "--plan-only", "--align", 1, "--rounds", 2, "--format", "json")
+    family = plan["families"][0]
+    pruning = printed(
+        *("prune", MLP, "--data", DATA, "--target", "macs=0.9", "--align", 1, "--no-refit", "--rounds", 2),
+        *("--format", "json"),
+    )
+    objects = {
+        "plan": {
+            "PruningPlan": plan,
+            "PlannedFamily": family,
+            "FamilyParts": family["parts"],
+            "Saving": family["half"],
+            "SavedTime": family["half_time"],
+            "Speed": family["half_time"]["measured"],
+            "StaysWhole": plan["pinned"][0],
+        },
+        "prune": {"PruningReport": pruning, "Verification": pruning["verification"]},
+    }
+    for kind, found in objects.items():
+        definitions = printed("schema", kind)["$defs"]
+        for name, each in found.items():
+            assert set(each) == set(definitions[name]["properties"]), name

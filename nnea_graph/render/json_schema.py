@@ -9,6 +9,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from nnea_graph.report.schema import SCHEMA_VERSION, Report
+from nnea_graph.report.schema_choice import PruningReport
+from nnea_graph.report.schema_plan import PruningPlan
 
 _SIMPLE: dict[Any, str] = {
     str: "string",
@@ -19,13 +21,17 @@ _SIMPLE: dict[Any, str] = {
 }
 
 
-def render_schema() -> str:
-    """JSON Schema 2020-12; every field has its meaning as ``description``."""
+_REPORTS = {"run": Report, "prune": PruningReport, "plan": PruningPlan}
+"""By what makes it: ``run``, ``prune``, ``prune --plan-only``."""
+
+
+def render_schema(made_by: str = "run") -> str:
+    """JSON Schema 2020-12 of a report; every field has its meaning as ``description``."""
     definitions: dict[str, Any] = {}
-    root = _of(Report, definitions)
+    root = _of(_REPORTS[made_by], definitions)
     whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"nnea-graph report, schema {SCHEMA_VERSION}",
+        "title": f"nnea-graph {'' if made_by == 'run' else made_by + ' '}report, schema {SCHEMA_VERSION}",
         **root,
         "$defs": dict(sorted(definitions.items())),
     }
