@@ -18,7 +18,7 @@ from nnea_graph.rewrite.refitting.gram import Gram
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A reader with what it was given and its weights ``[groups, columns, outputs]``, which are to be ``mended`` or stay."""
+    """A reader with what it was given and its weights ``[groups, columns, outputs]``, ``mended`` or as they are."""
 
     reader: Reader
     seen: Seen
