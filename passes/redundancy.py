@@ -15,6 +15,7 @@ from nnea_graph.channels.known.redundant import Redundant, Saving, redundant, sa
 from nnea_graph.channels.known.values import Bools, Values
 from nnea_graph.channels.known.walk import channel_values
 from nnea_graph.engine import Pass
+from nnea_graph.errors import ModelError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.ops.roles import Role
 from nnea_graph.passes.channels import CHANNELS
@@ -96,7 +97,10 @@ def linear_layers(graph: ModelGraph) -> dict[str, Linear]:
     found: dict[str, Linear] = {}
     for node in graph:
         weights = graph[node, WEIGHTS]
-        mine = linear(graph, graph[SHAPES], graph[CHANNELS], node, weights)
+        try:
+            mine = linear(graph, graph[SHAPES], graph[CHANNELS], node, weights)
+        except ModelError:  # a weight that cannot be computed, or is too large to be
+            continue
         if mine is not None:
             found[node.id] = mine
     return found

@@ -206,6 +206,27 @@ def test_equal_channels_that_a_depthwise_convolution_tells_apart_stay() -> None:
     assert layer(graph, "a").channels.cloned.size == 0
 
 
+@pytest.mark.parametrize(("how", "held_by"), [("Mul", "are computed"), ("tied", "are tied")])
+def test_clones_are_held_by_weights_that_take_no_columns(how: str, held_by: str) -> None:
+    tensors = planted()
+    nodes = list(MLP)
+    if how == "Mul":
+        nodes[2] = helper.make_node("Gemm", ["a.on", "b.made", "b.b"], ["b.out"], name="b", transB=1)
+        nodes.insert(0, helper.make_node("Mul", ["b.w", "half"], ["b.made"]))
+        tensors["half"] = np.array(0.5, np.float32)
+    else:
+        nodes.append(helper.make_node("Gemm", ["a.on", "b.w", "b.b"], ["more"], name="more", transB=1))
+        nodes[4] = gemm("c", "b.on", "c.out")
+        nodes.append(helper.make_node("ReduceMax", ["more", "last"], ["most"]))
+        nodes.append(helper.make_node("Add", ["c.out", "most"], ["y"]))
+        tensors["last"] = np.array([1])
+    graph = analyzed(model_of(nodes, tensors, ["n", 6]))
+    found = layer(graph, "a").channels
+    assert (found.cloned.tolist(), found.held.tolist()) == ([], [7])
+    assert found.held_by == f"the weights of 'b' {held_by}"
+    assert found.dead.tolist() == [4]
+
+
 def test_a_constant_channel_that_a_padded_convolution_reads_is_held() -> None:
     nodes, tensors = convolutions(residual=False)
     nodes[3] = helper.make_node("Conv", ["a.on", "wide"], ["d.out"], name="d", pads=[1, 1, 1, 1])

@@ -14,17 +14,22 @@ from nnea_graph.channels.known.linear import Linear
 from nnea_graph.channels.known.reads import APART, SIZES
 from nnea_graph.graph import ModelGraph, OpNode
 
+_PRECISE = 32
+"""Bits of weights that take sums without a change of the outputs."""
+
 
 @dataclass(slots=True)
 class Followed:
     """``origins`` say of each channel of a tensor on the way which one of the first tensor it is, -1 none.
 
-    ``consumers`` read them. ``held`` says why a channel cannot go by itself, "" if it can.
+    ``consumers`` read them. ``held`` says why a channel cannot go by itself, "" if it can; ``fixed`` why the weights
+    that read it cannot be added to others.
     """
 
     origins: dict[str, Places]
     consumers: list[Linear] = field(default_factory=list)
     held: str = ""
+    fixed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Follower:
                 followed.origins[mine.target] = np.repeat(followed.origins[mine.source], each)
                 return [mine.target]
             followed.consumers.append(mine)
+            followed.fixed = followed.fixed or self._fixed(mine)
             return []
         if node.op_type in SIZES:
             return []
@@ -81,6 +87,16 @@ class Follower:
             followed.held = f"they meet others at '{node.id}' ({node.op_type})"
             return []
         return [name for name in node.outputs if name and self._carry(followed, node, name)]
+
+    def _fixed(self, mine: Linear) -> str:
+        name = next((name for name in mine.node.inputs if name in self.constant), "")
+        if name not in self.graph.constants:
+            return f"the weights of '{mine.node.id}' are computed"
+        if len(self.graph.consumers(name)) > 1:
+            return f"the weights of '{mine.node.id}' are tied"
+        if mine.grid.constant.dtype.bits < _PRECISE:
+            return f"the weights of '{mine.node.id}' would be rounded"
+        return ""
 
     def _alone(self, followed: Followed, node: OpNode) -> bool:
         """Whether an operator puts these channels together with nothing but constants and themselves."""

@@ -62,9 +62,10 @@ def redundant(mine: Linear, followed: Followed, values: Mapping[str, Values], re
     left = ~(unread | dead | fixed)
     cloned = (twin != places) & left & left[twin]
     movable = fixed & (not padded)
-    kept = np.flatnonzero((dead | fixed | cloned) if not free else (fixed & ~movable))
+    stuck = cloned & bool(followed.fixed)
+    kept = np.flatnonzero((dead | fixed | cloned) if not free else (fixed & ~movable) | stuck)
     none = np.zeros(count, np.bool_)
-    dead, movable, cloned = (dead, movable, cloned) if free else (none, none, none)
+    dead, movable, cloned = (dead, movable, cloned & ~stuck) if free else (none, none, none)
     parallel, not_compared = _parallel(mine, left & ~cloned) if free else (places[:0], followed.held)
     return Redundant(
         count,
@@ -75,10 +76,16 @@ def redundant(mine: Linear, followed: Followed, values: Mapping[str, Values], re
         twin[cloned],
         factor[cloned] / factor[twin[cloned]],
         kept,
-        followed.held or ("the zeros at the edges of a convolution" if len(kept) else ""),
+        followed.held or _why_held(followed, kept, stuck),
         parallel,
         not_compared,
     )
+
+
+def _why_held(followed: Followed, kept: Places, stuck: Bools) -> str:
+    if not len(kept):
+        return ""
+    return followed.fixed if stuck.any() else "the zeros at the edges of a convolution"
 
 
 def _constants(followed: Followed, values: Mapping[str, Values], count: int) -> tuple[Bools, Bools]:
