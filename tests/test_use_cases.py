@@ -6,7 +6,8 @@ The networks are chains of dense layers with ReLU between them. ``chain`` runs o
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nnea_graph import NNEfficiencyAnalyzer
+from nnea_graph import NNEfficiencyAnalyzer, Report
 
 Array = NDArray[Any]
 Layers = list[tuple[Array, Array]]
@@ -95,7 +96,7 @@ class Keras:
 
     def train(self, model: Any, epochs: int, after: Callable[[int], None] = nothing) -> None:
         loss = self.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(self.keras.optimizers.Adam(3e-3), loss)
+        model.compile(self.keras.optimizers.Adam(3e-3), loss, jit_compile=False)
         callback = self.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: after(epoch))
         model.fit(X, Y, batch_size=len(X), epochs=epochs, verbose=0, shuffle=False, callbacks=[callback])
 
@@ -167,32 +168,54 @@ def accuracy(layers: Layers) -> float:
 # 1. Is it over-parameterized?
 
 
+@dataclass(frozen=True)
 class Case:
-    """A trained network, what there was to train it for, and its analysis with measurements."""
+    """A network, and what was found of it."""
 
-    def __init__(self, framework: Framework, *widths: int) -> None:
-        self.model = framework.made(*widths)
-        framework.train(self.model, 60)
-        self.layers = framework.layers(self.model)
-        self.analyzer = NNEfficiencyAnalyzer(self.model)
-        self.report = self.analyzer.analyze(
-            (X, Y), verbose=False, passes="sensitivity{units=weights},importance"
-        )
-        np.testing.assert_allclose(framework.outputs(self.model), answer(self.layers), rtol=1e-3, atol=1e-4)
+    model: Any
+    analyzer: NNEfficiencyAnalyzer
+    layers: Layers
+    report: Report
+    numbers: Mapping[str, float | int | None]
+    scores: tuple[float | int | None, ...]
+    """The redundancy of each layer."""
+
+
+def case(framework: Framework, model: Any, analyzer: NNEfficiencyAnalyzer, passes: str) -> Case:
+    report = analyzer.analyze((X, Y), verbose=False, passes=passes)
+    layers = framework.layers(model)
+    np.testing.assert_allclose(framework.outputs(model), answer(layers), rtol=1e-3, atol=1e-4)
+    scores = tuple(each.metrics["redundancy_score"] for each in analyzer.layer_analyses)
+    return Case(model, analyzer, layers, report, analyzer.global_metrics, scores)
+
+
+def trained(framework: Framework, *widths: int) -> Case:
+    model = framework.made(*widths)
+    framework.train(model, 60)
+    return case(framework, model, NNEfficiencyAnalyzer(model), "sensitivity{units=weights},importance")
 
 
 @pytest.fixture(scope="module")
 def wide(framework: Framework) -> Case:
-    return Case(framework, 128, 64)
+    return trained(framework, 128, 64)
 
 
 @pytest.fixture(scope="module")
 def narrow(framework: Framework) -> Case:
-    return Case(framework, 12, 8)
+    return trained(framework, 12, 8)
+
+
+@pytest.fixture(scope="module")
+def idle(framework: Framework, wide: Case) -> Case:
+    """The wide network, but that nobody listens to half of its first hidden layer."""
+    layers = [(weight.copy(), bias.copy()) for weight, bias in wide.layers]
+    layers[1][0][:, 64:] *= 1e-3
+    framework.set_layers(wide.model, layers)
+    return case(framework, wide.model, wide.analyzer, "importance")
 
 
 def test_the_network_of_the_definition_has_its_numbers_and_names(wide: Case) -> None:
-    found = wide.analyzer.global_metrics
+    found = wide.numbers
     assert (found["total_parameters"], found["total_inference_flops"]) == (11_594, 22_784)
     assert found["total_training_flops"] == 91_136
     assert [each.name for each in wide.analyzer.layer_analyses] == list(NAMES)
@@ -210,22 +233,12 @@ def test_the_wider_of_two_networks_can_lose_more_and_does_not_miss_it(wide: Case
     assert accuracy(narrow.layers) - accuracy(same_from_the_narrow) >= wide.report.sensitivity.loss_limit
 
 
-def test_neurons_that_do_next_to_nothing_are_seen_as_redundancy(framework: Framework, wide: Case) -> None:
-    layers = [(weight.copy(), bias.copy()) for weight, bias in wide.layers]
-    layers[1][0][:, 64:] *= 1e-3  # nobody listens to half of the first hidden layer
-    model = framework.made(128, 64)
-    framework.set_layers(model, layers)
-    analyzer = NNEfficiencyAnalyzer(model)
-    analyzer.analyze(X, verbose=False, passes="importance")
-    before, after = wide.analyzer.global_metrics, analyzer.global_metrics
+def test_neurons_that_do_next_to_nothing_are_seen_as_redundancy(wide: Case, idle: Case) -> None:
     for name in ("redundancy_score", "avg_layer_redundancy", "compression_potential"):
-        assert (after[name] or 0) > (before[name] or 0)
-    assert (after["global_utilization"] or 0) < (before["global_utilization"] or 0)
-    changed = [
-        one.metrics["redundancy_score"] != pytest.approx(other.metrics["redundancy_score"])
-        for one, other in zip(analyzer.layer_analyses, wide.analyzer.layer_analyses, strict=True)
-    ]
-    assert changed == [False, True, True]
+        assert (idle.numbers[name] or 0) > (wide.numbers[name] or 0)
+    assert (idle.numbers["global_utilization"] or 0) < (wide.numbers["global_utilization"] or 0)
+    same = [one == pytest.approx(other) for one, other in zip(idle.scores, wide.scores, strict=True)]
+    assert same == [True, False, False]  # the last layer is fed by what has changed
 
 
 # 2. Where to prune?
@@ -250,22 +263,12 @@ def test_guidance_names_the_layer_that_really_is_the_least_sensitive(wide: Case)
 # 3. Which architecture?
 
 
-def test_the_best_of_several_architectures_has_the_lowest_score(
-    framework: Framework, wide: Case, narrow: Case
-) -> None:
-    middle = framework.made(32, 16)
-    framework.train(middle, 60)
-    analyzer = NNEfficiencyAnalyzer(middle)
-    analyzer.analyze(X, verbose=False, passes="importance")
-    scores = {
-        "wide": wide.analyzer.global_metrics["redundancy_score"],
-        "middle": analyzer.global_metrics["redundancy_score"],
-        "narrow": narrow.analyzer.global_metrics["redundancy_score"],
-    }
-    networks = {"wide": wide.layers, "middle": framework.layers(middle), "narrow": narrow.layers}
-    wanted = {name: redundancy_score(layers) for name, layers in networks.items()}
+def test_the_best_of_several_architectures_has_the_lowest_score(wide: Case, narrow: Case, idle: Case) -> None:
+    cases = {"wide": wide, "narrow": narrow, "idle": idle}
+    scores = {name: each.numbers["redundancy_score"] for name, each in cases.items()}
+    wanted = {name: redundancy_score(each.layers) for name, each in cases.items()}
     assert scores == pytest.approx(wanted, rel=1e-4)
-    assert min(scores, key=lambda name: scores[name] or 0) == min(wanted, key=lambda name: wanted[name])
+    assert sorted(scores, key=lambda name: scores[name] or 0) == sorted(wanted, key=lambda name: wanted[name])
 
 
 # 4. How does it go?

@@ -342,4 +342,5 @@ class Report:
         numbers = ", ".join(
             f"{name} not known" if count is None else f"{count:,} {name}" for name, count in counts.items()
         )
-        return f"<Report of {self.model.path}: {numbers}, {len(self.findings)} findings>"
+        found = len(self.findings)
+        return f"<Report of {self.model.path}: {numbers}, {found} finding{'' if found == 1 else 's'}>"
