@@ -29,7 +29,7 @@ def balanced(labels: Indices, free: Flags, rows: Indices) -> tuple[list[list[int
     ([[0, 2, 3]], [])
     """
     pools = _pools(labels, free, rows)
-    joined = []
+    joined: list[list[int]] = []
     for kind in sorted(pools, key=_order):
         while pools[kind] and (parts := _parts(kind, pools)) is not None:
             joined.extend(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, isinf
+
+import numpy as np
 
 from nnea_graph.rewrite.choosing.resources import Resources
 
@@ -33,9 +36,10 @@ class Room:
         above = min((kept // self.step + 1) * self.step, self.count)
         return above if above > kept else None
 
-    def lost(self, kept: int) -> float:
-        """What keeping so many costs."""
-        return self.loss(self.count - kept)
+    def more_lost(self, kept: int, fewer: int) -> float:
+        """What keeping fewer costs more; where neither is known, as much as can be."""
+        now, then = self.loss(self.count - kept), self.loss(self.count - fewer)
+        return inf if isinf(now) and isinf(then) else max(then - now, 0.0)
 
 
 @dataclass(slots=True)
@@ -75,24 +79,28 @@ def descent(
     kept: Counts = {room.name: room.count for room in rooms} | dict(start or {})
     yield dict(kept)
     while True:
-        best: tuple[float, str, int] | None = None
-        worth = _worth(resources, kept, targets)
-        now = {name: resources.share(name, kept) for name in worth}
-        for room in rooms:
-            fewer = room.fewer(kept[room.name])
-            if fewer is None:
-                continue
-            then = kept | {room.name: fewer}
-            saved = sum(weight * (now[name] - resources.share(name, then)) for name, weight in worth.items())
-            if saved <= 0:
-                continue
-            price = max(room.lost(fewer) - room.lost(kept[room.name]), 0.0) / saved
-            if best is None or price < best[0]:
-                best = price, room.name, fewer
-        if best is None:
+        steps = [(room, fewer) for room in rooms if (fewer := room.fewer(kept[room.name])) is not None]
+        saved = _saved(resources, kept, targets, {room.name: fewer for room, fewer in steps})
+        prices = [
+            (room.more_lost(kept[room.name], fewer) / gain, place)
+            for place, ((room, fewer), gain) in enumerate(zip(steps, saved, strict=True))
+            if gain > 0
+        ]
+        if not prices:
             return
-        kept[best[1]] = best[2]
+        room, fewer = steps[min(prices)[1]]
+        kept[room.name] = fewer
         yield dict(kept)
+
+
+def _saved(
+    resources: Resources, kept: Counts, targets: Mapping[str, float], changed: Mapping[str, int]
+) -> list[float]:
+    """What each family's next step saves, by what that is worth."""
+    total = np.zeros(len(changed))
+    for name, weight in _worth(resources, kept, targets).items():
+        total += weight * (resources.share(name, kept) - resources.shares(name, kept, changed))
+    return [float(each) for each in total]
 
 
 def _worth(resources: Resources, kept: Counts, targets: Mapping[str, float]) -> dict[str, float]:
@@ -116,11 +124,15 @@ def _give_back(
 ) -> None:
     """Steps that the targets do not need, the dearest first."""
     while True:
-        gains = []
-        for room in rooms:
-            more = room.more(kept[room.name])
-            if more is not None and _met(resources, kept | {room.name: more}, targets):
-                gains.append((room.lost(kept[room.name]) - room.lost(more), room.name, more))
+        steps = [(room, more) for room in rooms if (more := room.more(kept[room.name])) is not None]
+        fits = np.ones(len(steps), np.bool_)
+        for name, goal in targets.items():
+            fits &= resources.shares(name, kept, {room.name: more for room, more in steps}) <= goal + 1e-9
+        gains = [
+            (room.more_lost(more, kept[room.name]), room.name, more)
+            for (room, more), met in zip(steps, fits, strict=True)
+            if met
+        ]
         if not gains:
             return
         _, name, more = max(gains)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Point:
         return float("inf") if relative is None else relative**2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Curve:
     """``order`` are the places of a family's groups, the first to go in front; ``points`` are what was measured.
 
@@ -47,16 +48,19 @@ class Curve:
 
     def noise(self, removed: int) -> float:
         """Measured, or between the two nearest measurements."""
-        if not removed:
-            return 0.0
-        heights = [0.0, *np.maximum.accumulate([point.noise for point in self.points])]
-        places = [0.0, *(self._at(point.removed) for point in self.points)]
-        if self._at(removed) <= places[-1]:
-            return float(np.interp(self._at(removed), places, heights))
-        return float(heights[-1]) * self._at(removed) / max(places[-1], 1e-300)
+        return self._noises[removed]
 
-    def _at(self, removed: int) -> float:
-        return self.errors[removed - 1] + 1e-12 * removed
+    @cached_property
+    def _noises(self) -> list[float]:
+        """By the number that is gone."""
+        lacking = np.array([0.0, *self.errors]) + 1e-12 * np.arange(len(self.errors) + 1)
+        places = lacking[[0, *(point.removed for point in self.points)]]
+        heights = np.array([0.0, *np.maximum.accumulate([point.noise for point in self.points])])
+        with np.errstate(invalid="ignore"):  # a change that is not known is infinite
+            between = np.interp(lacking, places, heights)
+            beyond = heights[-1] * lacking / max(places[-1], 1e-300)
+        found = np.where(lacking <= places[-1], between, beyond)
+        return [float(each) for each in np.where(np.isnan(found), np.inf, found)]
 
 
 def measured_curve(candidates: Candidates, order: Sequence[int] | None, rerun: Rerun) -> Curve:

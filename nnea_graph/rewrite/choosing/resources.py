@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.inference.found import call_of
@@ -16,6 +17,7 @@ from nnea_graph.passes.cost import COST
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.coupling import Coupling, Family
 
+Floats = NDArray[np.float64]
 Kept = Mapping[str, int]
 """Groups that a family keeps, by its name; families that are not named keep all."""
 
@@ -27,10 +29,6 @@ class Length:
     fixed: float
     each: Mapping[str, float]
 
-    def at(self, kept: Kept, whole: Kept) -> float:
-        """How long it is then."""
-        return self.fixed + sum(size * kept.get(name, whole[name]) for name, size in self.each.items())
-
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -39,10 +37,48 @@ class Term:
     amount: float
     lengths: tuple[Length, ...]
 
-    def at(self, kept: Kept, whole: Kept) -> float:
-        """The amount then."""
-        share = (length.at(kept, whole) / max(length.at({}, whole), 1e-9) for length in self.lengths)
-        return self.amount * prod(share)
+
+class _Sum:
+    """Terms as arrays, so that many models are counted at once: how long each axis is, by how long it was."""
+
+    def __init__(self, terms: Sequence[Term], whole: Kept) -> None:
+        self._places = {name: place for place, name in enumerate(whole)}
+        self._whole = np.array(list(whole.values()), np.float64)
+        lengths = [length for term in terms for length in term.lengths]
+        self._fixed = np.array([length.fixed for length in lengths])
+        self._each = np.zeros((len(lengths), len(whole)))
+        for row, length in enumerate(lengths):
+            for name, size in length.each.items():
+                self._each[row, self._places[name]] = size
+        self._before = np.maximum(self._fixed + self._each @ self._whole, 1e-9)
+        counts = [len(term.lengths) for term in terms]
+        self._starts = np.cumsum([0, *counts])[:-1][np.array(counts, np.int64) > 0]
+        self._varying = np.array([term.amount for term in terms if term.lengths])
+        self._rest = float(sum(term.amount for term in terms if not term.lengths))
+
+    def at(self, kept: Sequence[Kept]) -> Floats:
+        """What each of the models takes."""
+        counts = np.repeat(self._whole[:, None], len(kept), 1)
+        for column, each in enumerate(kept):
+            for name, count in each.items():
+                counts[self._places[name], column] = count
+        return self._of(counts)
+
+    def apart(self, kept: Kept, changed: Kept) -> Floats:
+        """What the model takes that ``kept`` leaves, with one family after the other ``changed`` alone."""
+        start = self._whole.copy()
+        for name, count in kept.items():
+            start[self._places[name]] = count
+        counts = np.repeat(start[:, None], len(changed), 1)
+        counts[[self._places[name] for name in changed], np.arange(len(changed))] = list(changed.values())
+        return self._of(counts)
+
+    def _of(self, counts: Floats) -> Floats:
+        if not len(self._varying):
+            return np.full(counts.shape[1], self._rest)
+        shares = (self._fixed[:, None] + self._each @ counts) / self._before[:, None]
+        found: Floats = self._varying @ np.multiply.reduceat(shares, self._starts, 0) + self._rest
+        return found
 
 
 @dataclass(frozen=True)
@@ -52,13 +88,25 @@ class Resources:
     terms: Mapping[str, tuple[Term, ...]]
     whole: Kept
 
+    @cached_property
+    def _sums(self) -> Mapping[str, _Sum]:
+        return {name: _Sum(terms, self.whole) for name, terms in self.terms.items()}
+
     def at(self, resource: str, kept: Kept) -> float:
         """What the model takes then."""
-        return sum(term.at(kept, self.whole) for term in self.terms[resource])
+        return float(self._sums[resource].at([kept])[0])
 
     def share(self, resource: str, kept: Kept) -> float:
         """By what it takes whole."""
-        return self.at(resource, kept) / max(self.at(resource, {}), 1e-9)
+        return self.at(resource, kept) / self._most(resource)
+
+    def shares(self, resource: str, kept: Kept, changed: Kept) -> Floats:
+        """The same, with one family after the other of those ``changed`` keeping that many and the others as before."""
+        found: Floats = self._sums[resource].apart(kept, changed) / self._most(resource)
+        return found
+
+    def _most(self, resource: str) -> float:
+        return max(self.at(resource, {}), 1e-9)
 
 
 def resources_of(graph: ModelGraph, coupling: Coupling) -> Resources:
@@ -114,7 +162,11 @@ class _Lengths:
             slots = self._coupling.slots.of((tensor, axis))
             if slots is None:
                 continue
-            owners = self._owners[self._coupling.groups[slots]]
+            groups = self._coupling.groups[slots]
+            rows = groups.reshape(self._coupling.slots.repeats.get((tensor, axis), 1), -1)
+            if len(rows) > 1 and (rows == rows[:, :1]).all():
+                continue  # groups of a kernel that go altogether leave the others as long as they are
+            owners = self._owners[groups]
             numbers, counts = np.unique(owners[owners >= 0], return_counts=True)
             if len(numbers):
                 each = {

@@ -32,6 +32,13 @@ def test_amounts_are_products_of_lengths() -> None:
     assert resources().share("macs", {"b": 1}) == 0.25
 
 
+def test_families_changed_one_by_one_are_counted_as_each_alone() -> None:
+    found, kept = resources(), {"a": 6, "b": 3}
+    for name in ("params", "macs"):
+        shares = found.shares(name, kept, {"b": 2, "a": 5})
+        assert shares.tolist() == [found.share(name, kept | {"b": 2}), found.share(name, kept | {"a": 5})]
+
+
 def test_the_family_that_loses_least_for_what_it_saves_gives() -> None:
     found = allocate(rooms(), resources(), {"params": 0.7})
     assert found.kept == {"a": 5, "b": 4}
