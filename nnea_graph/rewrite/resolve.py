@@ -53,6 +53,8 @@ def resolve(draft: Draft) -> Sets:
     """The finest sets that all operators allow, after their choices are made."""
     state = _State(_joined(np.arange(draft.slots.count), draft.edges), list(draft.pins), list(draft.choices))
     state.settle()
+    while state.rule_out():
+        state.settle()
     if state.open:
         state = _best(draft, state)
     else:
@@ -77,6 +79,17 @@ class _State:
             if not changed:
                 return
             self.take(chosen)
+
+    def rule_out(self) -> bool:
+        """Drop the ways in which nothing could go, by what is coupled already; whether there were any."""
+        left = []
+        for choice in self.open:
+            options = tuple(option for option in choice.options if not _collapses(option, self.labels))
+            fewer = 0 < len(options) < len(choice.options)
+            left.append(Choice(choice.node, choice.kind, options) if fewer else choice)
+        changed = any(one is not other for one, other in zip(left, self.open, strict=True))
+        self.open = left
+        return changed
 
     def take(self, options: Sequence[Option]) -> None:
         """Couple in these ways."""
@@ -177,6 +190,19 @@ def _followed(
         state.settle()
     state.even_out(draft)
     return state
+
+
+def _collapses(option: Option, labels: Indices) -> bool:
+    """Whether an axis that the option leaves free would be one set, of which none can go."""
+    if not option.needs:
+        return False
+    slots = np.unique(np.concatenate([*option.needs, *(side for edge in option.edges for side in edge)]))
+    _, local = np.unique(labels[slots], return_inverse=True)
+    places = [(np.searchsorted(slots, left), np.searchsorted(slots, right)) for left, right in option.edges]
+    sets = _joined(np.arange(len(slots)), [(local[left], local[right]) for left, right in places])[local]
+    return any(
+        (sets[at] == sets[at[0]]).all() for at in (np.searchsorted(slots, need) for need in option.needs)
+    )
 
 
 def _first(choice: Choice) -> int:
