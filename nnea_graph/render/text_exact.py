@@ -69,15 +69,23 @@ def _held(found: ExactRemoval, width: int) -> Iterator[Text]:
         for each in found.families
         for (kind, reason), count in ((_parts(held), count) for held, count in each.held.items())
     ]
-    lines += [
-        f"{inert(each.tensor)}, {each.kind} to {inert(each.of)} ({binary(each.bytes)}): {inert(each.reason)}"
-        for each in found.tensors
-        if each.reason
-    ]
+    reasons: dict[str, list[ExactTensor]] = {}
+    for each in found.tensors:
+        if each.reason:
+            reasons.setdefault(each.reason, []).append(each)
+    for reason, tensors in reasons.items():
+        size = binary(sum(each.bytes for each in tensors))
+        lines.append(f"{_named(tensors)} ({size}): {inert(reason)}")
     for line in lines[:_HELD]:
         yield from sentence("stays", Text(line), width=width)
     if len(lines) > _HELD:
         yield from sentence("", Text(f"and {many(len(lines) - _HELD, 'other')}", "dim"), width=width)
+
+
+def _named(tensors: Sequence[ExactTensor]) -> str:
+    if len(tensors) > 1:
+        return f"{len(tensors):,} tensors that repeat others"
+    return f"{inert(tensors[0].tensor)}, which repeats {inert(tensors[0].of)},"
 
 
 def _parts(held: str) -> tuple[str, str]:

@@ -129,9 +129,8 @@ def _tensors(page: Page, found: ModelRedundancy) -> Iterator[Text]:
     for label, words in shown:
         yield from sentence(label, Text(words), width=page.width)
     if len(shown) < len(lines):
-        yield from sentence(
-            "", Text(f"and {many(len(lines) - len(shown), 'other tensor')}", "dim"), width=page.width
-        )
+        words = f"and {many(len(lines) - len(shown), 'other tensor')}"
+        yield from sentence("", Text(words, "dim"), width=page.width)
 
 
 def _twin(each: DuplicateTensor) -> str:

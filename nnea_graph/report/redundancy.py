@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from nnea_graph.channels.known.redundant import Saving
-from nnea_graph.graph import ModelGraph
+from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.ops.roles import Role
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.redundancy import MODEL_REDUNDANCY, REDUNDANCY, LayerRedundancy
@@ -76,7 +76,8 @@ def model_redundancy(graph: ModelGraph) -> schema.ModelRedundancy | None:
     if found is None:
         return None
     layers = [each for node in graph if (each := graph[node, REDUNDANCY]) is not None]
-    twins = sorted(found.duplicates, key=lambda each: (not each.exact, -each.bytes, each.tensor))
+    matrices = [each for each in found.duplicates if _is_matrix(graph.constants[each.tensor])]
+    twins = sorted(matrices, key=lambda each: (not each.exact, -each.bytes, each.tensor))
     return schema.ModelRedundancy(
         exact_channels=sum(each.channels.exact.size for each in layers),
         parallel_channels=sum(each.channels.parallel.size for each in layers),
@@ -100,8 +101,13 @@ def _tied(graph: ModelGraph) -> Iterator[schema.TiedTensor]:
                 readers.setdefault(weight.source, []).append(node.id)
     for name, found in readers.items():
         constant = graph.constants[name]
-        if len(found) > 1 and max(constant.shape, default=1) < constant.size:
+        if len(found) > 1 and _is_matrix(constant):
             yield schema.TiedTensor(name, found, constant.stored_bytes)
+
+
+def _is_matrix(constant: Constant) -> bool:
+    """Not one number a channel: vectors take little, and shared they would tie the channels of their layers."""
+    return max(constant.shape, default=1) < constant.size
 
 
 def redundancy_findings(found: schema.ModelRedundancy | None, layers: Sequence[Layer]) -> list[Finding]:

@@ -66,7 +66,9 @@ class ModelRedundancy:
     parallel_channels: int = field(metadata=doc("nearly parallel ones"))
     exact_saving: Saving = field(metadata=doc("without all exact ones"))
     approximate_saving: Saving = field(metadata=doc("without the parallel ones, on top"))
-    duplicates: Sequence[DuplicateTensor] = field(metadata=doc("stored tensors, exact ones first"))
+    duplicates: Sequence[DuplicateTensor] = field(
+        metadata=doc("stored tensors, exact ones first; vectors (biases and the like) are left out")
+    )
     duplicate_bytes: int = field(metadata=doc("that exact ones take"))
     tied: Sequence[TiedTensor] = field(
         metadata=doc("weights that are stored once and read by several operators")

@@ -96,3 +96,26 @@ def test_nothing_is_said_of_nothing_but_where_it_was_asked_for() -> None:
 def test_it_fits_the_page(width: int) -> None:
     for model in (planted(), tied(twice=True), tied(twice=False)):
         assert all(cell_len(line) <= width for line in section(render_text(analyze(model), width=width)))
+
+
+def test_equal_biases_are_left_to_their_layers() -> None:
+    """Freshly made networks have the same zeros in all of them."""
+    rng = np.random.default_rng(0)
+    stored = [
+        numpy_helper.from_array(values, name)
+        for layer in "abc"
+        for name, values in (
+            (f"{layer}.w", rng.normal(size=(300, 300)).astype(np.float32)),
+            (f"{layer}.b", np.zeros(300, np.float32)),
+        )
+    ]
+    nodes = [
+        helper.make_node("Gemm", [source, f"{layer}.w", f"{layer}.b"], [target], name=layer)
+        for source, layer, target in (("x", "a", "r"), ("r", "b", "s"), ("s", "c", "y"))
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 300]) for name in "xy"]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], initializer=stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    report = analyze(model)
+    assert section(render_text(report)) == []
+    assert "NNEA220" not in {each.rule for each in report.findings}
