@@ -55,8 +55,8 @@ def test_a_page_and_a_model_without_data(tmp_path: Path, capsys: pytest.CaptureF
     page = capsys.readouterr().out
     assert page.splitlines()[-1] == "PASSED: what went changes no output"
     assert "synthetic (seed 0)" in " ".join(page.split())
-    rows = [line.split() for line in page.splitlines() if line.strip().startswith("node_linear ")]
-    assert rows == [["node_linear", "256", "1", "0", "1", "0", "254"]]
+    rows = [line.split() for line in page.splitlines() if line.strip().startswith("fc1 ")]
+    assert rows == [["fc1", "256", "1", "0", "1", "0", "254"]]
     after = onnx.load(out)
     assert distance(outputs(after), outputs(before)) <= 1e-6
     assert {tuple(each.dims) for each in after.graph.initializer} >= {(254, 64), (254,)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,6 +79,11 @@ class Page:
     def ran(self, name: str) -> bool:
         """Whether the facts of a pass are there."""
         return any(run.name == name and run.status == "ok" for run in self.report.passes)
+
+
+def by_module(called: Mapping[str, str]) -> Callable[[str], str]:
+    """Operators by the names of their modules, where these are known, safe to show."""
+    return lambda name: inert(called.get(name, name))
 
 
 def dims(shape: Sequence[Dim] | None) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from rich.text import Text
 
 from nnea_graph.render.escape import inert
+from nnea_graph.render.page import by_module
 from nnea_graph.render.tables import Column, named, sentence, table, title
 from nnea_graph.render.text import Terminal, print_lines
 from nnea_graph.render.text_exact import exact_removal
@@ -49,11 +50,12 @@ def pruning(report: PruningReport, width: int, output: str) -> Iterator[Text]:
     yield Text(inert(report.model), "bold")
     yield from named("pruned by", "", _how(report), width=width)
     yield from named("written to" if output else "not written", "", _where(report, output), width=width)
+    shown = by_module(report.called)
     if report.exact is not None:
-        yield from exact_removal(report.exact, report.targets[0], width)
+        yield from exact_removal(report.exact, report.targets[0], width, shown)
     else:
-        yield from _choice(report, width)
-    yield from verification(report.verification, width)
+        yield from _choice(report, width, shown)
+    yield from verification(report.verification, width, shown=shown)
 
 
 def _how(report: PruningReport) -> str:
@@ -63,20 +65,20 @@ def _how(report: PruningReport) -> str:
     return f"channels by {report.criterion}, {refit}, seed {report.seed}"
 
 
-def _choice(report: PruningReport, width: int) -> Iterator[Text]:
+def _choice(report: PruningReport, width: int, shown: Callable[[str], str]) -> Iterator[Text]:
     """The targets, what each family gave up, and what stays whole."""
     yield from title("Targets", "what may remain of the original", width=width)
     for target in report.targets:
         yield from _target(target, width)
     yield from title("Channels", "groups that only go together", width=width)
-    yield from table(_FAMILIES, [_family(each) for each in report.families], width)
+    yield from table(_FAMILIES, [_family(each, shown) for each in report.families], width)
     for each in report.families:
         if each.reason:
             yield from sentence(
-                "stays whole", Text(f"{inert(each.family)}: {inert(each.reason)}"), width=width
+                "stays whole", Text(f"{shown(each.family)}: {inert(each.reason)}"), width=width
             )
     for layer, reason in report.pinned.items():
-        yield from sentence("stays whole", Text(f"{inert(layer)}: {inert(reason)}"), width=width)
+        yield from sentence("stays whole", Text(f"{shown(layer)}: {inert(reason)}"), width=width)
 
 
 def _where(report: PruningReport, output: str) -> str:
@@ -93,10 +95,10 @@ def _target(target: TargetReached, width: int) -> list[Text]:
     return named(_LABELS[target.name], reached, said, width=width, style="" if target.met else "bold red")
 
 
-def _family(family: FamilyChoice) -> list[str]:
+def _family(family: FamilyChoice, shown: Callable[[str], str]) -> list[str]:
     point = min(family.measured, key=lambda each: abs(2 * each.removed - family.groups), default=None)
     return [
-        inert(family.family),
+        shown(family.family),
         f"{family.groups:,}",
         f"{family.kept:,}",
         str(family.step),

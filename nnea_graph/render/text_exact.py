@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
 
@@ -26,7 +26,9 @@ _HELD = 10
 """Reasons that are printed."""
 
 
-def exact_removal(found: ExactRemoval, target: TargetReached, width: int) -> Iterator[Text]:
+def exact_removal(
+    found: ExactRemoval, target: TargetReached, width: int, shown: Callable[[str], str]
+) -> Iterator[Text]:
     """The sections in front of the verification."""
     yield from title("Outputs", "of both models on the same data", width=width)
     reached = "not known" if target.reached is None else f"{target.reached:.1e}"
@@ -37,7 +39,7 @@ def exact_removal(found: ExactRemoval, target: TargetReached, width: int) -> Ite
     went = [each for each in found.families if _gone(each)]
     if went:
         yield from title("Channels that went", "groups that only go together", width=width)
-        yield from table(_FAMILIES, [_family(each) for each in went], width)
+        yield from table(_FAMILIES, [_family(each, shown) for each in went], width)
     gone = [each for each in found.tensors if not each.reason]
     if gone:
         yield from title("Tensors that are stored once now", width=width)
@@ -45,27 +47,27 @@ def exact_removal(found: ExactRemoval, target: TargetReached, width: int) -> Ite
             yield from sentence(each.kind, _twin(each), width=width)
     if not went and not gone:
         yield from title("Nothing can go", "no channel and no tensor is there for nothing", width=width)
-    yield from _held(found, width)
+    yield from _held(found, width, shown)
 
 
 def _gone(family: ExactFamily) -> int:
     return family.unread + family.dead + family.constant + family.cloned
 
 
-def _family(family: ExactFamily) -> Sequence[str]:
+def _family(family: ExactFamily, shown: Callable[[str], str]) -> Sequence[str]:
     counts = (family.dead, family.constant, family.cloned, family.unread)
     left = family.groups - _gone(family)
-    return inert(family.family), f"{family.groups:,}", *(f"{each:,}" for each in counts), f"{left:,}"
+    return shown(family.family), f"{family.groups:,}", *(f"{each:,}" for each in counts), f"{left:,}"
 
 
 def _twin(each: ExactTensor) -> Text:
     return Text(f"{inert(each.tensor)} is {inert(each.of)}: {binary(each.bytes)}")
 
 
-def _held(found: ExactRemoval, width: int) -> Iterator[Text]:
+def _held(found: ExactRemoval, width: int, shown: Callable[[str], str]) -> Iterator[Text]:
     """What could go but for something."""
     lines = [
-        f"{many(count, f'{inert(kind)} channel')} of {inert(each.family)}: {inert(reason)}"
+        f"{many(count, f'{inert(kind)} channel')} of {shown(each.family)}: {inert(reason)}"
         for each in found.families
         for (kind, reason), count in ((_parts(held), count) for held, count in each.held.items())
     ]

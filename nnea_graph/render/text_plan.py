@@ -8,7 +8,7 @@ from typing import TextIO
 from rich.text import Text
 
 from nnea_graph.render.escape import inert, shorten_all
-from nnea_graph.render.page import many
+from nnea_graph.render.page import by_module, many
 from nnea_graph.render.tables import Column, hanging, named, sentence, table, title
 from nnea_graph.render.text import Terminal, print_lines
 from nnea_graph.render.text_choice import page_width
@@ -80,11 +80,10 @@ class _Names:
     """One short name for each operator, the same all over the page."""
 
     def __init__(self, plan: PruningPlan) -> None:
-        parts = [getattr(each.parts, kind) for each in plan.families for kind, _ in _PARTS]
-        found: list[str] = [name for names in parts for name in names]
-        found += [each.family for each in plan.families] + [each.layer for each in plan.pinned]
-        found = list(dict.fromkeys(found))
-        self._short = dict(zip(found, shorten_all([inert(name) for name in found], _NAME), strict=True))
+        found = [name for each in plan.families for name in (each.family, *each.parts.operators)]
+        found = list(dict.fromkeys([*found, *(each.layer for each in plan.pinned)]))
+        whole = list(map(by_module(plan.called), found))
+        self._short = dict(zip(found, shorten_all(whole, _NAME), strict=True))
 
     def one(self, name: str) -> str:
         """Of an operator or a family."""

@@ -43,14 +43,19 @@ _NAME = 16
 """Cells that the name of a layer should have at least."""
 
 
-def verification(found: Verification, width: int, top: int = 10) -> list[Text]:
-    """The whole page; ``top`` layers of those whose error is largest, and as many of those left alone."""
+def verification(
+    found: Verification, width: int, top: int = 10, shown: Callable[[str], str] = inert
+) -> list[Text]:
+    """The whole page; ``top`` layers of those whose error is largest, and as many of those left alone.
+
+    ``shown`` is what layers are called.
+    """
     return [
         *_faults(found, width),
         *_sizes(found, width),
         *_likeness(found, width),
         *_speed(found, width),
-        *_refit(found.layers, width, top),
+        *_refit(found.layers, width, top, shown),
     ]
 
 
@@ -123,7 +128,7 @@ def _timed(each: Speed) -> Sequence[str]:
     return str(each.threads), before, after, faster, f"{each.low:.2f} … {each.high:.2f}"
 
 
-def _refit(layers: Sequence[RefitLayer], width: int, top: int) -> list[Text]:
+def _refit(layers: Sequence[RefitLayer], width: int, top: int, shown: Callable[[str], str]) -> list[Text]:
     if not layers:
         return []
     done = [layer for layer in layers if layer.refitted]
@@ -131,16 +136,16 @@ def _refit(layers: Sequence[RefitLayer], width: int, top: int) -> list[Text]:
     aside = f"{len(done):,} of {many(len(layers), 'layer')}; errors on held-out rows"
     return [
         *title("Refit", aside, width=width),
-        *_table([layer for layer in done if layer in worst], width),
-        *_left([layer for layer in layers if not layer.refitted], width, top),
+        *_table([layer for layer in done if layer in worst], width, shown),
+        *_left([layer for layer in layers if not layer.refitted], width, top, shown),
     ]
 
 
-def _table(layers: Sequence[RefitLayer], width: int) -> list[Text]:
+def _table(layers: Sequence[RefitLayer], width: int, shown: Callable[[str], str]) -> list[Text]:
     """In the order of execution, with as many columns as there is room for."""
     if not layers:
         return []
-    rows = [_row(layer) for layer in layers]
+    rows = [_row(layer, shown) for layer in layers]
     places = fitting(_LAYERS, rows, width, _NAME)
     columns = [_LAYERS[place] for place in places]
     rows = [tuple(row[place] for place in places) for row in rows]
@@ -148,14 +153,14 @@ def _table(layers: Sequence[RefitLayer], width: int) -> list[Text]:
     return table(columns, [(name, *row[1:]) for name, row in zip(names, rows, strict=True)], width)
 
 
-def _row(layer: RefitLayer) -> Sequence[str]:
+def _row(layer: RefitLayer, shown: Callable[[str], str]) -> Sequence[str]:
     ridge = "bias only" if layer.ridge is None else f"{layer.ridge:.0e}"
     place = f"sum {inert(layer.target)}" if layer.at_sum else "its output" if layer.target else "its gates"
-    return inert(layer.node), per_cent(layer.before), per_cent(layer.after), ridge, f"{layer.rows:,}", place
+    return shown(layer.node), per_cent(layer.before), per_cent(layer.after), ridge, f"{layer.rows:,}", place
 
 
-def _left(layers: Sequence[RefitLayer], width: int, top: int) -> Iterator[Text]:
+def _left(layers: Sequence[RefitLayer], width: int, top: int, shown: Callable[[str], str]) -> Iterator[Text]:
     for layer in layers[:top]:
-        yield from sentence("left as it is", Text(f"{inert(layer.node)}: {inert(layer.reason)}"), width=width)
+        yield from sentence("left as it is", Text(f"{shown(layer.node)}: {inert(layer.reason)}"), width=width)
     if len(layers) > top:
         yield from sentence("", Text(f"and {many(len(layers) - top, 'other layer')}", "dim"), width=width)

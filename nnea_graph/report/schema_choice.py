@@ -67,6 +67,12 @@ class PruningReport:
     exact: ExactRemoval | None = field(
         default=None, metadata=doc("what went without changing anything; null where another target was given")
     )
+    called: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=doc(
+            "by id, the module of the source model by which an operator is called, where it has one"
+        ),
+    )
 
     @property
     def met(self) -> bool:

@@ -43,6 +43,18 @@ class FamilyParts:
         metadata=doc("operators whose sizes, positions or number of groups are written anew")
     )
 
+    @property
+    def operators(self) -> Sequence[str]:
+        """All of them, kind by kind."""
+        return [
+            *self.producers,
+            *self.consumers,
+            *self.normalizations,
+            *self.biases,
+            *self.constants,
+            *self.sizes,
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedFamily:
@@ -90,3 +102,9 @@ class PruningPlan:
     run_samples: int | None = field(metadata=doc("samples of one run that was timed; null: none was"))
     families: Sequence[PlannedFamily] = field(metadata=doc("what could go"))
     pinned: Sequence[StaysWhole] = field(metadata=doc("what stays"))
+    called: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=doc(
+            "by id, the module of the source model by which an operator is called, where it has one"
+        ),
+    )

@@ -9,6 +9,7 @@ from onnx import ModelProto
 
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
+from nnea_graph.report.called import called
 from nnea_graph.report.schema_choice import FamilyChoice, PruningReport, SparedPoint, TargetReached
 from nnea_graph.report.schema_pruning import Likeness, Verification
 from nnea_graph.rewrite.choosing.allocation import Room
@@ -208,6 +209,12 @@ class _Pruning:
     # Report
 
     def _report(self, survey: Survey, counts: Mapping[str, int], proof: Verification) -> PruningReport:
+        pinned = {pin.layer: pin.reason for pin in self._coupling.pinned}
+        named = [
+            *(layer for family in self._families.values() for layer in (family.name, *family.layers)),
+            *pinned,
+            *(layer.node for layer in proof.layers),
+        ]
         return PruningReport(
             model=self._graph.info.path,
             criterion=self._options.criterion,
@@ -217,8 +224,9 @@ class _Pruning:
             fitted=self._fit.samples,
             targets=tuple(_reached(target, proof) for target in self._options.targets),
             families=tuple(self._choice(family, survey, counts) for family in self._families.values()),
-            pinned={pin.layer: pin.reason for pin in self._coupling.pinned},
+            pinned=pinned,
             verification=proof,
+            called=called(self._graph, named),
         )
 
     def _choice(self, family: Family, survey: Survey, counts: Mapping[str, int]) -> FamilyChoice:

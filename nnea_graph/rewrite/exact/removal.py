@@ -7,6 +7,7 @@ from nnea_graph.frontends.limits import Limits
 from nnea_graph.frontends.onnx_model import graph_of
 from nnea_graph.frontends.read_onnx import OnnxFile
 from nnea_graph.graph import ModelGraph
+from nnea_graph.report.called import called
 from nnea_graph.report.schema_choice import PruningReport, TargetReached
 from nnea_graph.report.schema_exact import ExactRemoval
 from nnea_graph.rewrite.choosing.targets import EXACT
@@ -50,6 +51,9 @@ def prune_exactly(
         families=(),
         pinned={},
         verification=proof,
+        called=called(
+            graph, (name for each in found.families.values() for name in (each.family, *each.layers))
+        ),
         exact=ExactRemoval(
             found.rounds,
             tuple(found.families.values()),

@@ -16,6 +16,7 @@ from nnea_graph.ops.roles import Role
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
+from nnea_graph.report.called import called
 from nnea_graph.report.schema_plan import PlannedFamily, PruningPlan, SavedTime, StaysWhole
 from nnea_graph.rewrite.choosing.freedom import KEPT_ANYWAY, Readers, is_kept, stays_whole, steps_by_family
 from nnea_graph.rewrite.choosing.readers import layers_seen, readers_of
@@ -87,6 +88,12 @@ class _Planning:
         steps = steps_by_family(self._graph, self._coupling.families, self._readers, align)
         stopwatch = _stopwatch(self._graph, self._data, self._options)
         parameters, macs, stored = whole(self._resources)
+        families = [self._family(each, steps[each.name], stopwatch) for each in self._coupling.families]
+        pinned = list(_whole_layers(self._graph, self._coupling))
+        named = [
+            *(name for each in families for name in (each.family, *each.parts.operators)),
+            *(each.layer for each in pinned),
+        ]
         return PruningPlan(
             model=self._graph.info.path,
             dims=self._graph[DIMS].values,
@@ -100,8 +107,9 @@ class _Planning:
             data=self._data.source if self._data else "",
             synthetic=self._data is not None and self._data.synthetic,
             run_samples=stopwatch.samples,
-            families=[self._family(each, steps[each.name], stopwatch) for each in self._coupling.families],
-            pinned=list(_whole_layers(self._graph, self._coupling)),
+            families=families,
+            pinned=pinned,
+            called=called(self._graph, named),
         )
 
     def _family(self, family: Family, step: int, stopwatch: _Stopwatch) -> PlannedFamily:
