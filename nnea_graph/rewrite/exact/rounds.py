@@ -93,7 +93,13 @@ def _with_facts(graph: ModelGraph, shapes: Mapping[str, tuple[int, ...]]) -> Mod
 def _channels(found: Reduced, graph: ModelGraph, patterns: Sequence[str]) -> ModelProto | None:
     step = without_channels(graph, patterns)
     for axis, stay in step.kept.items():
-        found.kept[axis] = _then(found.kept[axis], stay) if axis in found.kept else stay
+        before = found.kept.pop(axis, None)
+        if before is None:
+            found.kept[axis] = stay
+        elif before.ndim < 2 or stay.ndim < 2 or len(before) == len(stay):
+            # Otherwise groups of a convolution have gone: what is left cannot be told by this axis alone, and
+            # ``Plan.apply_to`` will find that the module is another one.
+            found.kept[axis] = _then(before, stay)
     found.families = _added(found.families, step.families)
     return step.model
 

@@ -149,6 +149,19 @@ def test_clones_and_multiples_leave_their_columns_to_the_one_that_stays(times: f
     assert shapes(found.model)["c.w"] == (5, 6, 3, 3)
 
 
+def test_what_one_round_leaves_for_nothing_the_next_one_takes() -> None:
+    """Equal channels that are read with opposite weights: where one has taken up the other, nothing reads it."""
+    nodes, tensors = images(conv(1, 1, 1, 1))
+    for name in ("a.w", "a.b", "n.scale", "n.shift", "n.mean", "n.var"):
+        tensors[name][5] = tensors[name][1]
+    tensors["c.w"][:, 5] = -tensors["c.w"][:, 1]
+    found = exact(image_model(nodes, tensors))
+    assert removal(found).rounds == 2
+    assert went(found) == {"cloned": 1, "unread": 1}
+    assert shapes(found.model)["a.w"] == (6, 3, 3, 3)
+    assert found.plan.kept["a.w", 0].tolist() == [0, 2, 3, 4, 6, 7]
+
+
 def test_what_no_row_reads_goes_and_what_only_that_has_read_as_well() -> None:
     nodes, tensors = images(conv())
     nodes[3] = helper.make_node("Conv", ["a.on", "c.w", "c.b"], ["c.out"], name="c")
