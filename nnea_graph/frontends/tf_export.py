@@ -14,6 +14,7 @@ from nnea_graph.errors import ModelError
 from nnea_graph.frontends.quiet import quiet
 from nnea_graph.frontends.tf_import import explained, imported
 from nnea_graph.frontends.tf_order import bodies_of
+from nnea_graph.frontends.tf_ordered import in_order
 from nnea_graph.frontends.tf_trace import Traced
 
 OPSET = 18
@@ -34,7 +35,8 @@ def converted(traced: Traced, graph_def: Any) -> ModelProto:
         reduced = loader.fix_freezing_errors_part2(graph_def)
         reduced = loader.tf_optimize(tensors_in, tensors_out, reduced)
         tf.import_graph_def(reduced, name="")
-        return _translated(graph, traced.names.model, input_names=tensors_in, output_names=tensors_out)
+        with in_order():
+            return _translated(graph, traced.names.model, input_names=tensors_in, output_names=tensors_out)
 
 
 def _translated(graph: Any, name: str, **options: Any) -> ModelProto:

@@ -83,17 +83,26 @@ class Layers:
         """
         holders = {""} | {inner[:at] for inner in modules for at, sign in enumerate(inner) if sign == "/"}
         scopes = dict.fromkeys(outer(node.name) for node in nodes_of(graph_def) if node.op != "Const")
-        return {scope: layer for path in scopes for scope, layer in self._along(path.split("/"), holders)}
+        return {
+            scope: layer
+            for path in filter(None, scopes)
+            for scope, layer in self._along(path.split("/"), holders)
+        }
 
     def _along(self, path: Sequence[str], holders: set[str]) -> Iterator[tuple[str, str]]:
         """Every scope of a path, and the layer there."""
         layer, above = "", True
         for scope, (part, opened) in zip(_prefixes(path), self._opened(path), strict=True):
             if not is_call(part):
-                if layer in holders and (opened or not self.numbered) and not (above and part == self.root):
+                likely = opened if self.numbered else self._likely(part, inside=bool(layer))
+                if likely and layer in holders and not (above and part == self.root):
                     layer = f"{layer}/{self._word(part)}".lstrip("/")
                 above = False
             yield scope, layer
+
+    def _likely(self, part: str, *, inside: bool) -> bool:
+        """Whether a scope without numbers is a layer's: those of operators begin with a capital, or lie in layers."""
+        return self._word(part) in self.known or not (inside or part[:1].isupper())
 
 
 def _prefixes(path: Sequence[str]) -> Iterator[str]:

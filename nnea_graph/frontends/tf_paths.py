@@ -13,6 +13,9 @@ _MOST_PATHS = 16
 """To one object: a stranger's file may nest so that there are more than anybody can list."""
 
 _PRIVATE = "_"
+_KERAS = "keras_api"
+"""What Keras 2 has in its models and layers; it numbers them there, and calls them otherwise."""
+
 _OWN = "tensorflow.python."
 """Modules whose classes only hold what others have made, or stand for classes that nobody knows any more."""
 
@@ -54,9 +57,12 @@ def _walk(root: Any, view: Any) -> Iterator[tuple[str, Any]]:
             continue
         times[id(each)] += 1
         yield path, each
+        children = view.children(each)
+        if _KERAS in children:
+            continue
         inside = [
             (f"{path}/{name}".lstrip("/"), child, above | {id(each)})
-            for name, child in view.children(each).items()
+            for name, child in children.items()
             if not name.startswith(_PRIVATE)
         ]
         waiting += reversed(inside)
