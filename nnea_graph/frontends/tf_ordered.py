@@ -34,7 +34,7 @@ class OrderedSet(set[Any]):
         for element in (each for other in others for each in other):
             self.add(element)
 
-    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]
         self.update(other)
         return self
 

@@ -155,6 +155,38 @@ def test_a_keras_model_saved_as_an_object_is_the_same(tmp_path: Path) -> None:
     assert operators(found) == operators(live)
 
 
+class Old(tf.Module):  # type: ignore[misc]
+    """Has what Keras 2 writes: attributes with numbers of its own, variables and scopes named after layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keras_api = tf.Module()
+        for place, (name, outputs) in enumerate({"fc_1": 8, "fc_2": 8, "fc": 3}.items()):
+            kernel = np.random.default_rng(place).standard_normal((4 if not place else 8, outputs))
+            variable = tf.Variable(kernel.astype(np.float32), name=f"{name}/kernel")
+            setattr(self, f"layer_with_weights-{place}", variable)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 4), name="x")])  # type: ignore[untyped-decorator]
+    def __call__(self, x: Any) -> Any:
+        with tf.name_scope("net"):
+            for place, scope in enumerate(("fc_1", "fc_2", "fc")):
+                with tf.name_scope(scope):
+                    x = tf.matmul(x, getattr(self, f"layer_with_weights-{place}"))
+                with tf.name_scope(f"relu_{place}" if place else "relu"):
+                    x = tf.nn.relu(x)
+        return x
+
+
+def test_layers_of_keras_2_are_called_by_their_names(tmp_path: Path) -> None:
+    converted = FRONTEND.convert(saved(Old(), tmp_path / "old"), None)
+    assert [name for name, _, _ in parts(converted)] == ["fc/kernel", "fc_1/kernel", "fc_2/kernel"]
+    assert operators(converted) == [
+        (op, layer)
+        for layers in (("fc_1", "relu"), ("fc_2", "relu_1"), ("fc", "relu_2"))
+        for op, layer in zip(("MatMul", "Relu"), layers, strict=True)
+    ]
+
+
 def test_a_saved_module_keeps_its_attributes(tmp_path: Path) -> None:
     net = Net()
     converted = FRONTEND.convert(saved(net, tmp_path / "net"), None)
