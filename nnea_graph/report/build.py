@@ -55,7 +55,9 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         branches=_branches(graph, layers),
         channels=parts.channels,
         pathways=paths,
-        findings=findings_of(graph, totals, layers, nodes, results, more=parts.findings),
+        findings=findings_of(
+            graph, totals, layers, nodes, results, first=parts.lossless, more=parts.findings
+        ),
         passes=[schema.PassRun(each.name, each.status, each.reason) for each in results],
         data=_data(fact(graph, ACTIVATIONS)),
         modules=modules_of(graph, layers, nodes),

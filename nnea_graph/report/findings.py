@@ -72,10 +72,15 @@ def findings_of(  # noqa: PLR0913 - the parts of a report, and findings made els
     nodes: Sequence[Node],
     results: Sequence[PassResult],
     *,
+    first: Sequence[Finding] = (),
     more: Sequence[Finding] = (),
 ) -> list[Finding]:
-    """All findings, errors first, each kind in the order of the graph; ``more`` come after those of their severity."""
+    """All findings, errors first, each kind in the order of the graph.
+
+    Of one severity ``first`` come before the others, ``more`` after them.
+    """
     found = [
+        *first,
         *_failures(results),
         *_structure(graph),
         *_unfit(graph),

@@ -15,7 +15,10 @@ from nnea_graph.report.sensitivity_schema import ModelSensitivity
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """``layers`` have theirs; ``findings`` are those of the parts. None where the pass did not run."""
+    """``layers`` have theirs; ``findings`` are those of the parts, ``lossless`` those of what goes for nothing.
+
+    None where the pass did not run.
+    """
 
     layers: Sequence[Layer]
     channels: ChannelCoverage | None = None
@@ -23,11 +26,12 @@ class Parts:
     sensitivity: ModelSensitivity | None = None
     quantization: ModelQuantization | None = None
     redundancy: ModelRedundancy | None = None
+    lossless: tuple[Finding, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
 def parts_of(graph: ModelGraph, layers: Sequence[Layer]) -> Parts:
-    """Of the passes that have left facts; redundancy's findings come first, as they lose nothing."""
+    """Of the passes that have left facts."""
     found = Parts(layers)
     for fact, describe in PARTS.items():
         if Key[object](fact) in graph:
@@ -51,8 +55,13 @@ def _redundancy(graph: ModelGraph, found: Parts) -> Parts:
 
     layers = redundancy.with_redundancy(graph, found.layers)
     model = redundancy.model_redundancy(graph)
-    findings = (*found.findings, *redundancy.redundancy_findings(model, layers))
-    return replace(found, layers=layers, redundancy=model, findings=findings)
+    return replace(
+        found,
+        layers=layers,
+        redundancy=model,
+        lossless=tuple(redundancy.lossless_findings(model, layers)),
+        findings=(*found.findings, *redundancy.parallel_findings(layers)),
+    )
 
 
 def _sensitivity(graph: ModelGraph, found: Parts) -> Parts:

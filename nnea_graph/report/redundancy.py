@@ -110,11 +110,9 @@ def _is_matrix(constant: Constant) -> bool:
     return max(constant.shape, default=1) < constant.size
 
 
-def redundancy_findings(found: schema.ModelRedundancy | None, layers: Sequence[Layer]) -> list[Finding]:
-    """What goes for nothing first."""
-    if found is None:
-        return []
-    return [*_duplicates(found), *_exact(layers), *_parallel(layers)]
+def lossless_findings(found: schema.ModelRedundancy | None, layers: Sequence[Layer]) -> list[Finding]:
+    """What goes for nothing; it is offered before anything that has a price."""
+    return [] if found is None else [*_duplicates(found), *_exact(layers)]
 
 
 def _duplicates(found: schema.ModelRedundancy) -> Iterator[Finding]:
@@ -148,7 +146,8 @@ def _saved(saving: schema.Saving) -> str:
     return f": {' and '.join(parts)}" if parts else ""
 
 
-def _parallel(layers: Sequence[Layer]) -> Iterator[Finding]:
+def parallel_findings(layers: Sequence[Layer]) -> Iterator[Finding]:
+    """What goes for little."""
     for layer in layers:
         mine = layer.redundancy
         if mine is None or len(mine.parallel) < PARALLEL_SHARE * mine.channels or not mine.parallel:

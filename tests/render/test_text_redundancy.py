@@ -53,6 +53,7 @@ def test_channels_are_counted_by_layer_with_what_they_take() -> None:
     rows = [line.split() for line in lines if line.startswith("  hidden") or "256" in line.split()]
     assert [row[1:6] for row in rows] == [["256", "1", "0", "1", "1"]]
     assert rows[0][-1] == "1"
+    assert report.findings[0].rule == "NNEA221"  # before anything that has a price
     text = " ".join(render_text(report).split())
     assert "NNEA221" in text
     assert "--target exact" in text[text.index("NNEA221") :]
