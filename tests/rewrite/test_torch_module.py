@@ -80,6 +80,14 @@ def depthwise() -> nn.Module:
     )
 
 
+def root_mean_squares() -> nn.Module:
+    """Normalizations whose channels go, with an epsilon of their own and with that of the type."""
+    norms = nn.RMSNorm(20, eps=0.1), nn.RMSNorm(20)
+    for norm in norms:
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+    return nn.Sequential(nn.Linear(6, 20), norms[0], nn.SiLU(), norms[1], nn.Linear(20, 2))
+
+
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "dense": (lambda: nn.Sequential(nn.Linear(9, 20), nn.ReLU(), nn.Linear(20, 4)), (9,)),
     "dense without biases": (
@@ -102,6 +110,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         ),
         (5, 6),
     ),
+    "root mean squares": (root_mean_squares, (5, 6)),
 }
 
 

@@ -15,7 +15,7 @@ from nnea_graph.frontends.torch_model import TorchExport
 from nnea_graph.rewrite.backward import added_biases, cuts_of, differ, example_of, numbers_of_groups
 from nnea_graph.rewrite.origins import new_values
 from nnea_graph.rewrite.plan import Plan
-from nnea_graph.rewrite.torch_module.modules import numbers, put
+from nnea_graph.rewrite.torch_module.modules import for_module, numbers, put
 from nnea_graph.runtime.model_proto import Written
 from nnea_graph.runtime.sessions import session_of
 
@@ -32,7 +32,7 @@ def shrink(plan: Plan, module: torch.nn.Module) -> torch.nn.Module:
     values = new_values(cuts, old)
     with _restoring(module):
         for name, value in values.items():
-            put(module, _names(module, name), value)
+            put(module, _names(module, name), for_module(module, name, value))
         for weight, value in added_biases(plan, cuts).items():
             put(module, [f"{weight.rpartition('.')[0]}.bias".lstrip(".")], value)
         _set_numbers(module, numbers_of_groups(plan, cuts))

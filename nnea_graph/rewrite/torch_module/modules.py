@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -29,6 +31,18 @@ def put(module: torch.nn.Module, names: Sequence[str], values: Array) -> None:
         each, key = owner_of(module, name)
         table: dict[str, torch.Tensor] = each._buffers if key in each._buffers else each._parameters  # type: ignore[assignment] # noqa: SLF001
         table[key] = given
+
+
+def for_module(module: torch.nn.Module, name: str, values: Array) -> Array:
+    """Values of the pruned model as the module needs them.
+
+    With a share s of the channels left, the model has x / sqrt(s · mean + ε): x / sqrt(mean + ε / s) / sqrt(s).
+    """
+    owner, last = owner_of(module, name)
+    if last == "weight" and any(kind.__name__ == "RMSNorm" for kind in type(owner).__mro__):
+        shape: Sequence[int] = owner.normalized_shape  # type: ignore[assignment] # of the old module
+        return np.asarray(values * (prod(shape) / values.size) ** 0.5, values.dtype)
+    return values
 
 
 def owner_of(module: torch.nn.Module, name: str) -> tuple[torch.nn.Module, str]:
@@ -72,6 +86,20 @@ def _layer_norm(module: Any, groups: int | None) -> dict[str, Any]:
     return {} if module.weight is None else {"normalized_shape": tuple(module.weight.shape)}
 
 
+def _rms_norm(module: Any, groups: int | None) -> dict[str, Any]:
+    """The mean is over fewer channels than the model's, which counts those that went: see ``for_module``."""
+    del groups
+    if module.weight is None:
+        return {}
+    shape, eps = tuple(module.weight.shape), module.eps
+    if shape != tuple(module.normalized_shape):
+        import torch  # noqa: PLC0415 - torch is imported where it is used
+
+        eps = torch.finfo(module.weight.dtype).eps if eps is None else eps
+        eps *= prod(module.normalized_shape) / prod(shape)
+    return {"normalized_shape": shape, "eps": eps}
+
+
 def _embedding(module: Any, groups: int | None) -> dict[str, Any]:
     del groups
     rows, width = module.weight.shape
@@ -83,5 +111,6 @@ _NUMBERS: Mapping[str, Callable[[Any, int | None], dict[str, Any]]] = {
     "_ConvNd": _convolution,
     "_BatchNorm": _batch_norm,
     "LayerNorm": _layer_norm,
+    "RMSNorm": _rms_norm,
     "Embedding": _embedding,
 }
