@@ -8,7 +8,7 @@ from rich.text import Text
 
 from nnea_graph.render.escape import inert
 from nnea_graph.render.page import many
-from nnea_graph.render.tables import Column, named, sentence, table, title
+from nnea_graph.render.tables import Column, hanging, named, sentence, table, title
 from nnea_graph.report.schema_choice import TargetReached
 from nnea_graph.report.schema_exact import ExactFamily, ExactRemoval, ExactTensor
 from nnea_graph.report.units import binary
@@ -21,6 +21,10 @@ _FAMILIES = (
     Column(("", "cloned")),
     Column(("", "unread")),
     Column(("", "left")),
+)
+_REFUSED = (
+    "the network makes much of the rounding of a sum; leave layers out with --keep, or take another target, which says"
+    " what it costs"
 )
 _HELD = 10
 """Reasons that are printed."""
@@ -36,6 +40,8 @@ def exact_removal(
     verdict = "nothing changed" if target.met else "MORE than rounding; nothing is written"
     style = "" if target.met else "bold red"
     yield from named("largest difference", reached, wanted + verdict, width=width, style=style)
+    if not target.met:
+        yield from hanging(Text("  →  ", "dim"), Text(_REFUSED), width)
     went = [each for each in found.families if _gone(each)]
     if went:
         yield from title("Channels that went", "groups that only go together", width=width)
