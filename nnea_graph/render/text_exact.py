@@ -40,7 +40,7 @@ def exact_removal(
     verdict = "nothing changed" if target.met else "MORE than rounding; nothing is written"
     style = "" if target.met else "bold red"
     yield from named("largest difference", reached, wanted + verdict, width=width, style=style)
-    if not target.met:
+    if target.reached is not None and not target.met:
         yield from hanging(Text("  →  ", "dim"), Text(_REFUSED), width)
     went = [each for each in found.families if _gone(each)]
     if went:

@@ -206,6 +206,18 @@ def test_equal_channels_that_a_depthwise_convolution_tells_apart_stay() -> None:
     assert layer(graph, "a").channels.cloned.size == 0
 
 
+@pytest.mark.parametrize(("kind", "dead"), [("Gelu", [4]), ("Swish", [4]), ("Softsign", [4]), ("Exp", [])])
+def test_nothing_stays_nothing_behind_functions_that_are_0_at_0(kind: str, dead: list[int]) -> None:
+    tensors = planted()
+    tensors["a.b"][4] = 0
+    nodes = [MLP[0], helper.make_node(kind, ["a.out"], ["a.on"]), *MLP[2:]]
+    model = model_of(nodes, tensors, ["n", 6])
+    model.opset_import[0].version = 24
+    found = layer(analyzed(model), "a").channels
+    assert found.dead.tolist() == dead
+    assert found.constant.tolist() == []  # 3 is a number, but which one is not computed
+
+
 @pytest.mark.parametrize(("how", "held_by"), [("Mul", "are computed"), ("tied", "are tied")])
 def test_clones_are_held_by_weights_that_take_no_columns(how: str, held_by: str) -> None:
     tensors = planted()

@@ -58,6 +58,8 @@ _OTHER = frozenset(
     | {"Reciprocal", "Round", "Selu", "Sign", "Sin", "Softsign", "Sqrt", "Swish", "ThresholdedRelu"}
 )
 """Functions of one number: what is constant stays so."""
+_NOT_ZERO_AT_ZERO = frozenset({"Cos", "Exp", "Log", "Reciprocal"})
+"""Of these, functions that do not give 0 where they are given 0."""
 
 
 def _rising(scene: Scene, node: OpNode, name: str) -> Values | None:
@@ -83,9 +85,10 @@ def _other(scene: Scene, node: OpNode, name: str) -> Values | None:
     x = carried(scene, node, name)
     if x is None:
         return None
-    if node.op_type == "Neg":
-        return boundless(x)
-    return boundless(x.signed() if node.op_type in _HOMOGENEOUS else x.settled())
+    zero = x.known & (x.low == 0) & (node.op_type not in _NOT_ZERO_AT_ZERO)
+    if node.op_type != "Neg":
+        x = x.signed() if node.op_type in _HOMOGENEOUS else x.settled()
+    return replace(x, low=np.where(zero, 0.0, -np.inf), high=np.where(zero, 0.0, np.inf))
 
 
 def _clip(scene: Scene, node: OpNode, name: str) -> Values | None:
