@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnea_graph.frontends.converted import Converted, Example, derives_from
+from nnea_graph.frontends.keras_backend import backend, check_backend
 from nnea_graph.frontends.keras_call import input_names
 from nnea_graph.frontends.keras_export import KerasExport
 from nnea_graph.frontends.keras_files import is_keras_file, load_keras
@@ -20,8 +21,9 @@ class KerasFrontend:
     """See ``Frontend``."""
 
     def takes(self, source: object) -> bool:
-        """A Keras model, or a path that ends in ``.keras`` or ``.h5``."""
-        return is_keras_file(source) if isinstance(source, Path) else derives_from(source, _MODEL)
+        """A Keras model, or a path that ends in ``.keras`` or ``.h5``; those on torch are of another frontend."""
+        keras = is_keras_file(source) if isinstance(source, Path) else derives_from(source, _MODEL)
+        return keras and backend() != "torch"
 
     def input_names(self, source: Any) -> Mapping[str, bool]:
         """See ``Frontend``."""
@@ -36,4 +38,5 @@ FRONTEND = KerasFrontend()
 
 
 def _model(source: Any) -> Any:
+    check_backend()
     return load_keras(source) if isinstance(source, Path) else source

@@ -17,6 +17,7 @@ from nnea_graph.frontends.recipes import (
     FoldedWeight,
     Joined,
     Normalization,
+    NormScale,
     Picked,
     Recipe,
     Scaled,
@@ -117,6 +118,10 @@ class Search:
     def _computed(self, constant: Floats, name: str) -> Iterator[Recipe]:
         if constant.ndim == 1:
             yield from self._biases(constant)
+        norms = self.by_channels.get(constant.size)
+        if norms is not None:
+            scale = constant.reshape(-1).astype(np.float64)
+            yield from (NormScale(norm, constant.shape) for norm in norms.scaling(scale))
         likely = sorted(self.by_size.get(constant.size, ()), key=lambda each: each != name)
         for source in likely:
             for whole in self._shapes(source, constant.shape):

@@ -118,6 +118,23 @@ class Normalization:
 
 
 @dataclass(frozen=True, slots=True)
+class NormScale:
+    """What a normalization multiplies by, where no operator before has taken it up."""
+
+    norm: Normalization
+    shape: tuple[int, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is made of."""
+        return tuple(name for name in (self.norm.gamma, self.norm.variance) if name)
+
+    def make(self, values: Values) -> NDArray[np.float32]:
+        """In float32, as Keras computes it."""
+        return self.norm.scale(values).astype(np.float32).reshape(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
 class FoldedWeight:
     """A weight times the scale of the normalization after it, along one axis of the constant."""
 

@@ -25,6 +25,7 @@ Shapes = Mapping[str, Sequence[int] | InputSpec]
 
 _FRONTENDS = (
     ("tensorflow", "nnea_graph.frontends.tflite_model"),
+    ("pytorch", "nnea_graph.frontends.keras_torch"),
     ("tensorflow", "nnea_graph.frontends.keras_model"),
     ("tensorflow", "nnea_graph.frontends.tf_model"),
     ("pytorch", "nnea_graph.frontends.torch_model"),

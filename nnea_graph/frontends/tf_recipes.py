@@ -38,23 +38,6 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class NormScale:
-    """What a normalization multiplies by, where no operator before has taken it up."""
-
-    norm: Normalization
-    shape: tuple[int, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What it is made of."""
-        return tuple(name for name in (self.norm.gamma, self.norm.variance) if name)
-
-    def make(self, values: Values) -> NDArray[np.float32]:
-        """In float32, as TensorFlow computes it."""
-        return self.norm.scale(values).astype(np.float32).reshape(self.shape)
-
-
-@dataclass(frozen=True, slots=True)
 class Narrowed:
     """A whole tensor in another type of number: mixed precision computes in half of what it stores."""
 
@@ -124,10 +107,6 @@ class TfSearch:
     def _special(self, constant: Floats) -> Iterator[Recipe]:
         if constant.ndim in {2, 3}:  # as tf2onnx packs a recurrent layer
             yield from self._gathered(constant)
-        norms = self.general.by_channels.get(constant.size)
-        if norms is not None:
-            scale = constant.reshape(-1).astype(np.float64)
-            yield from (NormScale(norm, constant.shape) for norm in norms.scaling(scale))
         if (
             constant.ndim > 2
         ):  # a kernel in ONNX's order of axes, times the scale of the normalization after it

@@ -50,11 +50,11 @@ class TorchFrontend:
     def convert(self, source: Any, example: Example | None) -> Converted:
         """See ``Frontend``."""
         if isinstance(source, Path):
-            _check_installed("a .pt2 file")
+            check_installed("a .pt2 file")
             source = load_pt2(source)
         if derives_from(source, _ONNX_PROGRAM):
             return _from_onnx_program(source)
-        _check_installed("a torch model")
+        check_installed("a torch model")
         if derives_from(source, _PROGRAM):
             return _from_program(source)
         return TorchExport.of(source, example).converted()
@@ -63,7 +63,12 @@ class TorchFrontend:
 FRONTEND = TorchFrontend()
 
 
-def _check_installed(what: str) -> None:
+def check_installed(what: str) -> None:
+    """That torch is there, and what its exporter needs.
+
+    Raises:
+        ModelError: what to install; ``what`` needs it.
+    """
     for name in ("torch", "onnxscript"):
         if find_spec(name) is None:
             raise missing(name, what)

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 _EPSILONS = (1e-5, 1e-3, 1e-6, 1e-12)
 """Of normalizations whose module is not there to be asked."""
+_PARTS = {
+    "running_var": ("running_mean", "weight", "bias"),
+    "moving_variance": ("moving_mean", "gamma", "beta"),
+}
+"""Mean, scale and shift beside a variance: as torch calls them, and Keras on torch."""
 
 
 def exported(program: ExportedProgram, facts: SourceFacts, epsilons: Mapping[str, float]) -> Exported:
@@ -96,14 +101,12 @@ def normalizations(names: Sequence[str], epsilons: Mapping[str, float]) -> list[
     found = []
     for variance in names:
         module, _, last = variance.rpartition(".")
-        if last != "running_var":
+        paths = [f"{module}.{part}" if module else part for part in _PARTS.get(last, ())]
+        mean, gamma, beta = [path if path in known else "" for path in paths] or ("", "", "")
+        if not mean:
             continue
-        own = {part: f"{module}.{part}" if module else part for part in ("running_mean", "weight", "bias")}
-        if own["running_mean"] not in known:
-            continue
-        gamma, beta = (own[part] if own[part] in known else "" for part in ("weight", "bias"))
         for epsilon in (epsilons[module],) if module in epsilons else _EPSILONS:
-            found.append(Normalization(own["running_mean"], variance, gamma, beta, epsilon))  # noqa: PERF401
+            found.append(Normalization(mean, variance, gamma, beta, epsilon))  # noqa: PERF401
     return found
 
 

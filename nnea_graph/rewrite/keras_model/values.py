@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.errors import ModelError
-from nnea_graph.frontends.recipes import FoldedBias
-from nnea_graph.frontends.tf_recipes import Gathered, Narrowed, NormScale, Shaped
+from nnea_graph.frontends.recipes import FoldedBias, NormScale
+from nnea_graph.frontends.tf_recipes import Gathered, Narrowed, Shaped
 from nnea_graph.rewrite.origins import Cut, new_values
 
 Array = NDArray[Any]
