@@ -17,6 +17,7 @@ from nnea_graph.frontends.decode import built
 from nnea_graph.frontends.external_data import ExternalFiles
 from nnea_graph.frontends.foreign import foreign_format
 from nnea_graph.frontends.limits import Limits
+from nnea_graph.frontends.pieces import pieces
 from nnea_graph.frontends.skim import Skim
 from nnea_graph.frontends.tensor_proto import TensorReader
 from nnea_graph.frontends.text import shown, text
@@ -71,14 +72,16 @@ class OnnxFile:
     def size_bytes(self) -> int:
         """Bytes of the model file and of the external data files opened so far."""
         own = self._reader.own
-        return (own.size if own else self.proto.ByteSize()) + self._external.size_bytes
+        inside = own.size if own else sum(int(each.ByteSize()) for each in pieces(self.proto))
+        return inside + self._external.size_bytes
 
     def sha256(self) -> str:
-        """Hash of the model file, in hexadecimal digits; of the serialized model if it is in memory."""
-        own = self._reader.own
+        """Hash of the model file, in hexadecimal digits; of the serialized model, in pieces, if it is in memory."""
+        own, digest = self._reader.own, hashlib.sha256()
         if own is None:
-            return hashlib.sha256(self.proto.SerializeToString(deterministic=True)).hexdigest()
-        digest = hashlib.sha256()
+            for piece in pieces(self.proto):
+                digest.update(piece.SerializeToString(deterministic=True))
+            return digest.hexdigest()
         for start in range(0, own.size, _HASHED):
             digest.update(own.read(start, min(_HASHED, own.size - start)).data)
         return digest.hexdigest()

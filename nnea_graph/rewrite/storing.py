@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from onnx import ModelProto, TensorProto
 
-from nnea_graph.runtime.large import apart_tensors, tensor_bytes, without
+from nnea_graph.frontends.pieces import without
+from nnea_graph.runtime.large import apart_tensors, tensor_bytes
 from nnea_graph.runtime.tensors import external
 
 _LEAST = 1024

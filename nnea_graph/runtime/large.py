@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
+from nnea_graph.frontends.pieces import without
 from nnea_graph.graph import DTYPES, ModelGraph
 from nnea_graph.graph.dtypes import storage
 from nnea_graph.runtime.model_proto import HoldsProto
@@ -91,30 +92,6 @@ def with_inputs(proto: ModelProto) -> ModelProto:
     there = {value.name for value in found.graph.input}
     found.graph.input.extend(_declared(tensor) for name, tensor in apart.items() if name not in there)
     return found
-
-
-def without(
-    proto: ModelProto, apart: Mapping[str, TensorProto], instead: Iterable[TensorProto] = ()
-) -> ModelProto:
-    """A copy without these initializers, with others in the place of all of them; their values are not copied."""
-    found = ModelProto()
-    _copy_fields(proto, found, "graph")
-    _copy_fields(proto.graph, found.graph, "initializer")
-    found.graph.initializer.extend(each for each in proto.graph.initializer if each.name not in apart)
-    found.graph.initializer.extend(instead)
-    return found
-
-
-def _copy_fields(source: Any, target: Any, but: str) -> None:
-    for field, value in source.ListFields():
-        if field.name == but:
-            continue
-        if isinstance(value, str | bytes | int | float):
-            setattr(target, field.name, value)
-        elif hasattr(value, "CopyFrom"):
-            getattr(target, field.name).CopyFrom(value)
-        else:
-            getattr(target, field.name).extend(value)
 
 
 def _elsewhere(tensor: TensorProto) -> bool:

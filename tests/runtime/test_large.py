@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from reference.slicing import network, outputs
 
+from nnea_graph.frontends.pieces import without
 from nnea_graph.runtime import large
 from nnea_graph.runtime.model_proto import Written
 from nnea_graph.runtime.sessions import session_of
@@ -68,7 +69,7 @@ def test_what_none_holds_is_handed_over_apart_and_runs() -> None:
 def test_the_rest_of_the_model_is_what_it_was() -> None:
     model = mlp()
     apart = large.large_tensors(model)
-    back = large.without(model, apart, apart.values())
+    back = without(model, apart, apart.values())
     order = [tensor.name for tensor in back.graph.initializer]
     assert order == ["b1", "w1", "w2"]
     whole = ModelProto()
