@@ -30,7 +30,7 @@ class Side:
 
 def side(site: Site, tensor: str, axis: int, *factors: str) -> list[Side]:
     """A whole axis of a tensor; none where it is left out, or of length 1 and so the same for all."""
-    if not tensor or site.dims(tensor)[axis] == 1:
+    if not tensor or site.draft.single(site.axis(tensor, axis)):
         return []
     slots = site.draft.slots.of(site.axis(tensor, axis))
     if slots is None:
@@ -38,11 +38,19 @@ def side(site: Site, tensor: str, axis: int, *factors: str) -> list[Side]:
     return [Side(slots, factors)]
 
 
+def length(site: Site, tensor: str, axis: int) -> int:
+    """How long an axis is, which must be known."""
+    dim = site.dims(tensor)[site.axis(tensor, axis)[1]]
+    if dim is None:
+        raise NotFollowedError(f"{site.node.op_type}: the shape of '{tensor}' is not known")
+    return dim
+
+
 def parts(site: Site, tensor: str, axis: int, *pieces: tuple[int, tuple[str, ...]]) -> list[Side]:
     """An axis of several pieces, each of so many indices and its factors."""
     sides = []
     for whole in side(site, tensor, axis):
-        ends = np.cumsum([length for length, _ in pieces])
+        ends = np.cumsum([count for count, _ in pieces])
         if ends[-1] != len(whole.slots):
             raise NotFollowedError(f"{site.node.op_type}: '{tensor}' does not hold what its attributes say")
         cuts = np.split(whole.slots, ends[:-1])

@@ -27,15 +27,22 @@ def gated(net: TokenNet, x: Flow) -> Flow:
 
 
 def gated_split(net: TokenNet, x: Flow) -> Flow:
-    """Both halves of one layer, taken apart by Split, by Slice, or by an axis of two."""
+    """Both halves of one layer, taken apart by Split, by Slice (also with a computed bound), or by an axis of two."""
     y = net.project(net.normed(x), 20)
-    kind = net.pick("Split", "Slice", "axis")
+    kind = net.pick("Split", "Slice", "bounds", "axis")
     if kind == "Split":
         names = net.ops("Split", y.name, *net.pick([], [net.ints(10, 10)]), count=2, axis=-1)
         if len(net.nodes[-1].input) == 1:
             net.nodes[-1].attribute.add(name="num_outputs", i=2, type=2)
     elif kind == "Slice":
         names = [net.op("Slice", y.name, net.ints(at), net.ints(at + 10), net.ints(2)) for at in (0, 10)]
+    elif kind == "bounds":
+        length = net.sizes_of(x.name, 1)
+        cuts = [
+            [net.ints(at, 0), net.op("Concat", net.ints(at + 10), *length, axis=0), net.ints(2, 1)]
+            for at in (0, 10)
+        ]
+        names = [net.op("Slice", y.name, *cut) for cut in cuts]
     else:
         pairs = net.shaped(y.name, y.name, 2, 10)
         names = [net.op("Gather", pairs, net.constant(at, np.int64), axis=2) for at in (0, 1)]

@@ -37,7 +37,9 @@ class TokenNet(PrunableNet):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.tokens: int | None = self.pick(None, TOKENS)
-        self.norm_kind: str = self.pick("LayerNormalization", "layer", "RMSNormalization", "rms", "none")
+        self.norm_kind: str = self.pick(
+            "LayerNormalization", "layer", "RMSNormalization", "rms", "unit", "none"
+        )
 
     def sizes(self, more: int = 0) -> dict[str, int]:
         """Lengths for the axes that may have any."""
@@ -84,6 +86,8 @@ class TokenNet(PrunableNet):
             return x
         if kind in {"LayerNormalization", "layer"}:
             self.channels.pin(x.ids)
+        if kind == "unit":
+            return self.seen(self.of_unit_length(x.name), x.ids)
         scale, shift = self.positive(x.width), self.weight(x.width, fan=9)
         if kind == "LayerNormalization":
             return self.seen(self.op(kind, x.name, scale, shift, axis=self.pick(-1, 2)), x.ids)
@@ -104,6 +108,13 @@ class TokenNet(PrunableNet):
         )
         y = self.op("Mul", y, scale)
         return self.seen(self.op("Add", y, shift) if kind == "layer" else y, x.ids)
+
+    def of_unit_length(self, x: str) -> str:
+        """Divided by the sum of squares or of absolute numbers, which zeros do not change."""
+        if self.pick(0, 1):
+            return self.op("LpNormalization", x, axis=-1, p=self.pick(1, 2))
+        length = self.op(self.pick("ReduceL2", "ReduceL1"), x, self.ints(-1), keepdims=1)
+        return self.op("Div", x, self.op("Max", length, self.floats(1e-6)))
 
     def active(self, x: Flow) -> Flow:
         kind = self.pick("Relu", "Gelu", "erf", "Silu", "Tanh", "Softplus")

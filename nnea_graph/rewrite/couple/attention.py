@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.rewrite.couple.convolution import POSITIONS
-from nnea_graph.rewrite.factors import Side, Way, couple_factors, parts, side
+from nnea_graph.rewrite.factors import Side, Way, couple_factors, length, parts, side
 from nnea_graph.rewrite.site import NotFollowedError, Site, coupling
 
 GROUP, SHARE, SIZE, VALUE = "group", "share", "size", "value"
@@ -50,9 +50,9 @@ def attention(site: Site) -> None:
     """Of three axes with the heads side by side, or of four."""
     query, key, value, mask = (site.name(index) for index in range(4))
     flat = site.rank(query) == 3
-    groups = _number(site, "kv_num_heads") if flat else _long(site, key, 1)
-    queries = _number(site, "q_num_heads") if flat else _long(site, query, 1)
-    sizes = [_long(site, name, -1) // (max(groups, 1) if flat else 1) for name in (key, value)]
+    groups = _number(site, "kv_num_heads") if flat else length(site, key, 1)
+    queries = _number(site, "q_num_heads") if flat else length(site, query, 1)
+    sizes = [length(site, name, -1) // (max(groups, 1) if flat else 1) for name in (key, value)]
     heads = heads_of(site, queries, groups, *sizes)
     sides = _operand(site, query, GROUP, SHARE, SIZE) + _operand(site, site.out(), GROUP, SHARE, VALUE)
     for name in (key, site.name(4), site.out(1)):
@@ -72,8 +72,8 @@ def multi_head(site: Site) -> None:
     value_size = SIZE if packed else VALUE
     if not key and not packed:
         raise NotFollowedError("MultiHeadAttention: keys and values are packed in an unknown way")
-    size = _long(site, packed, -1) if packed else _long(site, query, -1) // count
-    width = size if packed else _long(site, value, -1) // (1 if site.rank(value) == 4 else count)
+    size = length(site, packed, -1) if packed else length(site, query, -1) // count
+    width = size if packed else length(site, value, -1) // (1 if site.rank(value) == 4 else count)
     heads = heads_of(site, count, count, size, width)
     sides = _operand(site, query, GROUP, SIZE) + _operand(site, site.out(), GROUP, value_size)
     for name in (key, site.name(6), site.out(1)):
@@ -93,7 +93,7 @@ def group_query(site: Site) -> None:
     """Heads of queries share keys and values, which may be packed behind them; a size must be a multiple of 8."""
     queries, groups = _number(site, "num_heads"), _number(site, "kv_num_heads")
     query, key, value = (site.name(index) for index in range(3))
-    size = _long(site, query, -1) // (queries if key else queries + 2 * groups)
+    size = length(site, query, -1) // (queries if key else queries + 2 * groups)
     heads = heads_of(site, queries, groups, size, size)
     one, other = (queries * size, (GROUP, SHARE, SIZE)), (groups * size, (GROUP, SIZE))
     sides = parts(site, query, 2, *([one] if key else [one, other, other]))
@@ -129,7 +129,7 @@ def quantized(site: Site) -> None:
 def _projected(site: Site, columns: Iterable[int], past: int, bias: int | None, ways: Iterable[Way]) -> None:
     """``columns`` are inputs with a number for every column, ``past`` is the cache, ``bias`` added to the scores."""
     x, weight, count = site.name(0), site.name(1), _number(site, "num_heads")
-    listed = [int(size) for size in site.call.attr("qkv_hidden_sizes") or [_long(site, weight, 1) // 3] * 3]
+    listed = [int(size) for size in site.call.attr("qkv_hidden_sizes") or [length(site, weight, 1) // 3] * 3]
     if len(listed) != 3 or listed[0] != listed[1]:
         raise NotFollowedError(f"{site.node.op_type}: qkv_hidden_sizes are {listed}")
     size, _, value = (each // count for each in listed)
@@ -185,10 +185,3 @@ def _number(site: Site, attribute: str) -> int:
     if count < 1:
         raise NotFollowedError(f"{site.node.op_type}: {attribute} is {count}")
     return count
-
-
-def _long(site: Site, tensor: str, axis: int) -> int:
-    length = site.dims(tensor)[axis]
-    if length is None:
-        raise NotFollowedError(f"{site.node.op_type}: the shape of '{tensor}' is not known")
-    return length
