@@ -199,6 +199,14 @@ def test_convolutions_with_normalization_depthwise_and_edges() -> None:
     assert not on[:, 3].any()
 
 
+def test_a_normalization_by_the_batch_tells_nothing() -> None:
+    nodes, tensors = convolutions(residual=False)
+    nodes[1].attribute.append(helper.make_attribute("training_mode", 1))
+    nodes[1].output.extend(["mean.now", "var.now"])
+    found = layer(analyzed(model_of(nodes, tensors, [1, 3, 9, 9])), "a").channels
+    assert found.exact.size == found.held.size == 0
+
+
 def test_equal_channels_that_a_depthwise_convolution_tells_apart_stay() -> None:
     nodes, tensors = convolutions(residual=False)
     tensors["d.w"][5] += 1

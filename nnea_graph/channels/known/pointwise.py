@@ -154,7 +154,9 @@ def _word(node: OpNode, name: str, default: str) -> str:
 
 def _batch_norm(scene: Scene, node: OpNode, name: str) -> Values | None:
     x = carried(scene, node, name)
-    if x is None or any(each not in scene.found.constant for each in node.inputs[1:5]):
+    if x is None or node.attributes.get("training_mode", 0):
+        return None  # statistics of the batch
+    if any(each not in scene.found.constant for each in node.inputs[1:5]):
         return None
     gamma, beta, mean, variance = (
         evaluate(scene.graph, scene.found, each).astype(np.float64) for each in node.inputs[1:5]
