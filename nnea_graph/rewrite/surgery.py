@@ -181,7 +181,7 @@ def tensors_of(proto: GraphProto) -> Iterator[TensorProto]:
 def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> list[str]:
     """Edit in place; the ids of those that are not what they were."""
     found, changed = graph[SHAPES], []
-    changes, sizes = Changes(_names(proto)), sizes_after(graph, found, kept)
+    changes, sizes = Changes(names_of(proto)), sizes_after(graph, found, kept)
     made = {name: place for place, node in enumerate(proto.node) for name in node.output if name}
     touched = {tensor for tensor, _ in kept}
     for node in graph:
@@ -226,7 +226,8 @@ def _drop_constants(proto: GraphProto, names: set[str]) -> None:
             del proto.node[place]
 
 
-def _names(proto: GraphProto) -> set[str]:
+def names_of(proto: GraphProto) -> set[str]:
+    """Tensors of the main graph."""
     names = {name for node in proto.node for name in (*node.input, *node.output)}
     names.update(tensor.name for tensor in proto.initializer)
     names.update(value.name for value in proto.input)

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto
+from onnx import ModelProto, helper
 
 from nnea_graph.channels.known.values import Floats
 from nnea_graph.graph.constants import constant_of
-from nnea_graph.rewrite.edit import Kept
+from nnea_graph.rewrite.added import add_constants
+from nnea_graph.rewrite.edit import Changes, Kept
 from nnea_graph.rewrite.exact.choice import Fold
 from nnea_graph.rewrite.exact.sinks import Sink
 from nnea_graph.rewrite.refitting.layers import Layer
 from nnea_graph.rewrite.refitting.stored import with_values
-from nnea_graph.rewrite.surgery import cut
+from nnea_graph.rewrite.surgery import cut, names_of
 
 Array = NDArray[Any]
 
@@ -26,11 +27,32 @@ def folded(model: ModelProto, folds: Iterable[Fold], kept: Kept) -> ModelProto:
     """The model, which has lost the indices that are not ``kept``, with what they left in its weights and biases."""
     layers: list[Layer] = []
     values: dict[str, Array] = {}
+    behind: dict[str, Array] = {}
     for sink, mine in _by_sink(folds):
         if isinstance(sink.layer, Layer):
             layers.append(sink.layer)
-            values |= _constants(sink, sink.layer, mine, kept)
-    return with_values(model, layers, values) if layers else model
+            found, bias = _constants(sink, sink.layer, mine, kept)
+            values |= found
+            if bias.any():
+                behind[sink.linear.target] = bias
+    if not layers:
+        return model
+    result = with_values(model, layers, values)
+    for tensor, bias in behind.items():
+        _add(result, tensor, bias)
+    return result
+
+
+def _add(model: ModelProto, tensor: str, bias: Array) -> None:
+    """Let a tensor be what it was plus a constant, by an operator of its own."""
+    changes = Changes(names_of(model.graph))
+    place = next(at for at, node in enumerate(model.graph.node) if tensor in node.output)
+    maker = model.graph.node[place]
+    plain = changes.fresh(f"{tensor}/plain")
+    maker.output[:] = [plain if name == tensor else name for name in maker.output]
+    name = changes.constant(f"{tensor}/bias", bias)
+    model.graph.node.insert(place + 1, helper.make_node("Add", [plain, name], [tensor], name=name))
+    add_constants(model.graph, changes.constants, model.ir_version)
 
 
 def _by_sink(folds: Iterable[Fold]) -> Iterator[tuple[Sink, list[Fold]]]:
@@ -40,8 +62,13 @@ def _by_sink(folds: Iterable[Fold]) -> Iterator[tuple[Sink, list[Fold]]]:
         yield mine[0].sink, mine
 
 
-def _constants(sink: Sink, layer: Layer, folds: Sequence[Fold], kept: Kept) -> Mapping[str, Array]:
-    """The weight of a layer, if it can be changed, and its bias, if there is one, as they are afterwards."""
+def _constants(
+    sink: Sink, layer: Layer, folds: Sequence[Fold], kept: Kept
+) -> tuple[Mapping[str, Array], Array]:
+    """The weight of a layer, if it can be changed, and its bias, if there is one, as they are afterwards.
+
+    With what is to be added behind a layer that has none.
+    """
     grid = sink.linear.grid
     weight = grid.constant.array().astype(np.float64)
     lines = np.moveaxis(weight, (grid.out_axis, grid.in_axis), (0, 1))
@@ -60,9 +87,10 @@ def _constants(sink: Sink, layer: Layer, folds: Sequence[Fold], kept: Kept) -> M
     if not layer.fixed:
         whole = constant_of(layer.weight, weight.astype(layer.dtype), grid.constant.dtype)
         found[layer.weight] = cut(whole, axes).array()
+    stay = axes.get(grid.out_axis, np.arange(grid.rows))
     if layer.bias is not None:
-        stay = axes.get(grid.out_axis, np.arange(grid.rows))
         scale = float(layer.node.attributes.get("alpha", 1.0)) / layer.bias.factor
         bias = (layer.bias.values + scale * added)[stay]
         found[layer.bias.name] = bias.reshape(-1, *layer.bias.shape[1:]).astype(layer.dtype)
-    return found
+        added[:] = 0
+    return found, added[stay].astype(layer.dtype)

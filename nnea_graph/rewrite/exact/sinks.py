@@ -82,7 +82,7 @@ class Sink:
             return self.layer
         if self.linear.padded:
             return EDGES
-        return "" if self.layer.bias is not None else NO_BIAS
+        return "" if self.layer.bias is not None or self.linear.node.op_type == "MatMul" else NO_BIAS
 
 
 @dataclass(slots=True)
