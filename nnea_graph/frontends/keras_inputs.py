@@ -16,6 +16,9 @@ from nnea_graph.frontends.converted import Example, InputSpec
 
 _SEED = 0
 _BATCH = 2
+_OPEN = 32
+"""For dims that may be any number: most networks on sequences and pictures take that many."""
+
 _UNNAMED = re.compile(r"keras_tensor(_\d+)?")
 """Keras counts them through the whole process."""
 
@@ -78,7 +81,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _array(part: Any, wanted: Input, random: np.random.Generator) -> NDArray[Any]:
     if part is None or isinstance(part, InputSpec):
-        dims = part.dims if part is not None else tuple(_BATCH if dim is None else dim for dim in wanted.dims)
+        dims = part.dims if part is not None else _closed(wanted.dims)
         return made_up(InputSpec(dims, wanted.dtype), random)
     array = np.asarray(part).astype(wanted.dtype)
     if array.ndim != len(wanted.dims):
@@ -86,6 +89,11 @@ def _array(part: Any, wanted: Input, random: np.random.Generator) -> NDArray[Any
             f"input '{wanted.name}' takes {list(wanted.dims)} (None is any number); the example has {list(array.shape)}"
         )
     return array
+
+
+def _closed(dims: Sequence[int | None]) -> tuple[int, ...]:
+    usual = (_BATCH, *[_OPEN] * len(dims))
+    return tuple(other if dim is None else dim for dim, other in zip(dims, usual, strict=False))
 
 
 def made_up(spec: InputSpec, random: np.random.Generator) -> NDArray[Any]:

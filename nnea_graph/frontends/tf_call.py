@@ -30,14 +30,14 @@ _SEED = 0
 class TfCall:
     """``function`` is the user's own, ``taken`` what it takes, arguments and keywords, with a type for each tensor.
 
-    ``example`` is by input, None where nobody gave one and the function leaves dims open.
+    ``example`` is by input.
     """
 
     function: Callable[..., Any]
     taken: Any
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
-    example: Mapping[str, NDArray[Any]] | None
+    example: Mapping[str, NDArray[Any]]
 
     def run(self, tensors: Sequence[Any]) -> list[Any]:
         """The outputs, in order, of tensors in the order of the inputs."""
@@ -79,8 +79,7 @@ def call_of(function: Any, example: Example | None) -> TfCall:
             )
         concrete, example = _traced(function, example)
     inputs = _inputs(concrete)
-    open_dims = any(dim is None for each in inputs for dim in each.dims[1:])
-    arrays = None if example is None and open_dims else arrays_of(example, inputs)
+    arrays = arrays_of(example, inputs)
     return TfCall(function, concrete.structured_input_signature, inputs, _outputs(concrete), arrays)
 
 

@@ -84,6 +84,16 @@ def test_a_function_without_a_signature_needs_an_example_and_takes_any_number_of
         np.testing.assert_allclose(run(converted, rows(5))[0], function(rows(5)), rtol=1e-5, atol=1e-6)
 
 
+def test_open_dims_are_filled_for_a_run_beside_the_source_and_stay_open() -> None:
+    weight = tf.Variable(np.ones((FEATURES, 3), np.float32))
+    function = tf.function(lambda x: x @ weight, [tf.TensorSpec((None, None, FEATURES))])
+    live = LiveModel(function)
+    graph = live.graph()
+    assert graph.tensors["x"].shape == ("batch", "x_1", FEATURES)
+    assert live.parity is not None
+    assert live.parity.difference is not None
+
+
 def test_a_variable_under_two_attributes_is_counted_once() -> None:
     tied = Tied()
     tokens = np.array([[1, 2, 3], [4, 5, 6]])
