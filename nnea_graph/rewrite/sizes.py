@@ -151,7 +151,9 @@ def _measured(node: OpNode, found: Inference, kept: Mapping[Axis, Indices]) -> l
     name, info = node.inputs[0], found.types.get(node.inputs[0])
     if info is None or info.static is None:
         return None
-    dims = [len(kept.get((name, axis), range(dim))) for axis, dim in enumerate(info.static)]
+    dims = [
+        kept[name, axis].shape[-1] if (name, axis) in kept else dim for axis, dim in enumerate(info.static)
+    ]
     if node.op_type == "Size":
         return [np.array(prod(dims))]
     start, end = int(node.attributes.get("start", 0)), node.attributes.get("end")

@@ -28,8 +28,7 @@ def attention(net: TokenNet, x: Flow) -> Flow:
     heads, y = _drawn(net), net.normed(x)
     q, k, v = _projected(net, y, y, heads)
     ids = net.tie_heads(q, k, v, heads, whole=True)
-    parts = (net.split(each, heads.count) for each in (q, k, v))
-    query, key, value = (part.name for part in parts)
+    query, key, value = (net.split(each, heads.count).name for each in (q, k, v))
     scores = net.scores(query, key, heads.size)
     if net.tokens:
         causal = np.triu(np.full((net.tokens, net.tokens), -1e4, np.float32), 1)

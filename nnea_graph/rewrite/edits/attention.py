@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.rewrite.edit import EDIT_RULES, Edit, EditRule, edit
+from nnea_graph.rewrite.edit import Edit, edit
 
 
 @edit("Attention")
@@ -20,24 +20,15 @@ def attention(change: Edit) -> None:
         _scaled(change, query, (1, 1))
 
 
-def by_attribute(*attributes: tuple[str, int]) -> EditRule:
-    """``attributes`` count the heads of an input; the first is of the queries."""
-
-    def rule(change: Edit) -> None:
-        for place, (attribute, index) in enumerate(attributes):
-            name = change.node.inputs[index]
-            if len(change.dims(name)) == 5:
-                change.set_attribute(attribute, change.length(name, 2))
-                _scaled(change, name, (1, 1))
-                continue
-            counts = _counted(change, attribute, name)
-            if place == 0:
-                _scaled(change, name, counts)
-
-    return rule
-
-
-EDIT_RULES.add(by_attribute(("num_heads", 0)), "MultiHeadAttention", domain=MICROSOFT)
+@edit("MultiHeadAttention", domain=MICROSOFT)
+def multi_head(change: Edit) -> None:
+    """Packed queries have an axis for the heads."""
+    query = change.node.inputs[0]
+    if len(change.dims(query)) == 5:
+        change.set_attribute("num_heads", change.length(query, 2))
+        _scaled(change, query, (1, 1))
+    else:
+        _scaled(change, query, _counted(change, "num_heads", query))
 
 
 @edit("GroupQueryAttention", domain=MICROSOFT)
@@ -77,20 +68,16 @@ def projected(change: Edit) -> None:
 def rotary(change: Edit) -> None:
     """The number of heads, where it is told, and how many of their numbers are turned."""
     name = change.node.inputs[0]
-    size = change.dims(name)[-1] or 0
-    left = change.length(name, -1)
-    if change.node.attributes.get("num_heads", 0):
-        if len(change.dims(name)) == 3:
-            before, after = _counted(change, "num_heads", name)
-            size, left = size // before, left // after
-        else:
-            change.set_attribute("num_heads", change.length(name, 1))
+    heads = _counted(change, "num_heads", name) if change.node.attributes.get("num_heads", 0) else (1, 1)
+    flat = len(change.dims(name)) == 3
+    size = (change.dims(name)[-1] or 0) // (heads[0] if flat else 1)
+    left = change.length(name, -1) // (heads[1] if flat else 1)
     if left < size and change.node.attributes.get("rotary_embedding_dim", 0):
         change.set_attribute("rotary_embedding_dim", left)
 
 
 def _counted(change: Edit, attribute: str, name: str) -> tuple[int, int]:
-    """Set how many heads are left of those in the last of three axes; how many there were and are."""
+    """Set how many heads are left, of those in the last of three axes or in one of four; gives before and after."""
     before = int(change.node.attributes[attribute])
     if len(change.dims(name)) == 4:
         after = change.length(name, 1)

@@ -33,7 +33,9 @@ def mean(change: Edit) -> None:
     """Times the share of the channels that is left."""
     rank = len(change.dims(change.node.inputs[0]))
     listed = change.value(1) if len(change.node.inputs) > 1 else change.node.attributes.get("axes")
-    axes = range(rank) if listed is None else [int(axis) % rank for axis in listed]
+    axes = [int(axis) % rank for axis in (() if listed is None else listed)]
+    if not axes and not change.node.attributes.get("noop_with_empty_axes", 0):
+        axes = list(range(rank))
     share = _share(change, axes)
     if share < 1:
         change.scale_output(share)
