@@ -104,6 +104,7 @@ def prune(  # noqa: PLR0913 - the options of the command line
     )
     shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
     graph, found = opened(source, data, shapes, dims, samples, preprocess, limits, allow_external)
+    _check_memory(graph, limits or Limits())
     with naming(graph.info.path):
         if exact:
             return prune_exactly(graph, found or made_up(graph, samples or SAMPLES, seed), options, progress)
@@ -205,4 +206,14 @@ def _check_held(graph: ModelGraph) -> None:
         raise LimitError(
             f"{graph.info.path}: has {binary(inside)} of weights in Constant operators, bfloat16 or types of fewer"
             f" than 8 bits; of these, a model that is pruned cannot have more than {binary(MESSAGE_BYTES)}"
+        )
+
+
+def _check_memory(graph: ModelGraph, limits: Limits) -> None:
+    """The models that are compared, and their sessions, hold the weights each for itself."""
+    stored = sum(constant.stored_bytes for constant in graph.constants.values())
+    if stored > limits.pruned_bytes:
+        raise LimitError(
+            f"{graph.info.path}: has {binary(stored)} of weights, over {binary(limits.pruned_bytes)}; pruning takes up"
+            f" to 15 times that in memory: where it is there, raise it with --limit pruned_bytes={stored}"
         )

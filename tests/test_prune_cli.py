@@ -172,6 +172,28 @@ def test_weights_of_the_model_itself_are_never_written_over(
     assert not (tmp_path / "other.onnx").exists()
 
 
+def test_what_would_take_too_much_memory_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weight = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[600_000, 1000])
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="w.bin")
+    with (tmp_path / "w.bin").open("wb") as file:
+        file.truncate(4 * 600_000 * 1000)  # a hole: it takes no room
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 600_000])
+    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 1000])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [weight]
+    )
+    (tmp_path / "large.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    data = tmp_path / "x.npy"
+    np.save(data, np.zeros((8, 600_000), np.float32))
+    assert run(tmp_path / "large.onnx", "--data", data, "--target", "macs=0.5") == 2
+    assert "--limit pruned_bytes=2400000000" in capsys.readouterr().err
+    assert run(tmp_path / "large.onnx", "--plan-only", "--no-run") == 0
+    assert "2.24 GiB" in capsys.readouterr().out
+
+
 def test_weights_beside_a_pipe_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, pipe = with_external_data(tmp_path), tmp_path / "pipe"
     os.mkfifo(pipe)

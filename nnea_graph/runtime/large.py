@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any
 
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from nnea_graph.frontends.pieces import without
-from nnea_graph.graph import DTYPES, ModelGraph
+from nnea_graph.graph import DTYPES, Constant, ModelGraph
 from nnea_graph.graph.dtypes import storage
-from nnea_graph.runtime.model_proto import HoldsProto
-from nnea_graph.runtime.tensors import GIVEN, INLINE_BYTES, NATIVE, external
+from nnea_graph.runtime.tensors import GIVEN, INLINE_BYTES, NATIVE, external, in_memory
 
 MESSAGE_BYTES = 2_000_000_000
 """Of a message, at most; protobuf's own limit is a little higher."""
@@ -22,15 +21,20 @@ MESSAGE_BYTES = 2_000_000_000
 
 def held_inside(graph: ModelGraph) -> int:
     """Bytes of the constants of a model that cannot be handed over apart."""
-    if not isinstance(graph.file, HoldsProto):
+    proto = getattr(graph.file, "proto", None)
+    if not isinstance(proto, ModelProto):
         return 0
-    proto = graph.file.proto
     plain = graph.constants if proto.functions else {tensor.name for tensor in proto.graph.initializer}
     return sum(
         constant.stored_bytes
         for name, constant in graph.constants.items()
         if name not in plain or constant.dtype.name not in NATIVE
     )
+
+
+def crowded(constants: Iterable[Constant]) -> bool:
+    """Whether those that are in memory are more than a message."""
+    return sum(each.stored_bytes for each in constants if in_memory(each)) > MESSAGE_BYTES
 
 
 def weight_bytes(proto: ModelProto) -> int:

@@ -12,7 +12,8 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from nnea_graph.errors import RunError
 from nnea_graph.graph import Body, Constant, ModelGraph, OpNode, TensorInfo
 from nnea_graph.runtime.doubts import NODE_LIMIT, too_many
-from nnea_graph.runtime.tensors import Mappings, inline, referred
+from nnea_graph.runtime.large import crowded
+from nnea_graph.runtime.tensors import Mappings, inline, put, referred
 
 _OLDEST_IR = 4  # before it, every initializer had to be an input as well
 
@@ -33,7 +34,7 @@ class Written:
 
 
 @runtime_checkable
-class HoldsProto(Protocol):
+class _HoldsProto(Protocol):
     """A source that still has the model as it was declared."""
 
     @property
@@ -89,7 +90,7 @@ class _Writer:
         self.graph = graph
         self.written = written
         self.outputs = outputs
-        self._mappings = Mappings()
+        self._mappings = Mappings(memory=crowded(graph.constants.values()))
         self._made: dict[str, set[str]] = {"": set(graph.inputs)}
         self._members: dict[str, list[OpNode]] = {}
         for node in graph:
@@ -180,7 +181,7 @@ class _Writer:
         view = self._mappings.view(constant)
         if view is None:
             self._made.setdefault(home, set()).add(constant.name)
-            self.written.graphs[home].initializer.append(inline(constant))
+            put(self.written.graphs[home].initializer.add(), constant)
             return
         # onnxruntime takes values from outside for initializers of the main graph only.
         self._made[""].add(constant.name)
@@ -192,7 +193,7 @@ class _Writer:
         """Declared as in the file, where that is a sequence, a map or an optional value."""
         info = self.graph.tensors.get(name)
         source = self.graph.file
-        if (info is None or info.dtype is None) and isinstance(source, HoldsProto):
+        if (info is None or info.dtype is None) and isinstance(source, _HoldsProto):
             declared = next((value for value in source.proto.graph.input if value.name == name), None)
             return ValueInfoProto(name=name, type=declared.type) if declared else ValueInfoProto(name=name)
         return value_info(name, info)

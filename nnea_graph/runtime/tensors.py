@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from nnea_graph.graph import Constant, DType
+from nnea_graph.graph.constants import ArrayPayload
 from nnea_graph.graph.dtypes import storage
 
 INLINE_BYTES = 4096
@@ -52,16 +53,19 @@ class InFile(Protocol):
 
 
 class Mappings:
-    """Each file mapped once, however many constants lie in it."""
+    """Each file mapped once, however many constants lie in it; with ``memory`` also what lies in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, memory: bool = False) -> None:
+        self._memory = memory
         self._pages: dict[int, tuple[Mappable, NDArray[np.uint8]]] = {}
 
     def view(self, constant: Constant) -> NDArray[Any] | None:
         """The values where they lie; None for a small constant, or one that is not stored as numpy has it."""
         payload, size = constant.payload, constant.dtype.nbytes(constant.size)
-        if size <= INLINE_BYTES or constant.dtype.name not in NATIVE or not isinstance(payload, InFile):
+        if size <= INLINE_BYTES or constant.dtype.name not in NATIVE:
             return None
+        if not isinstance(payload, InFile):
+            return constant.array() if self._memory and in_memory(constant) else None
         file = payload.file
         if id(file) not in self._pages:
             # The file is held, so that its id stays its own.
@@ -70,14 +74,26 @@ class Mappings:
         return stored.view(storage(constant.dtype)).reshape(constant.shape)
 
 
+def in_memory(constant: Constant) -> bool:
+    """Whether its values are in memory, in their stored form."""
+    payload = constant.payload
+    return isinstance(payload, ArrayPayload) and payload.flat.dtype == storage(constant.dtype)
+
+
 def inline(constant: Constant) -> TensorProto:
     """The constant with its values, under its name."""
-    proto = _bare(constant)
+    proto = TensorProto()
+    put(proto, constant)
+    return proto
+
+
+def put(proto: TensorProto, constant: Constant) -> None:
+    """The constant with its values, under its name, in an empty message: one of 2 GB cannot be appended."""
+    _describe(proto, constant)
     if constant.dtype.kind == "string":
         proto.string_data.extend(str(value).encode() for value in constant.array().reshape(-1))
     else:
         proto.raw_data = _raw(constant)
-    return proto
 
 
 def referred(constant: Constant) -> TensorProto:
@@ -97,9 +113,14 @@ def external(tensor: TensorProto, location: str, offset: int, length: int) -> Te
 
 
 def _bare(constant: Constant) -> TensorProto:
-    proto = TensorProto(name=constant.name, data_type=constant.dtype.code)
-    proto.dims.extend(constant.shape)
+    proto = TensorProto()
+    _describe(proto, constant)
     return proto
+
+
+def _describe(proto: TensorProto, constant: Constant) -> None:
+    proto.name, proto.data_type = constant.name, constant.dtype.code
+    proto.dims.extend(constant.shape)
 
 
 def _raw(constant: Constant) -> bytes:

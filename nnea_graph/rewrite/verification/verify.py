@@ -68,6 +68,8 @@ def verify(  # noqa: PLR0913, PLR0917 - the models, data, options, and what is o
     others = {PRUNED: pruned} | dict(rivals or {})
     sessions = {name: _loaded(model) for name, model in others.items()}
     likeness, samples = likeness_of(session_of(before), sessions, data.batches(options.batch_size))
+    loads = isinstance(sessions.pop(PRUNED), Session)
+    sessions.clear()  # each may hold the weights twice, and two more are timed
     timed = next(data.batches(options.run_samples))
     shapes = {name: np.shape(array) for name, array in timed.feeds.items()}
     sizes = (
@@ -78,7 +80,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the models, data, options, and what is o
     if likeness[1].reason != likeness[0].reason:
         faults.append(likeness[1].reason)
     threads = options.threads or sorted({1, _cores()})
-    runs = isinstance(sessions[PRUNED], Session) and not faults
+    runs = loads and not faults
     speed = speed_of(before, after, timed.feeds, threads, options.rounds) if runs else []
     denied = no_speedup(before, sizes, timed.feeds, speed) if speed else "the pruned model is faulty"
     return Verification(
