@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nnea_graph.frontends.free_names import free_name
 from nnea_graph.frontends.recipes import Normalization
 from nnea_graph.graph.source import SourceFacts, SourceModule, SourceParameter
 
@@ -20,18 +21,9 @@ def _inner(layer: Any, path: str, above: frozenset[int]) -> Iterator[tuple[str, 
     for child in layer._flatten_layers(include_self=False, recursive=False):  # noqa: SLF001 - no public way down
         if id(child) in above or type(child).__name__ == "InputLayer":
             continue
-        name = _free(child.name.replace("/", "_"), taken)
+        name = free_name(child.name.replace("/", "_"), taken)
         yield path + name, child
         yield from _inner(child, f"{path}{name}/", above)
-
-
-def _free(wanted: str, taken: set[str]) -> str:
-    name, number = wanted, 0
-    while name in taken:
-        number += 1
-        name = f"{wanted}_{number}"
-    taken.add(name)
-    return name
 
 
 def named_weights(model: Any) -> list[tuple[str, Any]]:
@@ -40,7 +32,7 @@ def named_weights(model: Any) -> list[tuple[str, Any]]:
     for path, layer in [("", model), *layers_of(model)]:
         names: set[str] = set()
         found += [
-            (_free(f"{path}/{weight.name}".lstrip("/"), names), weight) for weight in _own_weights(layer)
+            (free_name(f"{path}/{weight.name}".lstrip("/"), names), weight) for weight in _own_weights(layer)
         ]
     return found
 

@@ -49,16 +49,16 @@ def check_loading(saved: Any) -> None:
             permitted = allowed
         else:
             start, names, permitted = _first_version(meta), set(), allowed | _RESTORING
-        for node in _reached(start, names, functions):
-            if node.op in _OLD:
+        for op in dict.fromkeys(node.op for node in _reached(start, names, functions)):
+            if op in _OLD:
                 raise ModelError(
-                    f"keeps weights in variables of TensorFlow 1 ({node.op}), which later ones do not freeze; save it "
-                    "again after tf.compat.v1.enable_resource_variables()"
+                    f"keeps weights in variables of TensorFlow 1 ({op}), which later ones do not freeze; save it again "
+                    "after tf.compat.v1.enable_resource_variables()"
                 )
-            if node.op not in functions and node.op not in permitted and not _textless(node.op):
+            if not (op in permitted or _is_harmless(op, functions)):
                 raise ModelError(
-                    f"holds the TensorFlow operator {node.op}, which can reach files or code by name, and is not "
-                    "loaded therefore; for a model that you trust give file.py:callable that loads it"
+                    f"holds the TensorFlow operator {op}, which can reach files or code by name, and is not loaded "
+                    "therefore; for a model that you trust give file.py:callable that loads it"
                 )
 
 
@@ -106,18 +106,16 @@ def _called(node: Any) -> set[str]:
     return found
 
 
-def _textless(op: str) -> bool:
-    """Whether an operator takes, gives and is told no text, but for choices from a list."""
+def _is_harmless(op: str, functions: Mapping[str, Any]) -> bool:
+    """Whether an operator takes, gives and is told no text, but for choices from a list; or calls a function."""
     registry = imported("tensorflow.python.framework.op_def_registry", _WHAT)
     types = imported("tensorflow.core.framework.types_pb2", _WHAT)
     definition = registry.get(op)
     if definition is None:
-        return False
+        return op in functions
     tensors = (each.type for each in (*definition.input_arg, *definition.output_arg))
-    free = (each for each in definition.attr if not each.allowed_values.list.s)
-    return types.DT_STRING not in tensors and not any(
-        each.type in {"string", "list(string)"} for each in free
-    )
+    told = (each.type for each in definition.attr if not each.allowed_values.list.s)
+    return types.DT_STRING not in tensors and not {"string", "list(string)"} & set(told)
 
 
 def _translated() -> frozenset[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nnea_graph.frontends.free_names import free_name
 from nnea_graph.frontends.recipes import Normalization
 from nnea_graph.frontends.tf_layers import Layers
 from nnea_graph.frontends.tf_paths import Paths, paths_of
@@ -89,13 +90,7 @@ def _distinct(wanted: Mapping[int, str], paths: Paths) -> dict[int, str]:
     found = {}
     for handle, name in wanted.items():
         public = paths.names(handle) or paths.variables.get(handle, ())
-        first = public[0] if times[name] > 1 and public else name
-        free, number = first, 0
-        while free in taken:
-            number += 1
-            free = f"{first}_{number}"
-        taken.add(free)
-        found[handle] = free
+        found[handle] = free_name(public[0] if times[name] > 1 and public else name, taken)
     return found
 
 

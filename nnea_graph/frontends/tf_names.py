@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
+from nnea_graph.frontends.free_names import free_name
 from nnea_graph.frontends.recipes import FoldedWeight, Recipe, Turned
 from nnea_graph.frontends.tf_export import unnumbered
 from nnea_graph.frontends.tf_order import bodies_of, defined, hoist, outer_reads, put_in_order
@@ -41,12 +42,7 @@ class Naming:
 
     def free(self, wanted: str) -> str:
         """``wanted``, or with the first number that is not taken."""
-        name, number = wanted, 0
-        while name in self.taken:
-            number += 1
-            name = f"{wanted}_{number}"
-        self.taken.add(name)
-        return name
+        return free_name(wanted, self.taken)
 
 
 def rename(proto: ModelProto, names: Names, recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:

@@ -10,7 +10,8 @@ from typing import Any
 from nnea_graph.frontends.tf_import import imported
 
 _MOST_PATHS = 16
-"""To one object: a stranger's file may nest so that there are more than anybody can list."""
+_DEEPEST = 100
+"""Paths to one object, and parts of one: a stranger's file may nest so that there are more than anybody can list."""
 
 _PRIVATE = "_"
 _KERAS = "keras_api"
@@ -53,7 +54,7 @@ def _walk(root: Any, view: Any) -> Iterator[tuple[str, Any]]:
     waiting: list[tuple[str, Any, frozenset[int]]] = [("", root, frozenset())]
     while waiting:
         path, each, above = waiting.pop()
-        if id(each) in above or times[id(each)] == _MOST_PATHS:
+        if id(each) in above or times[id(each)] == _MOST_PATHS or len(above) > _DEEPEST:
             continue
         times[id(each)] += 1
         yield path, each
