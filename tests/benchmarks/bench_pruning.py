@@ -131,7 +131,8 @@ def line(case: Case, rows: Sequence[Row]) -> str:
     before, random, bare, refitted, tuned, fewer, faster = means
     return (
         f"| {case.name} `{' '.join(case.targets)}` | −{fewer:.0f} % | {before:.2f} | {random:.2f} | {bare:.2f} "
-        f"| **{refitted:.2f}** | {lost.mean():.2f} ± {lost.std():.2f} | {tuned:.2f} ({case.epochs}) | {faster:.2f}× ({case.run}) |"
+        f"| **{refitted:.2f}** | {lost.mean():.2f} ± {lost.std():.2f} | {tuned:.2f} ({case.epochs}) "
+        f"| {faster:.2f}× ({case.run}) |"
     )
 
 
