@@ -18,6 +18,8 @@ from nnea_graph.report.schema_exact import ExactRemoval
 from nnea_graph.report.units import percent
 
 _NARROWEST, _WIDEST = 72, 120
+_NAMES = 4
+"""Of the layers that stay whole for one reason."""
 _LABELS = {
     "params": "parameters",
     "macs": "multiply-accumulates",
@@ -72,13 +74,21 @@ def _choice(report: PruningReport, width: int, shown: Callable[[str], str]) -> I
         yield from _target(target, width)
     yield from title("Channels", "groups that only go together", width=width)
     yield from table(_FAMILIES, [_family(each, shown) for each in report.families], width)
+    for said in _whole(report, shown):
+        yield from sentence("stays whole", Text(said), width=width)
+
+
+def _whole(report: PruningReport, shown: Callable[[str], str]) -> Iterator[str]:
+    """Each reason once, with the first of the layers that it holds for."""
+    found: dict[str, list[str]] = {}
     for each in report.families:
         if each.reason:
-            yield from sentence(
-                "stays whole", Text(f"{shown(each.family)}: {inert(each.reason)}"), width=width
-            )
+            found.setdefault(each.reason, []).append(each.family)
     for layer, reason in report.pinned.items():
-        yield from sentence("stays whole", Text(f"{shown(layer)}: {inert(reason)}"), width=width)
+        found.setdefault(reason, []).append(layer)
+    for reason, names in found.items():
+        more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+        yield f"{', '.join(map(shown, names[:_NAMES]))}{more}: {inert(reason)}"
 
 
 def _where(report: PruningReport, output: str) -> str:
