@@ -158,15 +158,19 @@ def test_weights_that_cannot_be_handed_over_apart_are_refused_before_any_work(
 
 
 @pytest.mark.parametrize(
-    ("force", "message"), [((), "--force replaces it"), (("--force",), "has weights of the model itself")]
+    ("out", "force", "message"),
+    [
+        ("other.onnx", (), "--force replaces it"),
+        ("other.onnx", ("--force",), "other.onnx.data has weights of the model itself"),
+        ("other.onnx.data", ("--force",), "other.onnx.data has weights of the model itself"),
+    ],
 )
 def test_weights_of_the_model_itself_are_never_written_over(
-    force: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    out: str, force: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = with_external_data(tmp_path, name="other.onnx").rename(tmp_path / "source.onnx")
     before = (tmp_path / "other.onnx.data").read_bytes()
-    options = ("--data", DATA, "--target", "params=0.5", *force)
-    assert run(source, *options, "-o", tmp_path / "other.onnx") == 2
+    assert run(source, "--data", DATA, "--target", "params=0.5", *force, "-o", tmp_path / out) == 2
     assert message in capsys.readouterr().err
     assert (tmp_path / "other.onnx.data").read_bytes() == before
     assert not (tmp_path / "other.onnx").exists()

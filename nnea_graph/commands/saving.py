@@ -36,13 +36,14 @@ def check_outputs(output: Path, source: str, *, force: bool, **reading: Any) -> 
         raise OutputError(
             f"-o {output}: there is {beside.name}, where its weights may go; --force replaces it"
         )
-    special = output.exists() and not output.is_file()
-    if not (beside.exists() or special) or not Path(source).is_file() or Path(source).suffix != ".onnx":
+    there = [each for each in (output, beside) if each.exists()]
+    if not there or not Path(source).is_file() or Path(source).suffix != ".onnx":
         return
     found = data_files(Path(source), **reading)
-    if beside.exists() and any(each.samefile(beside) for each in found):
-        raise OutputError(f"-o {output}: {beside.name} has weights of the model itself; give another name")
-    if special and found:
+    for each in there:
+        if any(other.samefile(each) for other in found):
+            raise OutputError(f"-o {output}: {each.name} has weights of the model itself; give another name")
+    if found and output.exists() and not output.is_file():
         raise OutputError(f"-o {output}: the weights go beside it, as those of the model; give a plain file")
 
 
