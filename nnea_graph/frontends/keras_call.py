@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +45,22 @@ class KerasCall:
         return outputs_of(
             model(first, training=False, **dict(zip(list(self.parts)[1:], others, strict=True)))
         )
+
+
+@contextmanager
+def called_by(calls: Iterable[tuple[Any, Callable[..., Any]]]) -> Iterator[None]:
+    """Let a function take the calls of each layer meanwhile."""
+    calls = list(calls)
+    before = [(layer, vars(layer).get("call")) for layer, _ in calls]
+    try:
+        for layer, call in calls:
+            object.__setattr__(layer, "call", functools.wraps(layer.call)(call))
+        yield
+    finally:
+        for layer, own in before:
+            object.__delattr__(layer, "call")
+            if own is not None:
+                object.__setattr__(layer, "call", own)
 
 
 def outputs_of(result: Any) -> list[Any]:

@@ -5,13 +5,13 @@ Keras calls its layers past torch, so that an exporter would see one module with
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from nnea_graph.frontends.keras_call import KerasCall
+from nnea_graph.frontends.keras_call import KerasCall, called_by
 from nnea_graph.frontends.keras_facts import layers_of, named_weights
 from nnea_graph.frontends.tf_import import imported
 
@@ -42,7 +42,10 @@ def mirror(model: Any, call: KerasCall) -> torch.nn.Module:
     def forward(*tensors: Any) -> list[Any]:
         values = [(weight, getattr(scope, name)) for weight, scope, name in places]
         stateless = imported("keras", "a Keras model").StatelessScope
-        with _through(running.values()), stateless(state_mapping=values):
+        through = [
+            (layer, partial(scope)) for layer, scope in running.values()
+        ]  # wraps() writes on what it is given
+        with called_by(through), stateless(state_mapping=values):
             return call.run(model, tensors)
 
     _sign(root, forward, [each.name for each in call.inputs])
@@ -59,8 +62,11 @@ def _module_like(layer: Any) -> torch.nn.Module:
 
 def _sign(root: torch.nn.Module, run: Callable[..., Any], names: Sequence[str]) -> None:
     """Let the root's forward have a parameter for each input, by its name."""
-    parameters = [inspect.Parameter(_word(name), inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-    signature = inspect.Signature(parameters)
+    words: list[str] = []
+    for name in names:
+        words.append(_word(name, words))
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(word, kind) for word in words])
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         return run(*signature.bind(*args, **kwargs).arguments.values())
@@ -69,10 +75,18 @@ def _sign(root: torch.nn.Module, run: Callable[..., Any], names: Sequence[str]) 
     vars(root)["forward"] = forward
 
 
-def _word(name: str) -> str:
-    """The name, or what is nearest to it among those that Python takes."""
-    word = "".join(letter if letter.isalnum() or letter == "_" else "_" for letter in name)
-    return word if word.isidentifier() else f"_{word}"
+def _word(name: str, taken: Sequence[str]) -> str:
+    """The name, or what is nearest to it among those that Python takes.
+
+    >>> _word("image:0", []), _word("class", []), _word("a.b", ["a_b"])
+    ('image_0', 'class_', 'a_b_')
+    """
+    word = "".join(letter if letter.isalnum() else "_" for letter in name)
+    if not word.isidentifier():
+        word = f"_{word}"
+    while iskeyword(word) or word in taken:
+        word += "_"
+    return word
 
 
 def _free(module: torch.nn.Module, name: str) -> str:
@@ -102,23 +116,3 @@ def _register(model: Any, scopes: dict[str, torch.nn.Module]) -> Iterator[tuple[
         if id(weight) not in seen:
             seen.add(id(weight))
             yield weight, scope, name
-
-
-@contextmanager
-def _through(running: Iterable[tuple[Any, torch.nn.Module]]) -> Iterator[None]:
-    """Let each layer be called through its module meanwhile."""
-    layers = list(running)
-    before = [(layer, vars(layer).get("call")) for layer, _ in layers]
-    try:
-        for layer, scope in layers:
-            object.__setattr__(layer, "call", functools.wraps(layer.call)(functools.partial(_call, scope)))
-        yield
-    finally:
-        for layer, call in before:
-            object.__delattr__(layer, "call")
-            if call is not None:
-                object.__setattr__(layer, "call", call)
-
-
-def _call(scope: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
-    return scope(*args, **kwargs)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from nnea_graph.frontends.keras_call import KerasCall
+from nnea_graph.frontends.keras_call import KerasCall, called_by
 from nnea_graph.frontends.keras_facts import layers_of
 from nnea_graph.frontends.tf_import import explained, imported
 from nnea_graph.frontends.tf_trace import Names, Traced, frozen
@@ -50,26 +49,15 @@ def _output_names(model: Any, count: int) -> Sequence[str]:
     return ["output"] if count == 1 else [f"output_{place}" for place in range(count)]
 
 
-@contextmanager
-def _watched(model: Any, scopes: dict[str, str]) -> Iterator[None]:
-    """Note the name scope that each layer computes in."""
+def _watched(model: Any, scopes: dict[str, str]) -> AbstractContextManager[None]:
+    """Note the name scope that each layer computes in, of a shared one the first of its paths."""
     layers = {id(layer): (path, layer) for path, layer in reversed([("", model), *layers_of(model)])}
-    before = [(layer, vars(layer).get("call")) for _, layer in layers.values()]
-    try:
-        for path, layer in layers.values():
-            object.__setattr__(layer, "call", _noting(layer.call, path, scopes))
-        yield
-    finally:
-        for layer, call in before:
-            object.__delattr__(layer, "call")
-            if call is not None:
-                object.__setattr__(layer, "call", call)
+    return called_by([(layer, _noting(layer.call, path, scopes)) for path, layer in layers.values()])
 
 
 def _noting(call: Callable[..., Any], path: str, scopes: dict[str, str]) -> Callable[..., Any]:
     tf = imported("tensorflow", "a Keras model")
 
-    @functools.wraps(call)
     def noting(*args: Any, **kwargs: Any) -> Any:
         scopes.setdefault(tf.compat.v1.get_default_graph().get_name_scope(), path)
         return call(*args, **kwargs)

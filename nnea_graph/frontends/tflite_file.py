@@ -13,9 +13,6 @@ from typing import Any
 from nnea_graph.errors import ModelError
 from nnea_graph.frontends.tf_import import imported
 
-_LEAST = 4
-"""Bytes that each entry of a table takes at least."""
-
 _RUNNABLE = frozenset({"TFLite_Detection_PostProcess"})
 """Custom operators that are part of TensorFlow Lite itself."""
 FLEX = "Flex"
@@ -91,7 +88,6 @@ def read_tflite(content: bytes) -> TfliteFile:
     reader: Any = imported("tf2onnx.tflite.Model", "a .tflite file").Model
     try:
         model = reader.GetRootAsModel(bytearray(content), 0)
-        _check_lengths(model, len(content))
         kinds = {place: _kind(model.OperatorCodes(place)) for place in range(model.OperatorCodesLength())}
         graphs = tuple(_subgraph(model, model.Subgraphs(n), kinds) for n in range(model.SubgraphsLength()))
         signatures = tuple(_signatures(model))
@@ -110,26 +106,6 @@ def read_tflite(content: bytes) -> TfliteFile:
             "they do; convert the model without them"
         )
     return TfliteFile(model, kinds, graphs, signatures)
-
-
-def _check_lengths(model: Any, size: int) -> None:
-    """That no table claims more entries than the file has room for: they are stepped through one by one."""
-    counted: list[tuple[str, int]] = [
-        ("operator codes", model.OperatorCodesLength()),
-        ("graphs", model.SubgraphsLength()),
-        ("buffers", model.BuffersLength()),
-        ("signatures", model.SignatureDefsLength()),
-    ]
-    most = size // _LEAST
-    if all(count <= most for _, count in counted):
-        for graph in (model.Subgraphs(n) for n in range(model.SubgraphsLength())):
-            counted.append(("tensors", graph.TensorsLength()))
-            counted.append(("operators", graph.OperatorsLength()))
-            counted.append(("inputs", graph.InputsLength()))
-            counted.append(("outputs", graph.OutputsLength()))
-    wrong = next(((what, count) for what, count in counted if count > most), None)
-    if wrong:
-        raise ModelError(f"the file is damaged: {wrong[1]:,} {wrong[0]} do not fit its {size:,} bytes")
 
 
 def _kind(code: Any) -> str:

@@ -19,6 +19,7 @@ from tflite_nets import KINDS, Interpreter, model, samples, tflite
 
 from nnea_graph import analyze
 from nnea_graph.errors import UsageError
+from nnea_graph.frontends.quiet import quiet
 from nnea_graph.frontends.scopes import scope_of
 from nnea_graph.frontends.tflite_worker import answer
 from nnea_graph.report.schema import Report
@@ -202,3 +203,30 @@ def test_outputs_count_as_the_same_within_two_steps_of_the_source() -> None:
     assert _compared(found, wanted, [1.0]).agrees
     assert not _compared([found[0] + np.int8(1)], wanted, [1.0]).agrees
     assert not _compared(found, wanted, [0.0]).agrees
+
+
+class Both(tflite_nets.tf.Module):  # type: ignore[misc]
+    """Two functions in one file."""
+
+    @tflite_nets.tf.function(input_signature=[tflite_nets.tf.TensorSpec([None, 3], name="x")])  # type: ignore[untyped-decorator]
+    def first(self, x: Any) -> Any:
+        return {"doubled": x + x}
+
+    @tflite_nets.tf.function(input_signature=[tflite_nets.tf.TensorSpec([None, 3], name="x")])  # type: ignore[untyped-decorator]
+    def second(self, x: Any) -> Any:
+        return {"squared": x * x}
+
+
+def test_of_several_signatures_the_first_is_read_and_the_others_are_mentioned(tmp_path: Path) -> None:
+    tf, both, path = tflite_nets.tf, Both(), tmp_path / "both.tflite"
+    with quiet():
+        tf.saved_model.save(both, str(tmp_path), signatures={"first": both.first, "second": both.second})
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            str(tmp_path), signature_keys=["first", "second"]
+        )
+        path.write_bytes(converter.convert())
+    about, found = answer({"path": str(path), "only_run": False, "name": "both", "example": None}, {})
+    proto = ModelProto.FromString(found["proto"].tobytes())
+    assert [value.name for value in proto.graph.output] == ["doubled"]
+    assert [rule for rule, _ in about["notes"]] == ["other-signatures"]
+    assert run(proto, np.full((2, 3), 3.0, np.float32)).max() == 6
