@@ -47,7 +47,8 @@ def _found(source: Any) -> tuple[Any, Callable[..., Any]]:
     if isinstance(source, Path):
         saved = load_saved_model(source)
         return saved.root, saved.function
-    return _owner(source) or source, chosen(source)
+    owner = _owner(source)
+    return (source if owner is None else owner), chosen(source)
 
 
 def _owner(function: Any) -> Any:
