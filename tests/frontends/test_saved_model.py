@@ -145,8 +145,8 @@ def test_macs_are_those_of_the_live_model(tmp_path: Path) -> None:
 
 
 def test_a_keras_model_saved_as_an_object_is_the_same(tmp_path: Path) -> None:
-    model = keras_nets.residual_cnn()
-    keras_nets.fit(model, keras_nets.samples("residual_cnn", 8))  # an optimizer is saved with it
+    model = keras_nets.mlp()
+    keras_nets.fit(model, keras_nets.samples("mlp", 8))  # an optimizer is saved with it
     found, live = (
         FRONTEND.convert(saved(model, tmp_path / "saved"), None),
         KerasExport.of(model, None).converted(),
