@@ -13,7 +13,7 @@ from nnea_graph.inference.found import call_of
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.draft import Draft
-from nnea_graph.rewrite.families import Family, Pin, families_of, pins_of
+from nnea_graph.rewrite.families import OUTPUT, Family, Pin, families_of, pins_of
 from nnea_graph.rewrite.kernels import grouped_kernels, listed
 from nnea_graph.rewrite.resolve import resolve
 from nnea_graph.rewrite.site import NotFollowedError, Site, coupling_rules
@@ -94,7 +94,7 @@ def _drafted(graph: ModelGraph) -> Draft:
     found = graph[SHAPES]
     draft = Draft(graph, found, slots_of(found.types, grouped_kernels(graph)))
     for name in graph.outputs:
-        draft.pin_tensor(name, "output of the model")
+        draft.pin_tensor(name, OUTPUT)
     for name in graph.inputs:
         draft.pin_tensor(name, "input of the model")
     for node in graph:

@@ -13,6 +13,9 @@ from nnea_graph.rewrite.layer_axes import layer_axes
 from nnea_graph.rewrite.resolve import Sets
 from nnea_graph.rewrite.slots import Axis, Indices
 
+OUTPUT = "output of the model"
+WITH_OUTPUT = f"goes with an {OUTPUT}"
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -93,5 +96,24 @@ def pins_of(draft: Draft, sets: Sets) -> tuple[Pin, ...]:
         if slots is None:
             continue
         counts = Counter(sets.reason[slots[sets.pinned[slots]]].tolist())
-        found += [Pin(node.id, count, sets.reasons[reason]) for reason, count in counts.items()]
+        reasons = {number: _told(draft, axis[0], sets.reasons[number]) for number in counts}
+        found += [Pin(node.id, count, reasons[number]) for number, count in counts.items()]
     return tuple(dict.fromkeys(found))
+
+
+def _told(draft: Draft, tensor: str, reason: str) -> str:
+    """What a layer far from the outputs has to do with them: sums, for one, tie its channels to theirs."""
+    return WITH_OUTPUT if reason == OUTPUT and not _put_out(draft, tensor) else reason
+
+
+def _put_out(draft: Draft, tensor: str) -> bool:
+    """Whether a tensor is an output of the model, or all that is made of it alone in the end."""
+    while tensor not in draft.graph.outputs:
+        readers = draft.graph.consumers(tensor)
+        varying = [
+            name for node in readers for name in node.inputs if name and name not in draft.found.constant
+        ]
+        if varying != [tensor] or not readers[0].outputs[0]:
+            return False
+        tensor = readers[0].outputs[0]
+    return True

@@ -16,8 +16,8 @@ from nnea_graph.rewrite.draft import Choice, Draft, Edges, Option, Pinning
 from nnea_graph.rewrite.layer_axes import layer_axes, layer_weights, read_axes
 from nnea_graph.rewrite.slots import Axis, Indices
 
-ALL_TOGETHER = "they only go all together"
-NO_WAY = "axes are cut or joined, and no part of them is free"
+ALL_TOGETHER = "its channels only go all together"
+NO_WAY = "a reshape cuts or joins its channels, and every part of them must stay for another reason"
 UNEVEN = "every group of a convolution must lose as many, and not enough can go with them"
 
 _PREFERENCES: tuple[Mapping[str, int], ...] = (

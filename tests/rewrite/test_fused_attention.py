@@ -72,7 +72,10 @@ def test_beside_a_cache_heads_of_queries_go_alike_from_every_group() -> None:
 def test_beside_a_cache_of_every_head_all_stay() -> None:
     _, coupling = coupled(_cached(1), batch=2)
     assert not coupling.families
-    assert {pin.reason for pin in coupling.pinned} == {"output of the model"}
+    assert {pin.reason for pin in coupling.pinned} == {
+        "output of the model",
+        "goes with an output of the model",
+    }
 
 
 def _embedded() -> ModelProto:

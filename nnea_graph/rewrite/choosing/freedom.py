@@ -10,12 +10,12 @@ from nnea_graph.graph import ModelGraph
 from nnea_graph.rewrite.choosing.align import kind_of, steps_of
 from nnea_graph.rewrite.choosing.readers import Reader
 from nnea_graph.rewrite.coupling import Family
+from nnea_graph.rewrite.resolve import ALL_TOGETHER
 
 KEPT_ANYWAY = "kept, as --keep says"
 NO_READER = (
     "no Conv, Gemm or MatMul on stored float weights reads its channels: what they are worth is not known"
 )
-ONE_GROUP = "its channels only go all together"
 
 Readers = Mapping[str, Sequence[Reader]]
 """By family, see ``readers_of``."""
@@ -53,7 +53,7 @@ def _groups(step: int, family: Family) -> int:
 def stays_whole(family: Family, readers: Sequence[Reader]) -> str:
     """Why no channel of a family may go; "" where some may."""
     if len(family.groups) < 2:
-        return ONE_GROUP
+        return ALL_TOGETHER
     return "" if readers else NO_READER
 
 
