@@ -1,14 +1,17 @@
-"""Attention as torch exports it, at any batch and length: heads and hidden channels go, and nothing else changes."""
+"""Attention as torch exports it, and as onnxruntime fuses that: heads and hidden channels go, nothing else changes."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import ModelProto
+from onnxruntime.transformers import optimizer
 from reference.prunable_facts import coupled, some
 from reference.prunable_oracle import distance, feeds_of, masked, run, without
 from torch import Tensor, nn
@@ -123,3 +126,65 @@ def test_half_of_all_heads_and_channels_go(
     assert distance(run(small, feeds)[0], run(masked(model, kept, graph[SHAPES].types), feeds)[0]) < 1e-5
     feeds = feeds_of(model, 0, {"batch": 3, "length": 9})
     assert distance(run(small, feeds)[0], run(without(model, kept), feeds)[0]) < 1e-5
+
+
+class Encoder(nn.Module):
+    """BERT's attention with a mask, as onnxruntime's optimizer knows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.out = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(3)), nn.Linear(WIDTH, WIDTH)
+        self.norms = nn.ModuleList(nn.LayerNorm(WIDTH) for _ in range(2))
+        self.up, self.down = nn.Linear(WIDTH, 48), nn.Linear(48, WIDTH)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        batch, length, _ = x.shape
+        q, k, v = (
+            layer(x).view(batch, length, HEADS, WIDTH // HEADS).permute(0, 2, 1, 3) for layer in self.qkv
+        )
+        scores = torch.matmul(q, k.transpose(-1, -2)) / (WIDTH // HEADS) ** 0.5 + mask
+        y = torch.matmul(scores.softmax(-1), v).permute(0, 2, 1, 3).contiguous().view(batch, length, WIDTH)
+        x = self.norms[0](x + self.out(y))
+        total: Tensor = self.norms[1](x + self.down(nn.functional.gelu(self.up(x))))
+        return total
+
+
+class Bert(nn.Module):
+    """Words and places, one block, a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(30, WIDTH), nn.Embedding(16, WIDTH)
+        self.norm, self.block, self.head = nn.LayerNorm(WIDTH), Encoder(), nn.Linear(WIDTH, 7)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        x = self.norm(self.words(tokens) + self.places(torch.arange(tokens.shape[1])[None]))
+        logits: Tensor = self.head(self.block(x, (1.0 - mask[:, None, None, :].float()) * -1e4))
+        return logits
+
+
+def test_what_the_optimizer_of_onnxruntime_has_fused_loses_heads(tmp_path: Path) -> None:
+    """In a model of opset 14 it writes LayerNormalization, which that opset has not."""
+    torch.manual_seed(0)
+    ids, names, path = torch.ones(2, 8, dtype=torch.int64), ["tokens", "mask"], str(tmp_path / "bert.onnx")
+    with warnings.catch_warnings(action="ignore"):
+        torch.onnx.export(
+            Bert().eval(),
+            (ids, ids),
+            path,
+            dynamo=False,
+            opset_version=14,
+            input_names=names,
+            dynamic_axes={name: {0: "batch", 1: "length"} for name in names},
+        )
+        fused = optimizer.optimize_model(path, "bert", num_heads=HEADS, hidden_size=WIDTH, opt_level=0)
+    model: ModelProto = fused.model
+    assert [node.op_type for node in model.graph.node].count("Attention") == 1
+    graph, coupling = coupled(model, batch=2, length=5)
+    assert [(len(family.groups), family.channels) for family in coupling.families] == [(6, 4), (48, 1)]
+    kept = kept_slots(coupling, some(coupling, 0.5))
+    small = pruned(graph, kept)
+    for sizes in ({"batch": 2, "length": 5}, {"batch": 3, "length": 9}):
+        feeds = feeds_of(model, 0, sizes)
+        feeds["mask"] = (feeds["mask"] > 1).astype(np.int64)
+        assert distance(run(small, feeds)[0], run(without(model, kept), feeds)[0]) < 1e-5

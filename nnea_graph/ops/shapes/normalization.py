@@ -28,6 +28,7 @@ def simplified_layer_normalization(call: OpCall) -> list[TensorInfo]:
     return results(call, info(call.dtype(1), x), _statistics(x, attribute(call, "axis", -1)))
 
 
+@shape("LayerNormalization")  # onnxruntime's optimizer writes it into models of opsets that have none
 @shape("LayerNormalization", domain=MICROSOFT)
 def layer_normalization(call: OpCall) -> list[TensorInfo]:
     """Like the input; mean and inverse deviation."""
