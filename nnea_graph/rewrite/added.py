@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from onnx import GraphProto, TensorProto, helper
 
-_FREE_INITIALIZERS = 4
+FREE_INITIALIZERS = 4
 """The first IR version whose initializers need not be inputs as well."""
 
 
 def add_constants(graph: GraphProto, tensors: Sequence[TensorProto], ir_version: int) -> None:
     """As initializers, in older models as operators in front: an input more would be another model."""
-    if ir_version >= _FREE_INITIALIZERS:
+    if ir_version >= FREE_INITIALIZERS:
         graph.initializer.extend(tensors)
         return
     for tensor in reversed(tensors):

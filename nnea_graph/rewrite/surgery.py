@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.graph.constants import constant_of
 from nnea_graph.passes.shape_inference import SHAPES
+from nnea_graph.rewrite.added import add_constants
 from nnea_graph.rewrite.coupling import Coupling, kept_axes
 from nnea_graph.rewrite.edit import Changes, Edit, Kept, edit_rules
 from nnea_graph.rewrite.kernels import taken
@@ -25,9 +26,6 @@ from nnea_graph.rewrite.sizes import sizes_after
 from nnea_graph.rewrite.slots import Axis, Indices
 from nnea_graph.runtime.model_proto import to_proto
 from nnea_graph.runtime.tensors import inline
-
-FREE_INITIALIZERS = 4
-"""The first IR version whose initializers need not be inputs as well."""
 
 
 @runtime_checkable
@@ -196,11 +194,7 @@ def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> list[st
     for place in sorted(changes.before, reverse=True):
         for operator in reversed(changes.before[place]):
             proto.node.insert(place, operator)
-    if (graph.info.ir_version or 0) >= FREE_INITIALIZERS:
-        proto.initializer.extend(changes.constants)
-        return changed
-    for tensor in reversed(changes.constants):
-        proto.node.insert(0, helper.make_node("Constant", [], [tensor.name], name=tensor.name, value=tensor))
+    add_constants(proto, changes.constants, graph.info.ir_version or 0)
     return changed
 
 

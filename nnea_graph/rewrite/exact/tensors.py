@@ -10,8 +10,9 @@ from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.report.schema_exact import ExactTensor
+from nnea_graph.rewrite.added import FREE_INITIALIZERS
 from nnea_graph.rewrite.refitting.stored import stored_names
-from nnea_graph.rewrite.surgery import FREE_INITIALIZERS, graphs_of, pruned
+from nnea_graph.rewrite.surgery import graphs_of, pruned
 from nnea_graph.stats.duplicates import Duplicate, duplicates
 
 VECTOR = "one number a channel: shared, it would tie the channels of its layers together"
