@@ -126,12 +126,14 @@ def test_the_smaller_model_gives_what_the_pruned_one_gives_and_trains(name: str)
     assert small.count_params() < 0.75 * model.count_params()
     assert [layer.name for layer in small.layers] == [layer.name for layer in model.layers]
     alike(found, small, *shape)
-    small = type(small).from_config(small.get_config())  # the next test sees the weights as they were
-    small.compile("sgd", "mse")
+    keras.utils.set_random_seed(0)
+    trained = type(small).from_config(small.get_config())  # the next test sees the weights as they were
+    trained.set_weights(small.get_weights())
+    trained.compile(keras.optimizers.Adam(0.01), "mse")
     x = RNG.standard_normal((16, *shape)).astype(np.float32)
     y = np.zeros((16, small.output_shape[-1]), np.float32)
-    first, *_, last = small.fit(x, y, epochs=4, verbose=0).history["loss"]
-    assert last < first
+    first, *later = trained.fit(x, y, epochs=8, verbose=0).history["loss"]
+    assert min(later) < 0.9 * first
 
 
 def test_numbers_of_channels_groups_and_biases_are_set() -> None:
@@ -196,7 +198,8 @@ def test_what_is_not_plain_is_one_line_and_stays(
     model = make()
     if not model.built:
         model(np.zeros((1, *shape), np.float32))
-    found = pruned(model, *shape, target="params=0.2", criterion="magnitude", refit=False)
+    options = {"criterion": "magnitude", "refit": False, "keep": ["block/wide*"]}
+    found = pruned(model, *shape, target="params=0.6", **options)
     before = shaped(model)
     with pytest.raises(ModelError, match=message) as caught:
         found.plan.apply_to(model)
