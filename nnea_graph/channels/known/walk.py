@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from nnea_graph.channels.graph import ChannelGraph
 from nnea_graph.channels.known.joins import JOINING, joined
 from nnea_graph.channels.known.linear import LINEAR, Linear
@@ -42,6 +44,7 @@ def channel_values(
 def _told(rule: Rule, scene: Scene, node: OpNode, name: str) -> Values | None:
     """What a rule says; nothing where a constant that it asks for cannot be computed, or is too large to be."""
     try:
-        return rule(scene, node, name)
+        with np.errstate(all="ignore"):  # of what is not finite nothing is told
+            return rule(scene, node, name)
     except ModelError:
         return None
