@@ -10,28 +10,18 @@ import numpy as np
 from nnea_graph.graph import OpNode
 from nnea_graph.rewrite.refitting.forms import Array, Form, Indices
 from nnea_graph.rewrite.refitting.gram import Floats
-from nnea_graph.rewrite.refitting.windows import Windows, numbers, padding_of
+from nnea_graph.rewrite.refitting.windows import Kernel, Windows, numbers, padding_of
 
 
 @dataclass(frozen=True, slots=True)
-class Transposed:
+class Transposed(Kernel):
     """A transposed convolution; ``weight`` is the stored shape (inputs, outputs of a group, kernel …).
 
     It is a convolution by the turned kernel, step 1, of the data with ``strides`` - 1 zeros between its positions.
+    ``more`` is what the output has more at its end.
     """
 
-    weight: tuple[int, ...]
-    groups: int
-    strides: tuple[int, ...]
-    dilations: tuple[int, ...]
-    pads: tuple[int, ...]
     more: tuple[int, ...]
-    auto_pad: str
-
-    @property
-    def from_end(self) -> int:
-        """Before the positions."""
-        return 1 - len(self.weight)
 
     @property
     def columns(self) -> int:
@@ -110,6 +100,6 @@ def transposed(node: OpNode, weight: tuple[int, ...]) -> Form | str:
         numbers(node, "strides", axes, 1),
         numbers(node, "dilations", axes, 1),
         numbers(node, "pads", 2 * axes, 0),
-        numbers(node, "output_padding", axes, 0),
         padding_of(node),
+        numbers(node, "output_padding", axes, 0),
     )

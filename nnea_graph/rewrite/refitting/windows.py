@@ -13,8 +13,8 @@ from nnea_graph.rewrite.refitting.gram import Floats
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
-    """A convolution: a row is the data under the kernel at one position; ``weight`` is the stored shape."""
+class Kernel:
+    """What a convolution does with its kernel; ``weight`` is the stored shape."""
 
     weight: tuple[int, ...]
     groups: int
@@ -27,6 +27,11 @@ class Windows:
     def from_end(self) -> int:
         """Before the positions."""
         return 1 - len(self.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows(Kernel):
+    """A convolution: a row is the data under the kernel at one position; ``weight`` is (outputs, inputs, kernel …)."""
 
     @property
     def columns(self) -> int:
