@@ -88,7 +88,8 @@ def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
 
 
 def _producer(proto: ModelProto) -> str:
-    parts = (proto.producer_name, proto.producer_version)
+    version = proto.producer_version.removesuffix(" None")  # where tf2onnx was built from no commit
+    parts = (proto.producer_name, version)
     return " ".join(text(part, "the producer's name") for part in parts).strip()
 
 

@@ -25,6 +25,13 @@ def test_the_facts_about_a_file_are_kept(tmp_path: Path) -> None:
     assert (graph.inputs, graph.outputs) == (("x",), ("y",))
 
 
+def test_a_version_of_no_commit_is_the_version(tmp_path: Path) -> None:
+    made = model([op("Relu", ["x"], ["y"])])
+    made.producer_name, made.producer_version = "tf2onnx", "1.17.0 None"
+    (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
+    assert load_onnx(tmp_path / "model.onnx").info.producer == "tf2onnx 1.17.0"
+
+
 @pytest.mark.parametrize("name", ["model.onnx", "a", "the", "cycle"])
 def test_an_error_begins_with_the_path_once_whatever_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
