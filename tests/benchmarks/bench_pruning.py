@@ -44,11 +44,11 @@ class Case:
 
 
 CASES = (
-    Case("mnist-cnn", ("params=0.25",)),
-    Case("mnist-cnn", ("params=0.15",)),
-    Case("mnist-cnn", ("params=0.25", "latency=0.33"), run=1),
+    Case("mnist-cnn", ("params=0.25", "macs=0.25")),
+    Case("mnist-cnn", ("params=0.15", "macs=0.2")),
+    Case("mnist-cnn", ("params=0.25", "latency=0.34"), run=1),
     Case("mnist-lenet", ("params=0.2",)),
-    Case("fashion-cnn", ("params=0.25",)),
+    Case("fashion-cnn", ("params=0.25", "macs=0.3")),
     Case("fashion-lenet", ("params=0.2",)),
     Case("cifar-residual", ("params=0.75",)),
     Case("cifar-residual", ("params=0.6",)),
