@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from hostile.running import Program, serving
 
+from nnea_graph import NNEfficiencyAnalyzer
+
+MODELS = Path(__file__).parents[1] / "models"
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[subprocess.Popen[str]]:
@@ -20,6 +24,14 @@ def server() -> Iterator[subprocess.Popen[str]]:
 def program(server: subprocess.Popen[str], tmp_path: Path) -> Program:
     """The command line, run in the test's own folder."""
     return Program(server, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def digits() -> NNEfficiencyAnalyzer:
+    """An analysis of the digits MLP on some of its data."""
+    analyzer = NNEfficiencyAnalyzer(MODELS / "digits_mlp.onnx")
+    analyzer.analyze(MODELS / "digits.npz", samples=50, verbose=False)
+    return analyzer
 
 
 GOLDEN = Path(__file__).parent / "golden"
