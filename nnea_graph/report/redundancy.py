@@ -34,7 +34,7 @@ PARALLEL_CHANNELS = Rule(
     "NNEA222",
     "note",
     "channels with nearly the direction of others say little of their own; removing them changes the outputs a little",
-    "merge them and measure the loss, after what goes for nothing",
+    "merge them and measure the loss; what goes for nothing goes first, where there is any",
 )
 WORTH_BYTES = 1024
 PARALLEL_SHARE = 0.05

@@ -18,6 +18,16 @@ def _projected(net: TokenNet, x: Flow, memory: Flow, heads: Heads) -> tuple[Flow
     )
 
 
+def _by_heads(
+    net: TokenNet, x: Flow, memory: Flow, heads: Heads, *, whole: bool
+) -> tuple[tuple[int, ...], str, str, str]:
+    """What joins them again, and queries, keys and values, each split by as many heads."""
+    q, k, v = _projected(net, x, memory, heads)
+    ids = net.tie_heads(q, k, v, heads, whole=whole)
+    query, key, value = (net.split(each, heads.count).name for each in (q, k, v))
+    return ids, query, key, value
+
+
 def _drawn(net: TokenNet) -> Heads:
     count, size = net.pick(2, 3, 4), net.pick(4, 6)
     return Heads(count, count, size, net.pick(size, 3))
@@ -26,9 +36,7 @@ def _drawn(net: TokenNet) -> Heads:
 def attention(net: TokenNet, x: Flow) -> Flow:
     """Heads of equal number, with a causal mask where the number of tokens is known."""
     heads, y = _drawn(net), net.normed(x)
-    q, k, v = _projected(net, y, y, heads)
-    ids = net.tie_heads(q, k, v, heads, whole=True)
-    query, key, value = (net.split(each, heads.count).name for each in (q, k, v))
+    ids, query, key, value = _by_heads(net, y, y, heads, whole=True)
     scores = net.scores(query, key, heads.size)
     if net.tokens:
         causal = np.triu(np.full((net.tokens, net.tokens), -1e4, np.float32), 1)
@@ -146,9 +154,7 @@ def multi_query(net: TokenNet, x: Flow) -> Flow:
 def biased(net: TokenNet, x: Flow) -> Flow:
     """A number a head and distance, or a slope a head: constants that lose the heads that go."""
     heads, y = _drawn(net), net.normed(x)
-    q, k, v = _projected(net, y, y, heads)
-    ids = net.tie_heads(q, k, v, heads, whole=True)
-    query, key, value = (net.split(each, heads.count).name for each in (q, k, v))
+    ids, query, key, value = _by_heads(net, y, y, heads, whole=True)
     scores = net.scores(query, key, heads.size)
     if net.tokens:
         scores = net.op("Add", scores, net.weight(1, heads.count, net.tokens, net.tokens))
@@ -161,9 +167,7 @@ def told_heads(net: TokenNet, x: Flow) -> Flow:
     """A bias for every head is an input of the model: heads stay, the same numbers of every head go."""
     count, size = net.pick(2, 3), 6
     heads, y = Heads(count, count, size, net.pick(size, 4)), net.normed(x)
-    q, k, v = _projected(net, y, y, heads)
-    ids = net.tie_heads(q, k, v, heads, whole=False)
-    query, key, value = (net.split(each, count).name for each in (q, k, v))
+    ids, query, key, value = _by_heads(net, y, y, heads, whole=False)
     bias = net.input(net.fresh("bias"), "batch", count, net.tokens or "tokens", net.tokens or "tokens")
     scores = net.op("Add", net.scores(query, key, size), bias)
     return net.added(x, net.joined(net.mixed(scores, value), x, ids))
@@ -172,9 +176,7 @@ def told_heads(net: TokenNet, x: Flow) -> Flow:
 def masked(net: TokenNet, x: Flow) -> Flow:
     """Tokens that are no tokens, told by a mask that all heads share."""
     heads, y = _drawn(net), net.normed(x)
-    q, k, v = _projected(net, y, y, heads)
-    ids = net.tie_heads(q, k, v, heads, whole=True)
-    query, key, value = (net.split(each, heads.count).name for each in (q, k, v))
+    ids, query, key, value = _by_heads(net, y, y, heads, whole=True)
     mask = net.input(net.fresh("mask"), "batch", net.tokens or "tokens", dtype=TensorProto.INT64)
     keep = net.op("Greater", net.op("Unsqueeze", mask, net.ints(1, 2)), net.constant([2], np.int64))
     scores = net.op("Where", keep, net.scores(query, key, heads.size), net.floats(-1e4))
@@ -186,18 +188,14 @@ def cross(net: TokenNet, x: Flow) -> Flow:
     memory = Flow(net.input(net.fresh("memory"), "batch", 7, 9), net.channels.fresh(9), 2)
     net.channels.pin(memory.ids)
     heads = _drawn(net)
-    q, k, v = _projected(net, net.normed(x), memory, heads)
-    ids = net.tie_heads(q, k, v, heads, whole=True)
-    query, key, value = (net.split(each, heads.count).name for each in (q, k, v))
+    ids, query, key, value = _by_heads(net, net.normed(x), memory, heads, whole=True)
     return net.added(x, net.joined(net.mixed(net.scores(query, key, heads.size), value), x, ids))
 
 
 def head_norms(net: TokenNet, x: Flow) -> Flow:
     """Queries and keys are normalized head by head: heads go, their numbers stay."""
     heads, y = _drawn(net), net.normed(x)
-    q, k, v = _projected(net, y, y, heads)
-    ids = net.tie_heads(q, k, v, heads, whole=True)
-    query, key, value = (net.split(each, heads.count).name for each in (q, k, v))
+    ids, query, key, value = _by_heads(net, y, y, heads, whole=True)
     kind = net.pick("LayerNormalization", "RMSNormalization", "rms")
     inner = (Flow(each, net.channels.fresh(heads.size), 3) for each in (query, key))
     query, key = (_normed_within(net, each, kind) for each in inner)
@@ -217,9 +215,7 @@ def rotary(net: TokenNet, x: Flow) -> Flow:
     """Numbers of every head are turned in pairs, by halves or neighbour by neighbour."""
     count, size = net.pick(2, 4), 6
     heads, y = Heads(count, count, size, net.pick(size, 4)), net.normed(x)
-    q, k, v = _projected(net, y, y, heads)
-    ids = net.tie_heads(q, k, v, heads, whole=True)
-    query, key, value = (net.split(each, count).name for each in (q, k, v))
+    ids, query, key, value = _by_heads(net, y, y, heads, whole=True)
     angles = _angles(net, x, size // 2)
     turn = net.pick(_turned_halves, _turned_pairs)
     query, key = (turn(net, each, angles, size) for each in (query, key))
