@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nnea_graph.analyzer import NNEfficiencyAnalyzer, quick_analyze
-    from nnea_graph.annotator import annotate
-    from nnea_graph.api import analyze
-    from nnea_graph.layer_analysis import LayerAnalysis
-    from nnea_graph.pruner import prune, prune_plan
-    from nnea_graph.render.plots import Visualizer
+    from nnea_graph.api.analyze import analyze
+    from nnea_graph.api.analyzer import NNEfficiencyAnalyzer, quick_analyze
+    from nnea_graph.api.annotate import annotate
+    from nnea_graph.api.layer_analysis import LayerAnalysis
+    from nnea_graph.api.prune import prune, prune_plan
+    from nnea_graph.render.plots.visualizer import Visualizer
     from nnea_graph.report import Report
 
 __version__ = "0.1.0"
@@ -29,15 +29,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "LayerAnalysis": "nnea_graph.layer_analysis",
-    "NNEfficiencyAnalyzer": "nnea_graph.analyzer",
+    "LayerAnalysis": "nnea_graph.api.layer_analysis",
+    "NNEfficiencyAnalyzer": "nnea_graph.api.analyzer",
     "Report": "nnea_graph.report",
-    "Visualizer": "nnea_graph.render.plots",
-    "analyze": "nnea_graph.api",
-    "annotate": "nnea_graph.annotator",
-    "prune": "nnea_graph.pruner",
-    "prune_plan": "nnea_graph.pruner",
-    "quick_analyze": "nnea_graph.analyzer",
+    "Visualizer": "nnea_graph.render.plots.visualizer",
+    "analyze": "nnea_graph.api.analyze",
+    "annotate": "nnea_graph.api.annotate",
+    "prune": "nnea_graph.api.prune",
+    "prune_plan": "nnea_graph.api.prune",
+    "quick_analyze": "nnea_graph.api.analyzer",
 }
 
 

@@ -51,7 +51,7 @@ def run_command_line(  # noqa: PLR0911 - one way out a kind of ending
 
 
 def _fail(message: str, code: int) -> int:
-    from nnea_graph.render.escape import inert  # noqa: PLC0415 - only errors need it
+    from nnea_graph.render.sanitize import inert  # noqa: PLC0415 - only errors need it
 
     click.echo(f"nnea-graph: error: {inert(message)}", err=True)
     return code
@@ -71,7 +71,7 @@ class _LimitsHelp(click.Command):
     """Adds the limits, which live in one place, to the help text when it is asked for."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from nnea_graph.frontends.limits import Limits  # noqa: PLC0415 - only help needs it
+        from nnea_graph.frontends.shared.limits import Limits  # noqa: PLC0415 - only help needs it
 
         rows = [f"  {name} = {value:,}" for name, value in Limits().items()]
         self.help = (self.help or "") + "\n\n" + _MODEL_HELP.format(limits="\n".join(rows))
@@ -244,10 +244,10 @@ def prune_command(model: str, **options: Any) -> int:
     Exit 1 also where a target is not met: the model is then the nearest that was found, and the report says so.
     """
     if options["plan_only"]:
-        from nnea_graph.commands.planning import plan_model  # noqa: PLC0415 - as below
+        from nnea_graph.commands.prune_plan import plan_model  # noqa: PLC0415 - as below
 
         return plan_model(model, **options)
-    from nnea_graph.commands.pruning import prune_model  # noqa: PLC0415 - help and errors cost no imports
+    from nnea_graph.commands.prune import prune_model  # noqa: PLC0415 - help and errors cost no imports
 
     return prune_model(model, **options)
 
@@ -267,7 +267,7 @@ def export_command(source: str, **options: Any) -> int:
 
     Exit 1 where the file does not do what the source does.
     """
-    from nnea_graph.commands.exporting import export_model  # noqa: PLC0415 - help and errors cost no imports
+    from nnea_graph.commands.export import export_model  # noqa: PLC0415 - help and errors cost no imports
 
     return export_model(source, **options)
 
@@ -291,7 +291,7 @@ def annotate_command(model: str, **options: Any) -> int:
 
     Netron and others show them. Exit 1 where a finding is an error.
     """
-    from nnea_graph.commands.annotating import annotate_model  # noqa: PLC0415 - help and errors cost no imports
+    from nnea_graph.commands.annotate import annotate_model  # noqa: PLC0415 - help and errors cost no imports
 
     return annotate_model(model, **options)
 
@@ -299,7 +299,7 @@ def annotate_command(model: str, **options: Any) -> int:
 @cli.command()
 def passes() -> None:
     """List the passes, what they need and what they give."""
-    from nnea_graph.commands.listing import list_passes  # noqa: PLC0415
+    from nnea_graph.commands.passes import list_passes  # noqa: PLC0415
 
     list_passes()
 

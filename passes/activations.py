@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.layers import Meeting, meetings
+from nnea_graph.channels.weight_inputs import Meeting, meetings
 from nnea_graph.engine import Pass
 from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Key, ModelGraph
-from nnea_graph.inference.dims import Dims
-from nnea_graph.inference.walk import infer
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.runtime.batch import Data
-from nnea_graph.runtime.doubts import doubt, too_many
-from nnea_graph.runtime.observe import ChannelStats, Collected, Kind, Observation
+from nnea_graph.runtime.data.batch import Data
+from nnea_graph.runtime.observe.observations import ChannelStats, Collected, Kind, Observation
+from nnea_graph.runtime.session.isolation_policy import doubt, too_many
+from nnea_graph.static.dims import Dims
+from nnea_graph.static.propagation import infer
 
 if TYPE_CHECKING:
-    from nnea_graph.runtime.sessions import Apart
+    from nnea_graph.runtime.session.session import Apart
 
 SYNTHETIC_SAMPLES = 8
 
@@ -117,8 +117,8 @@ class ActivationsPass(Pass):
 
     def _on(self, graph: ModelGraph, data: Data, places: _Places) -> Activations:
         """Run the batches, here or in another process."""
-        from nnea_graph.runtime.collect import collect  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.observe.collect import collect  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
         size = fitting_batch(graph, self.batch_size, self.peak_bytes)
         seconds = self.seconds or (_SYNTHETIC_SECONDS if data.synthetic else _SECONDS)
@@ -132,7 +132,7 @@ class ActivationsPass(Pass):
 
 
 def _limits(graph: ModelGraph, peak_bytes: int, seconds: float, growth: int) -> Apart:
-    from nnea_graph.runtime.sessions import Apart  # noqa: PLC0415 - start-up
+    from nnea_graph.runtime.session.session import Apart  # noqa: PLC0415 - start-up
 
     return Apart(peak_bytes + growth * graph[MEMORY].weight_bytes, seconds)
 
@@ -149,7 +149,7 @@ def fitting_batch(graph: ModelGraph, batch_size: int, peak_bytes: int) -> int:
 
 def made_up(graph: ModelGraph, samples: int, seed: int) -> Data:
     """Seeded random inputs."""
-    from nnea_graph.runtime.synthetic import synthetic_data  # noqa: PLC0415 - start-up
+    from nnea_graph.runtime.synthetic.samples import synthetic_data  # noqa: PLC0415 - start-up
 
     return synthetic_data(graph, graph[DIMS].inputs, samples=samples, seed=seed, types=graph[SHAPES].types)
 

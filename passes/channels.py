@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.build import build_channels
-from nnea_graph.channels.draft.sight import Reader, Sight
+from nnea_graph.channels.build.build import build_channels
 from nnea_graph.channels.graph import ChannelGraph
+from nnea_graph.channels.rule_context.model_view import Reader, Sight
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
-from nnea_graph.inference.constant_values import DerivedPayload, evaluate, loaded
-from nnea_graph.inference.found import Inference
-from nnea_graph.ops.roles import Role
+from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.shape_inference import SHAPES
+from nnea_graph.static.constant_folding import DerivedPayload, evaluate, loaded
+from nnea_graph.static.result import Inference
 
 CHANNELS = Key[ChannelGraph]("channels")
 STRENGTHS = Key[str]("strengths")

@@ -10,13 +10,13 @@ import numpy as np
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
 from nnea_graph.graph.dtypes import BY_NAME
-from nnea_graph.graph.source import Ledger, outer
-from nnea_graph.inference.constant_values import DerivedPayload, UnpackedPayload
-from nnea_graph.inference.found import Inference, call_of
+from nnea_graph.graph.source_facts import Ledger, outer
 from nnea_graph.ops.call import UnknownFactError
-from nnea_graph.ops.packing import Packing, packing_of
-from nnea_graph.ops.roles import PARAMETER_ROLES, Role, declared_role, operand_role
+from nnea_graph.ops.input_roles import PARAMETER_ROLES, Role, declared_role, operand_role
+from nnea_graph.ops.packed_weights import Packing, packing_of
 from nnea_graph.passes.shape_inference import SHAPES
+from nnea_graph.static.constant_folding import DerivedPayload, UnpackedPayload
+from nnea_graph.static.result import Inference, call_of
 
 
 @dataclass(frozen=True, slots=True)

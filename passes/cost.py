@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from nnea_graph.engine import Pass
 from nnea_graph.errors import OperatorError, UsageError
 from nnea_graph.graph import Key, ModelGraph
-from nnea_graph.inference.counting import NodeWork, Totals, count_work, macs_of_one_trip, total_work
-from nnea_graph.inference.dims import Dims, is_batch, rebound
-from nnea_graph.inference.polynomial import Point, Polynomial, fit
-from nnea_graph.inference.training import conventional_flops, training_flops
-from nnea_graph.inference.walk import infer
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
+from nnea_graph.static.cost_counting import NodeWork, Totals, count_work, macs_of_one_trip, total_work
+from nnea_graph.static.dims import Dims, is_batch, rebound
+from nnea_graph.static.polynomial_fit import Point, Polynomial, fit
+from nnea_graph.static.propagation import infer
+from nnea_graph.static.training_cost import conventional_flops, training_flops
 
 _VISITS = 60_000
 """Operators that may be visited again for the formula: about two seconds."""

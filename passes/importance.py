@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.layers import Meeting, meetings
+from nnea_graph.channels.weight_inputs import Meeting, meetings
 from nnea_graph.engine import Pass
 from nnea_graph.errors import PipelineError
 from nnea_graph.graph import Key, ModelGraph, OpNode
-from nnea_graph.inference.constant_values import loaded
 from nnea_graph.passes.activations import ACTIVATIONS, Activations, observation_of
 from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.passes.shape_inference import SHAPES
-from nnea_graph.runtime.observe import ChannelStats
+from nnea_graph.runtime.observe.observations import ChannelStats
+from nnea_graph.static.constant_folding import loaded
 from nnea_graph.stats.accumulator import Accumulator
-from nnea_graph.stats.channels import ChannelSums
+from nnea_graph.stats.channel_sums import ChannelSums
 from nnea_graph.stats.importance import WeightImportance, weigh
 from nnea_graph.stats.metrics import Metrics, metrics
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Key, ModelGraph, OpNode
-from nnea_graph.inference.counting import nbytes
-from nnea_graph.inference.found import Inference
 from nnea_graph.passes.shape_inference import SHAPES
+from nnea_graph.static.cost_counting import nbytes
+from nnea_graph.static.result import Inference
 
 _VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 """Operators whose output shares its input's buffer."""

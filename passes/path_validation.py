@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.choices import Chosen, drawn, largest, units_on_paths
-from nnea_graph.channels.removal import Removal, read_strengths, removals
+from nnea_graph.channels.ablation.baselines import Chosen, drawn, largest, units_on_paths
+from nnea_graph.channels.ablation.units import Removal, read_strengths, removals
 from nnea_graph.engine import Pass
 from nnea_graph.errors import RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph
@@ -19,8 +19,8 @@ from nnea_graph.passes.channels import CHANNELS
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.pathways import MARGINALS, PATHWAYS
 from nnea_graph.passes.shape_inference import SHAPES
-from nnea_graph.runtime.batch import Data
-from nnea_graph.stats.change import Change
+from nnea_graph.runtime.data.batch import Data
+from nnea_graph.stats.output_change import Change
 
 _GROWTH = 3
 """How often a process may hold a weight: mapped, packed for speed, and folded into another one."""
@@ -120,9 +120,9 @@ class PathValidationPass(Pass):
         return ""
 
     def _tried(self, graph: ModelGraph, data: Data, found: _Layers) -> PathValidation:
-        from nnea_graph.runtime.masked import Maskable, MaskedSession  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.trials import Setting, run_trials  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.ablation_trials import Setting, run_trials  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.channel_mask import Maskable, MaskedSession  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
         tensors = graph[CHANNELS].tensors
         places = [tensors[layer.place] for layer in found.tried]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from nnea_graph.channels.ends import Ends, choose_ends
-from nnea_graph.channels.forward import forward
-from nnea_graph.channels.pathways import Pathways, pathways
-from nnea_graph.channels.shares import Score, Vector
+from nnea_graph.channels.paths.endpoints import Ends, choose_ends
+from nnea_graph.channels.paths.forward_pass import forward
+from nnea_graph.channels.paths.search import Pathways, pathways
+from nnea_graph.channels.paths.shares import Score, Vector
 from nnea_graph.engine import Pass
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import Key, ModelGraph

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.roundable import roundable
+from nnea_graph.channels.quantizable import roundable
 from nnea_graph.engine import Pass
 from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Constant, Key, ModelGraph
 from nnea_graph.graph.dtypes import storage
-from nnea_graph.inference.constant_values import loaded
 from nnea_graph.passes.activations import (
     ACTIVATIONS,
     fitting_batch,
@@ -27,16 +26,17 @@ from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.runtime.batch import Data
-from nnea_graph.runtime.clock import Clock
-from nnea_graph.stats.change import Change, Comparison
-from nnea_graph.stats.measured import Measured
-from nnea_graph.stats.roundable import Roundable
-from nnea_graph.stats.rounding import FORMATS, Format, distance, matrix_shape, rounded
-from nnea_graph.stats.spread import Spread, spread
+from nnea_graph.runtime.data.batch import Data
+from nnea_graph.runtime.session.time_budget import Clock
+from nnea_graph.static.constant_folding import loaded
+from nnea_graph.stats.fake_quantize import FORMATS, Format, distance, matrix_shape, rounded
+from nnea_graph.stats.measurement import Measured
+from nnea_graph.stats.outliers import Spread, spread
+from nnea_graph.stats.output_change import Change, Comparison
+from nnea_graph.stats.quantizable import Roundable
 
 if TYPE_CHECKING:
-    from nnea_graph.runtime.rounded_runs import KeptFloat, RoundedRun, RoundedRuns
+    from nnea_graph.runtime.perturb.quantized_runs import KeptFloat, RoundedRun, RoundedRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,10 @@ class QuantizationPass(Pass):
     def _measured(
         self, graph: ModelGraph, layers: dict[str, Roundable]
     ) -> tuple[ModelQuantization, RoundedRuns | None]:
-        from nnea_graph.runtime.altered import ALTERABLE, AlteredSession  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.rerun import Bounds, Rerun  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.rounded_runs import RoundedRuns  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.quantized_runs import RoundedRuns  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.weight_override import ALTERABLE, AlteredSession  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
         activations, clock = graph[ACTIVATIONS], Clock(self.seconds)
         nothing = ModelQuantization(activations.source, activations.synthetic, self.loss)

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnea_graph.channels.dataflow.consumers import Followed, Follower
+from nnea_graph.channels.dataflow.lattice import Bools, Values
+from nnea_graph.channels.dataflow.linear_layers import Linear, linear
+from nnea_graph.channels.dataflow.liveness import channel_reads
+from nnea_graph.channels.dataflow.redundancy import Redundant, Saving, redundant, saving
+from nnea_graph.channels.dataflow.solve import channel_values
 from nnea_graph.channels.graph import Places
-from nnea_graph.channels.known.follow import Followed, Follower
-from nnea_graph.channels.known.linear import Linear, linear
-from nnea_graph.channels.known.reads import channel_reads
-from nnea_graph.channels.known.redundant import Redundant, Saving, redundant, saving
-from nnea_graph.channels.known.values import Bools, Values
-from nnea_graph.channels.known.walk import channel_values
 from nnea_graph.engine import Pass
 from nnea_graph.errors import ModelError
 from nnea_graph.graph import Key, ModelGraph, OpNode
-from nnea_graph.ops.roles import Role
+from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.channels import CHANNELS
 from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.passes.cost import COST
 from nnea_graph.passes.shape_inference import SHAPES
-from nnea_graph.stats.duplicates import Duplicate, duplicates
+from nnea_graph.stats.duplicate_tensors import Duplicate, duplicates
 
 
 @dataclass(frozen=True, slots=True)

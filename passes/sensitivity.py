@@ -8,9 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from nnea_graph.channels.cuts import WHOLE, concerned, ordered_cuts
-from nnea_graph.channels.owners import last_layers
-from nnea_graph.channels.removable import (
+from nnea_graph.channels.ablation.schedule import WHOLE, concerned, ordered_cuts
+from nnea_graph.channels.ablation.weights_and_channels import (
     CRITERIA,
     UNITS,
     Array,
@@ -21,11 +20,11 @@ from nnea_graph.channels.removable import (
     removed,
     zeroed,
 )
+from nnea_graph.channels.output_channels import last_layers
 from nnea_graph.engine import Pass
 from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Key, ModelGraph, OpNode
-from nnea_graph.inference.constant_values import UnpackedPayload
-from nnea_graph.ops.roles import Role
+from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.activations import (
     ACTIVATIONS,
     fitting_batch,
@@ -38,14 +37,15 @@ from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.importance import mean_activations
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.runtime.batch import Data
-from nnea_graph.runtime.clock import Clock
-from nnea_graph.stats.change import Change, loss, loss_kind
-from nnea_graph.stats.measured import Measured
+from nnea_graph.runtime.data.batch import Data
+from nnea_graph.runtime.session.time_budget import Clock
+from nnea_graph.static.constant_folding import UnpackedPayload
+from nnea_graph.stats.measurement import Measured
+from nnea_graph.stats.output_change import Change, loss, loss_kind
 
 if TYPE_CHECKING:
-    from nnea_graph.runtime.altered import AlteredSession
-    from nnea_graph.runtime.rerun import Rerun
+    from nnea_graph.runtime.perturb.repeated_runs import Rerun
+    from nnea_graph.runtime.perturb.weight_override import AlteredSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +136,9 @@ class SensitivityPass(Pass):
         self, graph: ModelGraph, layers: dict[str, Removable], clock: Clock
     ) -> tuple[ModelSensitivity, dict[str, list[Point]]]:
         """The facts of the model but for its points, and points by layer."""
-        from nnea_graph.runtime.altered import AlteredSession  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.rerun import Bounds, Rerun  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.sessions import Settings  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.weight_override import AlteredSession  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
         activations = graph[ACTIVATIONS]
         settings = Settings(apart=limits_apart(graph, self.peak_bytes, self.seconds, _GROWTH))
@@ -219,7 +219,7 @@ class _Measuring:
 
     def _point(self, name: str, cut: Cut, weights: int) -> Point | None:
         """None where the time was up before it was known."""
-        from nnea_graph.runtime.rerun import measured  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.repeated_runs import measured  # noqa: PLC0415 - start-up
 
         concerns = list(concerned(self.layers, name, cut))
         change = measured(self.rerun, self.clock, weights, lambda: self._zeroed(concerns, cut))
@@ -247,7 +247,7 @@ def _kept_outputs(layer: Removable) -> Removable:
 
 def removable_of(graph: ModelGraph, node: OpNode) -> Removable | str:
     """What can go from an operator, or why nothing is measured of it."""
-    from nnea_graph.runtime.altered import ALTERABLE  # noqa: PLC0415 - start-up
+    from nnea_graph.runtime.perturb.weight_override import ALTERABLE  # noqa: PLC0415 - start-up
 
     weights = graph[node, WEIGHTS]
     measured = [weight for weight in weights if weight.role is Role.WEIGHT]

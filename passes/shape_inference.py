@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from nnea_graph.engine import Pass
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Key, ModelGraph
-from nnea_graph.inference.dims import Dims, resolve
-from nnea_graph.inference.found import Inference
-from nnea_graph.inference.walk import fit_of, infer
+from nnea_graph.static.dims import Dims, resolve
+from nnea_graph.static.propagation import fit_of, infer
+from nnea_graph.static.result import Inference
 
 DIMS = Key[Dims]("dims")
 """The numbers that stand for the model's symbols."""

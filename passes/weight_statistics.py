@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Key, ModelGraph, OpNode
-from nnea_graph.inference.constant_values import loaded
-from nnea_graph.ops.roles import Role
+from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.constants import WEIGHTS, Weight
+from nnea_graph.static.constant_folding import loaded
 from nnea_graph.stats.accumulator import Accumulator
 from nnea_graph.stats.metrics import Metrics, metrics
-from nnea_graph.stats.sharing import measure_each
+from nnea_graph.stats.parallel_count import measure_each
 
 STATISTICS_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
 """What the statistics are of. Biases are few and of another kind than the weights beside them."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostile.running import Program, serving
+from hostile.support.running import Program, serving
 
 from nnea_graph import NNEfficiencyAnalyzer
 

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.api import data_options, named_input, report_on
-from nnea_graph.commands.arguments import named_dims
+from nnea_graph.api.analyze import data_options, named_input, report_on
+from nnea_graph.commands.options import named_dims
 from nnea_graph.commands.progress import progress
 from nnea_graph.engine import PassResult
 from nnea_graph.engine.manager import peak_bytes
 from nnea_graph.errors import UsageError
-from nnea_graph.frontends.converted import InputSpec
-from nnea_graph.frontends.limits import Limits
+from nnea_graph.frontends.shared.interface import InputSpec
+from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
-from nnea_graph.inference.shape_text import InputShape, parse_input_shape
-from nnea_graph.render.files import (
+from nnea_graph.render.json import json_pieces
+from nnea_graph.render.output_files import (
     PICTURES,
     REPORT,
     output_folder,
@@ -30,9 +30,9 @@ from nnea_graph.render.files import (
     write_folder,
     write_whole,
 )
-from nnea_graph.render.json import json_pieces
-from nnea_graph.report.schema import Report
-from nnea_graph.runtime.live import LiveModel
+from nnea_graph.report.schema.analysis import Report
+from nnea_graph.runtime.live_model import LiveModel
+from nnea_graph.static.shape_syntax import InputShape, parse_input_shape
 
 FORMATS = ("text", "json")
 _PATH_OPTIONS = ("k", "score", "sink", "sink_channel")
@@ -89,9 +89,9 @@ def _pictures(
     graph: ModelGraph, report: Report, options: dict[str, Any]
 ) -> tuple[dict[str, Iterable[str]], Sequence[str]]:
     """The pictures and plots by file name, and all names that there can be; what cannot be drawn is said on stderr."""
-    from nnea_graph.render.pictures import picture_files  # noqa: PLC0415 - only runs with -o draw
-    from nnea_graph.render.plots import PLOT_FILES, plot_files  # noqa: PLC0415
-    from nnea_graph.report.drawing import diagrams_of  # noqa: PLC0415
+    from nnea_graph.render.dot.files import picture_files  # noqa: PLC0415 - only runs with -o draw
+    from nnea_graph.render.plots.visualizer import PLOT_FILES, plot_files  # noqa: PLC0415
+    from nnea_graph.report.diagrams.all import diagrams_of  # noqa: PLC0415
 
     files, missing = picture_files(diagrams_of(graph, report), accents=options["path_colours"])
     plots, without = plot_files(report)
@@ -154,7 +154,7 @@ def _write(report: Report, sinks: Sequence[Sink], options: dict[str, Any], *, fa
         elif sink.format == "json":
             write_whole(sink.path, json_pieces(report))
         else:
-            from nnea_graph.render.text import render_text  # noqa: PLC0415 - rich costs 0.1 s
+            from nnea_graph.render.text.report import render_text  # noqa: PLC0415 - rich costs 0.1 s
 
             write_whole(
                 sink.path,
@@ -169,7 +169,7 @@ def _print_json(report: Report, options: dict[str, Any], failed: bool) -> None: 
 
 
 def _print_text(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001
-    from nnea_graph.render.text import Terminal, print_text  # noqa: PLC0415 - rich costs 0.1 s
+    from nnea_graph.render.text.report import Terminal, print_text  # noqa: PLC0415 - rich costs 0.1 s
 
     with standard_output() as stdout:
         print_text(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from nnea_graph.engine.passes import Pass
+from nnea_graph.engine.base import Pass
 from nnea_graph.errors import NneaError, PassError
 from nnea_graph.graph import ModelGraph
 

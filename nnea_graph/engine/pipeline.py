@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
-from nnea_graph.engine.passes import Pass
+from nnea_graph.engine.base import Pass
 from nnea_graph.errors import PipelineError
 from nnea_graph.graph import Key
 

@@ -5,7 +5,7 @@ from nnea_graph.graph.dtypes import DTYPES, DType
 from nnea_graph.graph.keys import Key
 from nnea_graph.graph.model import ModelGraph, ModelInfo, TypeOracle
 from nnea_graph.graph.nodes import Body, Dim, OpNode, TensorInfo
-from nnea_graph.graph.source import SourceFacts, SourceModule, SourceParameter
+from nnea_graph.graph.source_facts import SourceFacts, SourceModule, SourceParameter
 
 __all__ = [
     "DTYPES",

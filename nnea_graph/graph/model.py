@@ -14,7 +14,7 @@ from nnea_graph.errors import PassError
 from nnea_graph.graph.constants import Constant
 from nnea_graph.graph.keys import Key
 from nnea_graph.graph.nodes import Body, OpNode, TensorInfo
-from nnea_graph.graph.source import SourceFacts
+from nnea_graph.graph.source_facts import SourceFacts
 
 if TYPE_CHECKING:
     import networkx as nx

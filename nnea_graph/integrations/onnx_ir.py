@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from nnea_graph.api import analyze
-from nnea_graph.frontends.callables import missing
-from nnea_graph.rewrite.annotation import annotated
+from nnea_graph.api.analyze import analyze
+from nnea_graph.frontends.shared.user_code import missing
+from nnea_graph.rewrite.annotate import annotated
 
 if find_spec("onnx_ir") is None:
     raise missing("onnx_ir", "nnea_graph.integrations.onnx_ir")
@@ -16,7 +16,7 @@ import onnx_ir
 from onnx_ir.passes import InPlacePass, PassResult
 
 if TYPE_CHECKING:
-    from nnea_graph.runtime.data import Spec
+    from nnea_graph.runtime.open_data import Spec
 
 
 class AnalyzePass(InPlacePass):

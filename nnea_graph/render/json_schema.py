@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from nnea_graph.report.schema import SCHEMA_VERSION, Report
-from nnea_graph.report.schema_choice import PruningReport
-from nnea_graph.report.schema_plan import PruningPlan
+from nnea_graph.report.schema.analysis import SCHEMA_VERSION, Report
+from nnea_graph.report.schema.pruning import PruningReport
+from nnea_graph.report.schema.pruning_plan import PruningPlan
 
 _SIMPLE: dict[Any, str] = {
     str: "string",

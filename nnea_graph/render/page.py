@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from nnea_graph.render.escape import inert, shorten
-from nnea_graph.report.schema import Dim, Layer, Node, Report
+from nnea_graph.render.sanitize import inert, shorten
+from nnea_graph.report.schema.analysis import Dim, Layer, Node, Report
 from nnea_graph.report.units import percent
 
 _DIM = 40

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from nnea_graph.inference.polynomial import Exponents, Polynomial
 from nnea_graph.report.units import si
+from nnea_graph.static.polynomial_fit import Exponents, Polynomial
 
 
 def exact(polynomial: Polynomial) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from nnea_graph.frontends.source_facts import KEY
-from nnea_graph.report.schema import Data, Layer, Metrics, Node, Report, Totals
+from nnea_graph.frontends.shared.source_metadata import KEY
+from nnea_graph.report.schema.analysis import Data, Layer, Metrics, Node, Report, Totals
 
 PREFIX = "nnea_graph."
 _COUNTS = ("macs", "flops", "other_flops", "training_flops")

@@ -9,28 +9,28 @@ from onnx import ModelProto
 
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
-from nnea_graph.report.called import called
-from nnea_graph.report.schema_choice import FamilyChoice, PruningReport, SparedPoint, TargetReached
-from nnea_graph.report.schema_pruning import Likeness, Verification
-from nnea_graph.rewrite.choosing.allocation import Room
-from nnea_graph.rewrite.choosing.criteria import CRITERIA, DEFAULT, Candidates, by_chance
-from nnea_graph.rewrite.choosing.freedom import KEPT_ANYWAY, is_kept, steps_by_family
-from nnea_graph.rewrite.choosing.readers import layers_seen, readers_of
-from nnea_graph.rewrite.choosing.resources import resources_of
-from nnea_graph.rewrite.choosing.search import Search
-from nnea_graph.rewrite.choosing.survey import Survey, SurveyOptions, survey
-from nnea_graph.rewrite.choosing.targets import Target
-from nnea_graph.rewrite.coupling import Coupling, Family, couplings
-from nnea_graph.rewrite.making import Made, Maker
-from nnea_graph.rewrite.plan import Plan
-from nnea_graph.rewrite.refitting.options import RefitOptions
-from nnea_graph.rewrite.verification.likeness import ORIGINAL, likeness_of
-from nnea_graph.rewrite.verification.speed import speed_of
-from nnea_graph.rewrite.verification.verify import PRUNED, VerifyOptions, verify
-from nnea_graph.runtime.batch import Data
-from nnea_graph.runtime.model_proto import Written, to_proto
-from nnea_graph.runtime.sessions import session_of
-from nnea_graph.runtime.split import split
+from nnea_graph.report.display_names import called
+from nnea_graph.report.schema.pruning import FamilyChoice, PruningReport, SparedPoint, TargetReached
+from nnea_graph.report.schema.verification import Likeness, Verification
+from nnea_graph.rewrite.candidate_models import Made, Maker
+from nnea_graph.rewrite.coupling.groups import Coupling, Family, couplings
+from nnea_graph.rewrite.refit.options import RefitOptions
+from nnea_graph.rewrite.selection.allocation import Room
+from nnea_graph.rewrite.selection.consumers import layers_seen, readers_of
+from nnea_graph.rewrite.selection.criteria import CRITERIA, DEFAULT, Candidates, by_chance
+from nnea_graph.rewrite.selection.eligibility import KEPT_ANYWAY, is_kept, steps_by_family
+from nnea_graph.rewrite.selection.resource_model import resources_of
+from nnea_graph.rewrite.selection.sensitivity_scan import Survey, SurveyOptions, survey
+from nnea_graph.rewrite.selection.target_search import Search
+from nnea_graph.rewrite.selection.targets import Target
+from nnea_graph.rewrite.source.plan import Plan
+from nnea_graph.rewrite.verify.agreement import ORIGINAL, likeness_of
+from nnea_graph.rewrite.verify.speedup import speed_of
+from nnea_graph.rewrite.verify.verify import PRUNED, VerifyOptions, verify
+from nnea_graph.runtime.data.batch import Data
+from nnea_graph.runtime.data.split import split
+from nnea_graph.runtime.export.to_onnx import Written, to_proto
+from nnea_graph.runtime.session.session import session_of
 
 LEAST = 1 / 16
 """Of its groups, what every family keeps at least."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nnea_graph.errors import PassError
 from nnea_graph.graph import Constant
 from nnea_graph.graph.constants import CHUNK
-from nnea_graph.stats.cells import INFINITY, NORMAL, Cells, Counter, count_doubles
+from nnea_graph.stats.histogram import INFINITY, NORMAL, Cells, Counter, count_doubles
 
 SMALL = 1 << 12
 """Arrays below are not worth the table of a ``Counter``."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from nnea_graph.graph import Constant
 from nnea_graph.graph.constants import CHUNK
-from nnea_graph.ops.channels import Layout
+from nnea_graph.ops.weight_layout import Layout
 from nnea_graph.stats.accumulator import Accumulator
-from nnea_graph.stats.channels import ChannelSums
+from nnea_graph.stats.channel_sums import ChannelSums
 
 Floats = NDArray[np.float64]
 

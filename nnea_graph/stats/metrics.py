@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.stats.accumulator import THRESHOLDS, Accumulator
-from nnea_graph.stats.cells import LOWEST, STEPS, UNIT
+from nnea_graph.stats.histogram import LOWEST, STEPS, UNIT
 
 Floats = NDArray[np.float64]
 

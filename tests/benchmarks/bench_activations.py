@@ -17,15 +17,15 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from nnea_graph.frontends.onnx_model import load_onnx
+from nnea_graph.frontends.onnx.graph import load_onnx
 from nnea_graph.graph import ModelGraph
-from nnea_graph.inference.dims import Dims
-from nnea_graph.inference.walk import infer
-from nnea_graph.runtime.collect import TypesAt, collect
-from nnea_graph.runtime.observe import Kind, Observation
-from nnea_graph.runtime.observer import Observer
-from nnea_graph.runtime.sessions import Settings
-from nnea_graph.runtime.timing import interleaved
+from nnea_graph.runtime.observe.collect import TypesAt, collect
+from nnea_graph.runtime.observe.observations import Kind, Observation
+from nnea_graph.runtime.observe.observing_session import Observer
+from nnea_graph.runtime.session.latency import interleaved
+from nnea_graph.runtime.session.session import Settings
+from nnea_graph.static.dims import Dims
+from nnea_graph.static.propagation import infer
 
 BATCH, THREADS, ROUNDS = 4, 2, 15
 LIMITS = {"resnet50": {Kind.MEAN: 1.3, Kind.ALL: 1.8}, "mobilenet_v3": {Kind.MEAN: 2.2, Kind.ALL: 3.0}}

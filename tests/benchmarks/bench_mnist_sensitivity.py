@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nnea_graph.api import data_options, load, report_on
-from nnea_graph.channels.removable import CRITERIA, Cut, Removable, zeroed
+from nnea_graph.api.analyze import data_options, load, report_on
+from nnea_graph.channels.ablation.weights_and_channels import CRITERIA, Cut, Removable, zeroed
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.sensitivity import removable_of
-from nnea_graph.render.text import render_text
+from nnea_graph.render.text.report import render_text
 from nnea_graph.report import Report
-from nnea_graph.runtime.altered import AlteredSession
-from nnea_graph.runtime.rerun import Bounds, Rerun
+from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun
+from nnea_graph.runtime.perturb.weight_override import AlteredSession
 
 KEPT_BY_HAN = {"fc1": 0.08, "fc2": 0.09, "fc3": 0.26}
 """Han et al. 2015, "Learning both Weights and Connections", table 3."""

@@ -19,11 +19,11 @@ from typing import get_args
 import numpy as np
 from benchmarks.growth_plot import Curve, write_plot
 
-from nnea_graph.channels.ends import choose_ends
-from nnea_graph.channels.forward import forward
 from nnea_graph.channels.graph import Carry, ChannelGraph, ChannelTensor, Dense, Floats, Link
-from nnea_graph.channels.pathways import best_paths, pathways
-from nnea_graph.channels.shares import Score
+from nnea_graph.channels.paths.endpoints import choose_ends
+from nnea_graph.channels.paths.forward_pass import forward
+from nnea_graph.channels.paths.search import best_paths, pathways
+from nnea_graph.channels.paths.shares import Score
 
 STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))
 

@@ -25,8 +25,8 @@ from torch import nn
 
 import nnea_graph
 from nnea_graph.rewrite.prune import BARE, RANDOM
-from nnea_graph.runtime.model_proto import Written
-from nnea_graph.runtime.sessions import Settings, session_of
+from nnea_graph.runtime.export.to_onnx import Written
+from nnea_graph.runtime.session.session import Settings, session_of
 
 Array = NDArray[Any]
 

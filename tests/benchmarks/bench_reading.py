@@ -11,7 +11,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 OPEN = {
-    "read_onnx": "from nnea_graph.frontends.read_onnx import read_onnx as opened",
+    "read_onnx": "from nnea_graph.frontends.onnx.file import read_onnx as opened",
     "onnx.load": "from onnx import load as opened",
 }
 # VmHWM rather than getrusage: that one's peak begins with the peak of the process that started this one.

@@ -21,7 +21,7 @@ REPEATS = 5
 def torch_net(name: str) -> tuple[Any, Any, Callable[[], None]]:
     """A module, 256 samples, and what changes its weights."""
     import torch  # noqa: PLC0415 - only in the process that needs it
-    from reference.torch_models import MODELS  # noqa: PLC0415
+    from model_zoo.torch_models import MODELS  # noqa: PLC0415
 
     make, shapes = MODELS[name]
     module = make()
@@ -37,7 +37,7 @@ def torch_net(name: str) -> tuple[Any, Any, Callable[[], None]]:
 
 def keras_net(name: str) -> tuple[Any, Any, Callable[[], None]]:
     """A model, 256 samples, and what changes its weights."""
-    from keras_nets import NETS, change, samples  # noqa: PLC0415
+    from model_zoo.keras_nets import NETS, change, samples  # noqa: PLC0415
 
     model = NETS[name][0]()
     return model, samples(name, 256), lambda: change(model)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
-from hostile.models import model, op
+from hostile.support.models import model, op
 
-from nnea_graph.api import load
+from nnea_graph.api.analyze import load
 from nnea_graph.engine import Pass, run_passes
 from nnea_graph.engine.manager import ordered_passes
 from nnea_graph.errors import ModelError, PassError

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile.models import model, op
+from hostile.support.models import model, op
 
 SOURCE = '''
 from dataclasses import dataclass

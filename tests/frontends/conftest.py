@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from reference.external import VALUES
+from model_zoo.external import VALUES
 
 
 @pytest.fixture

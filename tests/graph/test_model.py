@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import networkx as nx
 import pytest
-from hostile.models import graph, model, op, tensor, typed
+from hostile.support.models import graph, model, op, tensor, typed
 from onnx import TensorProto
 
-from nnea_graph.api import load
+from nnea_graph.api.analyze import load
 from nnea_graph.errors import PassError
 from nnea_graph.graph import Key, ModelGraph
 

@@ -14,9 +14,9 @@ import onnx
 import onnx_ir
 import pytest
 import torch
-from hostile.models import call, function, graph, model, op, tensor, typed
+from hostile.support.models import call, function, graph, model, op, tensor, typed
+from model_zoo.torch_models import MLP
 from onnx_ir.passes import PassManager, Sequential, common
-from reference.torch_models import MLP
 
 from nnea_graph import Report, analyze, annotate
 from nnea_graph.errors import ModelError, UsageError
@@ -197,10 +197,10 @@ def test_after_torch(tmp_path: Path) -> None:
 
 
 def test_after_tf2onnx(tmp_path: Path) -> None:
-    from keras_nets import keras, mlp  # noqa: PLC0415 - skips where there is no TensorFlow
+    from model_zoo.keras_nets import keras, mlp  # noqa: PLC0415 - skips where there is no TensorFlow
 
-    from nnea_graph.frontends.quiet import quiet  # noqa: PLC0415
-    from nnea_graph.frontends.tf_import import imported  # noqa: PLC0415
+    from nnea_graph.frontends.shared.silence import quiet  # noqa: PLC0415
+    from nnea_graph.frontends.tf2onnx.imports import imported  # noqa: PLC0415
 
     source = mlp()
     with quiet():

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile.models import graph as graph_of
-from hostile.models import model, op, tensor, typed
+from hostile.support.models import graph as graph_of
+from hostile.support.models import model, op, tensor, typed
+from model_zoo.weighed_nets import CASES
 from numpy.typing import NDArray
-from observing import assert_close, brute
 from onnx import ModelProto, TensorProto
-from reference.weighed_nets import CASES
-from reference.weighing import stored_activations
+from oracles.observing import assert_close, brute
+from oracles.weighing import stored_activations
 
-from nnea_graph.api import data_options, load
+from nnea_graph.api.analyze import data_options, load
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.errors import DataError, NneaError, UsageError
@@ -27,7 +27,7 @@ from nnea_graph.passes import catalogue
 from nnea_graph.passes.activations import ACTIVATIONS, Activations
 from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.memory import MEMORY
-from nnea_graph.report.build import build_report
+from nnea_graph.report.assembly.build import build_report
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]

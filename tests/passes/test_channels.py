@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import onnx.backend.test
 import pytest
-from reference.channel_pass import prepared
-from reference.shared import CORPUS
-from reference.transformers import bert_base, vit
-from reference.vision import resnet50
+from model_zoo.shared import CORPUS
+from model_zoo.transformers import bert_base, vit
+from model_zoo.vision import resnet50
+from oracles.channel_pass import prepared
 
-from nnea_graph.channels.build import build_channels
-from nnea_graph.channels.coverage import coverage
+from nnea_graph.channels.build.build import build_channels
+from nnea_graph.channels.build.coverage import coverage
 from nnea_graph.channels.graph import Carry, ChannelGraph
 from nnea_graph.engine import run_passes
 from nnea_graph.graph import ModelGraph
-from nnea_graph.inference.counting import count_work
 from nnea_graph.passes.channels import CHANNELS, ChannelsPass, sight_of
 from nnea_graph.passes.constants import ConstantsPass
 from nnea_graph.passes.shape_inference import SHAPES, ShapeInferencePass
+from nnea_graph.static.cost_counting import count_work
 
 MODELS = Path(__file__).parents[2] / "models"
 LIGHT = Path(onnx.backend.test.__file__).parent / "data" / "light"

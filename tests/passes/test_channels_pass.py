@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, parser
 
-from nnea_graph.api import data_options, load
+from nnea_graph.api.analyze import data_options, load
 from nnea_graph.channels.graph import Dense
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse

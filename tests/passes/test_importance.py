@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile.models import model, op, tensor, typed
+from hostile.support.models import model, op, tensor, typed
+from model_zoo.weighed_nets import CASES
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
-from reference.weighed_nets import CASES
-from reference.weighing import Case, along, expected_metrics, mean_abs, stored_activations
+from oracles.weighing import Case, along, expected_metrics, mean_abs, stored_activations
 
-from nnea_graph.api import data_options, load
+from nnea_graph.api.analyze import data_options, load
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.errors import UsageError

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hostile.models import graph, model, op, tensor, typed
+from hostile.support.models import graph, model, op, tensor, typed
 from onnx import ModelProto, numpy_helper
 
-from nnea_graph.api import data_options, load
+from nnea_graph.api.analyze import data_options, load
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.errors import UsageError
@@ -22,10 +22,10 @@ from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.path_validation import PATH_VALIDATION, PathValidation, PathValidationPass
 from nnea_graph.passes.pathways import PATHWAYS
 from nnea_graph.render.page import Page
-from nnea_graph.render.text_pathways import pathways
-from nnea_graph.render.text_validation import validation
-from nnea_graph.report.build import build_report
-from nnea_graph.report.validation import validation_of
+from nnea_graph.render.text.path_validation import validation
+from nnea_graph.render.text.pathways import pathways
+from nnea_graph.report.assembly.build import build_report
+from nnea_graph.report.sections.path_validation import validation_of
 
 MODELS = Path(__file__).parents[2] / "models"
 

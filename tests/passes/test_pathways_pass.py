@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hostile.models import model, op
-from reference.channel_graphs import carry, dense, graph_of
+from hostile.support.models import model, op
+from oracles.channel_graphs import carry, dense, graph_of
 
-from nnea_graph.api import load
+from nnea_graph.api.analyze import load
 from nnea_graph.engine.pipeline import build, parse
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph

@@ -12,18 +12,18 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from observing import ROOT, quiet_options
 from onnx import ModelProto, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+from oracles.observing import ROOT, quiet_options
 
-from nnea_graph.api import analyze
+from nnea_graph.api.analyze import analyze
 from nnea_graph.errors import UsageError
-from nnea_graph.render.text import render_text
+from nnea_graph.render.text.report import render_text
 from nnea_graph.report import Report
-from nnea_graph.report.quantization_schema import ModelQuantization, OutputLoss
-from nnea_graph.runtime.rounded_runs import fewest
-from nnea_graph.stats.selection import rank_correlation
+from nnea_graph.report.schema.quantization import ModelQuantization, OutputLoss
+from nnea_graph.runtime.perturb.quantized_runs import fewest
+from nnea_graph.stats.ranking import rank_correlation
 
 Array = NDArray[Any]
 MODELS = ROOT / "models"

@@ -9,10 +9,10 @@ import numpy as np
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from observing import quiet_options
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from oracles.observing import quiet_options
 
-from nnea_graph.api import load
+from nnea_graph.api.analyze import load
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.graph import ModelGraph

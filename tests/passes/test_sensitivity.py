@@ -11,16 +11,16 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from model_zoo.sensitive import DATA, MODELS, points_of, report_of
 from numpy.typing import NDArray
-from observing import quiet_options
 from onnx import ModelProto, numpy_helper
-from reference.sensitive import DATA, MODELS, points_of, report_of
+from oracles.observing import quiet_options
 
-from nnea_graph.api import analyze
+from nnea_graph.api.analyze import analyze
 from nnea_graph.render.json import render_json
-from nnea_graph.render.text import render_text
+from nnea_graph.render.text.report import render_text
 from nnea_graph.report import Report
-from nnea_graph.report.sensitivity_schema import SensitivityPoint
+from nnea_graph.report.schema.sensitivity import SensitivityPoint
 
 Array = NDArray[Any]
 CLASSES = [Path(name).stem for name in ("digits_mlp.onnx", "digits_cnn.onnx", "digits_transformer.onnx")]

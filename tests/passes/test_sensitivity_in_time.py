@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reference.sensitive import DATA, MODELS, points_of, report_of
+from model_zoo.sensitive import DATA, MODELS, points_of, report_of
 
-from nnea_graph.api import analyze
-from nnea_graph.render.text import render_text
+from nnea_graph.api.analyze import analyze
+from nnea_graph.render.text.report import render_text
 
 
 def test_the_budget_is_kept_and_what_was_left_out_is_said() -> None:

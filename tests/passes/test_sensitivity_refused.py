@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile.models import model, op, tensor
+from hostile.support.models import model, op, tensor
+from model_zoo.sensitive import report_of
 from numpy.typing import NDArray
 from onnx import ModelProto, parser
-from reference.sensitive import report_of
 
-from nnea_graph.api import analyze
+from nnea_graph.api.analyze import analyze
 from nnea_graph.errors import UsageError
-from nnea_graph.render.text import render_text
-from nnea_graph.runtime.apart import ApartSession
+from nnea_graph.render.text.report import render_text
+from nnea_graph.runtime.session.isolated import ApartSession
 
 Array = NDArray[Any]
 
@@ -61,7 +61,7 @@ class Counted(ApartSession):
 
 
 def test_a_model_without_known_bounds_is_measured_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnea_graph.runtime.altered.ApartSession", Counted)
+    monkeypatch.setattr("nnea_graph.runtime.perturb.weight_override.ApartSession", Counted)
     text = """<ir_version: 8, opset_import: ["" : 17]>
         g (int64 n, float[1,2] x) => (float[1,2] y) <bool yes = {1}, float[2,2] w = {0.5, -2, 3, 0.25}>
         { [turns] y = Loop (n, yes, x) <body = b (int64 i, bool c, float[1,2] s) => (bool d, float[1,2] t)

@@ -12,12 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, parser
 
-from nnea_graph.api import load, report_on
+from nnea_graph.api.analyze import load, report_on
 from nnea_graph.graph import Constant
 from nnea_graph.graph.constants import CHUNK
 from nnea_graph.passes.weight_statistics import MODEL_STATISTICS, WEIGHT_STATISTICS
 from nnea_graph.render.json import render_json
-from nnea_graph.stats import Accumulator, accumulate, metrics, sharing, worker
+from nnea_graph.stats import Accumulator, accumulate, metrics
+from nnea_graph.stats import count_worker as worker
+from nnea_graph.stats import parallel_count as sharing
 
 SHAPE = (3 * CHUNK // 512 + 7, 512)
 

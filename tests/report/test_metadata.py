@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile.models import call, function, model, op, tensor
+from hostile.support.models import call, function, model, op, tensor
 
 from nnea_graph import Report, analyze
 from nnea_graph.render.json import plain, render_json

@@ -18,7 +18,7 @@ from nnea_graph.errors import PassError
 from nnea_graph.graph import DTYPES, Constant
 from nnea_graph.graph.constants import CHUNK, FillPayload, constant_of
 from nnea_graph.stats import Accumulator, accumulate, measure, metrics
-from nnea_graph.stats.cells import Counter, count_doubles
+from nnea_graph.stats.histogram import Counter, count_doubles
 
 FLOAT32 = DTYPES[1]
 UNDEFINED = {

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from reference.weighing import along, grouped
+from oracles.weighing import along, grouped
 
 from nnea_graph.graph.constants import constant_of
 from nnea_graph.graph.dtypes import BY_NAME
-from nnea_graph.ops.channels import Layout
+from nnea_graph.ops.weight_layout import Layout
 from nnea_graph.stats import importance
 from nnea_graph.stats.importance import WeightImportance, weigh
 from nnea_graph.stats.metrics import metrics

@@ -7,14 +7,14 @@ from math import prod
 
 import numpy as np
 
-from nnea_graph.channels.draft.gains import Part
-from nnea_graph.channels.draft.sight import Reader
-from nnea_graph.channels.draft.site import Site
-from nnea_graph.channels.draft.strength import Block, magnitudes
-from nnea_graph.channels.draft.table import channels
 from nnea_graph.channels.graph import Floats, Places
+from nnea_graph.channels.rule_context.join_shares import Part
+from nnea_graph.channels.rule_context.model_view import Reader
+from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.registry import channels
+from nnea_graph.channels.rule_context.strength import Block, magnitudes
+from nnea_graph.channels.rules.attention_products import QUERY_KEY, VALUES
 from nnea_graph.channels.rules.convolution import weights_of
-from nnea_graph.channels.rules.mixing import QUERY_KEY, VALUES
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
 

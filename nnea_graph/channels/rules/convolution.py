@@ -7,12 +7,12 @@ from functools import partial
 
 import numpy as np
 
-from nnea_graph.channels.draft.sight import Reader
-from nnea_graph.channels.draft.site import Site
-from nnea_graph.channels.draft.strength import Block, filter_sums
-from nnea_graph.channels.draft.table import CHANNEL_RULES, ChannelRule, channels
 from nnea_graph.channels.graph import Floats
-from nnea_graph.channels.rules.join import align
+from nnea_graph.channels.rule_context.model_view import Reader
+from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, ChannelRule, channels
+from nnea_graph.channels.rule_context.strength import Block, filter_sums
+from nnea_graph.channels.rules.add import align
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
 

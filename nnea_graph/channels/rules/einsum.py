@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from nnea_graph.channels.draft.letters import Letters, Product, carry_letters
-from nnea_graph.channels.draft.site import Site
-from nnea_graph.channels.draft.table import channels
-from nnea_graph.channels.rules.matrix import multiplied
+from nnea_graph.channels.rule_context.axis_labels import Letters, Product, carry_letters
+from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.registry import channels
+from nnea_graph.channels.rules.matmul import multiplied
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 
 ELLIPSIS = "..."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nnea_graph.channels.draft.site import Site
-from nnea_graph.channels.draft.table import channels
-from nnea_graph.channels.rules.selection import embed
+from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.registry import channels
+from nnea_graph.channels.rules.indexing import embed
 from nnea_graph.ops.registry import MICROSOFT
 
 

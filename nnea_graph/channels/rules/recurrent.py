@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 
-from nnea_graph.channels.draft.sight import Reader
-from nnea_graph.channels.draft.site import Site
-from nnea_graph.channels.draft.strength import Block, magnitudes
-from nnea_graph.channels.draft.table import CHANNEL_RULES
 from nnea_graph.channels.graph import ChannelTensor, Floats, Link
+from nnea_graph.channels.rule_context.model_view import Reader
+from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.registry import CHANNEL_RULES
+from nnea_graph.channels.rule_context.strength import Block, magnitudes
 from nnea_graph.channels.rules.convolution import weights_of
 from nnea_graph.ops.call import BadCallError
 from nnea_graph.ops.registry import MICROSOFT

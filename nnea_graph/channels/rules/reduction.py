@@ -6,12 +6,12 @@ from math import prod
 
 import numpy as np
 
-from nnea_graph.channels.draft.gains import Part
-from nnea_graph.channels.draft.site import Site
-from nnea_graph.channels.draft.standing import Standing
-from nnea_graph.channels.draft.strength import Block
-from nnea_graph.channels.draft.table import channels
 from nnea_graph.channels.graph import ChannelTensor
+from nnea_graph.channels.rule_context.join_shares import Part
+from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.operand_rank import Standing
+from nnea_graph.channels.rule_context.registry import channels
+from nnea_graph.channels.rule_context.strength import Block
 from nnea_graph.ops.call import UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
 

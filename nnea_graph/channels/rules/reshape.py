@@ -7,12 +7,12 @@ from math import prod
 
 import numpy as np
 
-from nnea_graph.channels.draft.gains import Part
-from nnea_graph.channels.draft.numbers import ELEMENT_LIMIT, numbered, read_off
-from nnea_graph.channels.draft.site import Site
-from nnea_graph.channels.draft.table import CHANNEL_RULES, channels
 from nnea_graph.channels.graph import Carry, ChannelTensor
-from nnea_graph.channels.rules.movement import Values, moving, static, with_values
+from nnea_graph.channels.rule_context.index_tracing import ELEMENT_LIMIT, numbered, read_off
+from nnea_graph.channels.rule_context.join_shares import Part
+from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, channels
+from nnea_graph.channels.rules.layout import Values, moving, static, with_values
 from nnea_graph.ops.call import OpCall, UnknownFactError
 
 UNDONE = "reshape there and back: channels kept"

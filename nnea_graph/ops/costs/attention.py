@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nnea_graph.ops.attribute_checks import need, number, parts, same, shaped, whole
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.costs.guards import need, number, parts, same, shaped, whole
+from nnea_graph.ops.cost_rules import Work, dot_products, work
 from nnea_graph.ops.costs.softmax import SOFTMAX
-from nnea_graph.ops.work import Work, dot_products, work
 
 SOFTCAP = 3
 """Divide, tanh, multiply."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnea_graph.ops.work import free
+from nnea_graph.ops.cost_rules import free
 
 free("runs its bodies, which are counted", "If", "Loop", "Scan", "SequenceMap")
 free("keeps tensors in a sequence", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert")

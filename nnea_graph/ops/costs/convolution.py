@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from nnea_graph.ops.attribute_checks import need, parts, same, whole, wholes, word
 from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.cost_rules import Work, dot_products, work
 from nnea_graph.ops.costs.elementwise import activation_flops
-from nnea_graph.ops.costs.guards import need, parts, same, whole, wholes, word
-from nnea_graph.ops.costs.movement import NCHWC
+from nnea_graph.ops.costs.layout import NCHWC
 from nnea_graph.ops.costs.pooling import REQUANTIZE
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, dot_products, work
 
 
 def convolution(

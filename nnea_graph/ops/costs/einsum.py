@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from math import prod
 
+from nnea_graph.ops.attribute_checks import need, same, word
 from nnea_graph.ops.call import BadCallError, OpCall
-from nnea_graph.ops.costs.guards import need, same, word
-from nnea_graph.ops.work import Work, dot_products, work
+from nnea_graph.ops.cost_rules import Work, dot_products, work
 
 Sizes = dict[str, int]
 """Size of each label of an operand; a label may be 1 here and wider in another operand."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nnea_graph.ops.attribute_checks import need, number, word
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.costs.guards import need, number, word
+from nnea_graph.ops.cost_rules import Work, elementwise, free, work
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, elementwise, free, work
 
 
 def steps(formula: str) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import prod
 
+from nnea_graph.ops.attribute_checks import made, need, parts, same, shaped, whole
 from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.cost_rules import Work, dot_products, free, work
 from nnea_graph.ops.costs.elementwise import FUNCTIONS
-from nnea_graph.ops.costs.guards import made, need, parts, same, shaped, whole
 from nnea_graph.ops.costs.normalization import normalized
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, dot_products, free, work
 
 SIGMOID = FUNCTIONS["Sigmoid"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import prod
 
+from nnea_graph.ops.attribute_checks import need, number, numbers, parts, shaped, whole, word
 from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.cost_rules import Work, work
 from nnea_graph.ops.costs.elementwise import SILU, activation_flops
-from nnea_graph.ops.costs.guards import need, number, numbers, parts, shaped, whole, word
 from nnea_graph.ops.costs.pooling import REQUANTIZE
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, work
 
 
 def normalized(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import prod
 
+from nnea_graph.ops.attribute_checks import need, number, numbers, shaped, whole, wholes
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.costs.guards import need, number, numbers, shaped, whole, wholes
-from nnea_graph.ops.costs.movement import NCHWC
+from nnea_graph.ops.cost_rules import Work, work
+from nnea_graph.ops.costs.layout import NCHWC
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, work
 
 DEQUANTIZE = 2
 """Subtracting the zero point, multiplying by the scale."""

@@ -6,10 +6,10 @@ Dequantizing takes 2 operations (subtract, multiply), quantizing 5 (divide, roun
 from __future__ import annotations
 
 from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.cost_rules import Work, elementwise, work
 from nnea_graph.ops.costs.elementwise import FUNCTIONS, GELU
 from nnea_graph.ops.costs.pooling import DEQUANTIZE, REQUANTIZE
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, elementwise, work
 
 elementwise(2 * DEQUANTIZE + 1 + REQUANTIZE, "QLinearAdd", "QLinearMul", domain=MICROSOFT)
 elementwise(DEQUANTIZE + FUNCTIONS["Sigmoid"] + REQUANTIZE, "QLinearSigmoid", domain=MICROSOFT)

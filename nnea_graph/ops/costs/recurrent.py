@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnea_graph.ops.attribute_checks import counts, known, need, numbers, same, shaped, whole, word
 from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.cost_rules import Work, dot_products, work
 from nnea_graph.ops.costs.elementwise import activation_flops
-from nnea_graph.ops.costs.guards import counts, known, need, numbers, same, shaped, whole, word
 from nnea_graph.ops.costs.pooling import DEQUANTIZE, REQUANTIZE
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, dot_products, work
 
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 Functions = Sequence[tuple[int, str]]

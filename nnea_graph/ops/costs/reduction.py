@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.cost_rules import WORK_RULES, Work, elementwise
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import WORK_RULES, Work, elementwise
 
 
 def reduction(*op_types: str, before: int = 0, folds: int = 1, after: int = 0, domain: str = "") -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from nnea_graph.ops.attribute_checks import need, parts, shaped, whole
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.costs.guards import need, parts, shaped, whole
+from nnea_graph.ops.cost_rules import Work, work
 from nnea_graph.ops.costs.normalization import normalized
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, work
 
 PER_ELEMENT = 3
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from nnea_graph.ops.attribute_checks import need, word
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.costs.guards import need, word
+from nnea_graph.ops.cost_rules import Work, elementwise, work
 from nnea_graph.ops.costs.pooling import DEQUANTIZE, REQUANTIZE
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, elementwise, work
 
 SOFTMAX = 5
 """Operations an element: the largest is found and subtracted, exp, the sum, the divide."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nnea_graph.ops.attribute_checks import need, numbers
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.costs.guards import need, numbers
+from nnea_graph.ops.cost_rules import Work, elementwise, free, work
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.work import Work, elementwise, free, work
 
 free("handles text", "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit")
 free("handles text", "Tokenizer", domain=MICROSOFT)

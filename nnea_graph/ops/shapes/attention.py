@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from nnea_graph.graph import Dim, DType, TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall
-from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import (
+from nnea_graph.ops.dim_arithmetic import (
     UNKNOWN,
     Shape,
     attribute,
@@ -18,6 +17,7 @@ from nnea_graph.ops.shapes.dims import (
     shape,
     times,
 )
+from nnea_graph.ops.registry import MICROSOFT
 
 
 def heads_of(call: OpCall, name: str = "num_heads") -> int:

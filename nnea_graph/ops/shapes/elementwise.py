@@ -5,8 +5,7 @@ from __future__ import annotations
 from nnea_graph.graph import TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import (
+from nnea_graph.ops.dim_arithmetic import (
     BOOL,
     INT32,
     broadcast,
@@ -18,6 +17,7 @@ from nnea_graph.ops.shapes.dims import (
     results,
     shape,
 )
+from nnea_graph.ops.registry import MICROSOFT
 
 like("Gelu", "FastGelu", "QuickGelu", "BiasGelu", "BiasAdd", "BiasSoftmax", "ScaledSiLU", domain=MICROSOFT)
 like("RotaryEmbedding", "MRotaryEmbedding", "Inverse", "Trilu", "GatedAdd", "ComplexMul", domain=MICROSOFT)

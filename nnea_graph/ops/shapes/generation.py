@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nnea_graph.graph import Dim, TensorInfo
 from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.dim_arithmetic import INT32, UNKNOWN, attribute, dims, info, known, results, shape
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import INT32, UNKNOWN, attribute, dims, info, known, results, shape
 
 
 def _first(call: OpCall, index: int) -> Dim:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from nnea_graph.graph import Dim, TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall
-from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import (
+from nnea_graph.ops.dim_arithmetic import (
     INT32,
     INT64,
     Shape,
@@ -20,8 +19,9 @@ from nnea_graph.ops.shapes.dims import (
     shape,
     times,
 )
-from nnea_graph.ops.values.casting import dtype_of
-from nnea_graph.ops.values.guard import axis_of
+from nnea_graph.ops.registry import MICROSOFT
+from nnea_graph.ops.value_guards import axis_of
+from nnea_graph.ops.values.cast import dtype_of
 
 
 def _gathered(data: Shape | None, indices: Shape | None, axis: int) -> Shape | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.dim_arithmetic import FLOAT, INT32, Shape, attribute, dims, info, like, results, shape
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import FLOAT, INT32, Shape, attribute, dims, info, like, results, shape
-from nnea_graph.ops.values.guard import axis_of
+from nnea_graph.ops.value_guards import axis_of
 
 like("GroupNorm", "GatedRMSNorm", "BranchwiseRMSNorm", "QOrderedLayerNormalization", domain=MICROSOFT)
 like("MeanVarianceNormalization", "GroupNormalization")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall
+from nnea_graph.ops.dim_arithmetic import dims, info, results, shape
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import dims, info, results, shape
 
 
 @shape("DynamicQuantizeLSTM", "AttnLSTM", domain=MICROSOFT)

@@ -6,12 +6,12 @@ import numpy as np
 
 from nnea_graph.graph import Dim, TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
+from nnea_graph.ops.dim_arithmetic import attribute, dims, info, known, product, replaced, results, shape
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shapes.dims import attribute, dims, info, known, product, replaced, results, shape
-from nnea_graph.ops.shapes.windows import Window, window
-from nnea_graph.ops.values.casting import dtype_of
+from nnea_graph.ops.shapes.convolution import Window, window
+from nnea_graph.ops.value_guards import axis_of
+from nnea_graph.ops.values.cast import dtype_of
 from nnea_graph.ops.values.creation import range_length
-from nnea_graph.ops.values.guard import axis_of
 
 
 @shape("HannWindow", "HammingWindow", "BlackmanWindow")

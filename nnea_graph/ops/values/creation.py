@@ -9,8 +9,8 @@ import numpy as np
 
 from nnea_graph.graph import Constant
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
-from nnea_graph.ops.values.casting import converted, dtype_of
-from nnea_graph.ops.values.guard import Array, axis_of, fitting, narrowed, scalar, value, whole
+from nnea_graph.ops.value_guards import Array, axis_of, fitting, narrowed, scalar, value, whole
+from nnea_graph.ops.values.cast import converted, dtype_of
 
 _CONSTANT_TYPES: dict[str, Any] = {
     "value_float": np.float32,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
-from nnea_graph.ops.values.guard import Array, broadcast, narrowed, scalar, text, value
+from nnea_graph.ops.value_guards import Array, broadcast, narrowed, scalar, text, value
 
 Unary = Callable[[Any], Any]
 Binary = Callable[[Any, Any], Any]

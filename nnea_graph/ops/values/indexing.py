@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
-from nnea_graph.ops.values.guard import Array, axis_of, fitting, scalar, text, value
+from nnea_graph.ops.value_guards import Array, axis_of, fitting, scalar, text, value
 
 Updating = Callable[[Array, Any, Array], None]
 

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from nnea_graph.ops.call import BadCallError, OpCall
-from nnea_graph.ops.values.guard import Array, axis_of, fitting, scalar, text, value, whole
+from nnea_graph.ops.value_guards import Array, axis_of, fitting, scalar, text, value, whole
 
 
 @value("Identity")

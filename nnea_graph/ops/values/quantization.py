@@ -10,8 +10,8 @@ from nnea_graph.graph import DType
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.values.casting import converted, dtype_of, integer_range
-from nnea_graph.ops.values.guard import Array, axis_of, fitting, narrowed, value
+from nnea_graph.ops.value_guards import Array, axis_of, fitting, narrowed, value
+from nnea_graph.ops.values.cast import converted, dtype_of, integer_range
 
 
 @value("DequantizeLinear")

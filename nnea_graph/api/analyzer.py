@@ -1,0 +1,196 @@
+"""The analyzer in three lines of Python: a model, sample data, and what there is to know of them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nnea_graph.api.analysis import Analysis, Numbers
+from nnea_graph.api.analyze import data_options, named_input, report_on
+from nnea_graph.api.layer_analysis import LayerAnalysis
+from nnea_graph.api.notebook import show_plots
+from nnea_graph.errors import UsageError
+from nnea_graph.graph import ModelGraph
+from nnea_graph.render.html import report_table
+from nnea_graph.render.output_files import standard_output
+from nnea_graph.render.plots.visualizer import Visualizer
+from nnea_graph.report.schema.analysis import Report
+from nnea_graph.report.schema.pathways import Path
+from nnea_graph.runtime.live_model import LiveModel
+from nnea_graph.static.dims import is_batch, symbolic_inputs, symbols_of
+
+if TYPE_CHECKING:
+    from nnea_graph.runtime.open_data import Spec
+
+
+class NNEfficiencyAnalyzer:
+    """Analyzes one model, as often as its weights change: a live model is exported the first time only.
+
+    ``framework`` is ``pytorch``, ``tensorflow`` or ``onnx``. What is read before ``analyze`` has run is a UsageError.
+
+    Args:
+        model: a torch module, a Keras model, an ``onnx.ModelProto``, a path, whatever ``nnea_graph.analyze`` takes.
+        framework: what it must be; ``auto`` is any.
+
+    Raises:
+        NneaError: one line that says what is wrong and what to do.
+    """
+
+    def __init__(self, model: object, framework: str = "auto") -> None:
+        self._model = LiveModel(model, framework)
+        self.framework = self._model.framework
+        self._found: Analysis | None = None
+
+    def analyze(  # noqa: PLR0913 - the original's three, and what they leave open
+        self,
+        sample_data: Spec | None = None,
+        compute_activations: bool = True,  # noqa: FBT001, FBT002 - the original's signature
+        verbose: bool = True,  # noqa: FBT001, FBT002
+        *,
+        batch: int = 1,
+        passes: str | None = None,
+        samples: int | None = None,
+        batch_size: int = 32,
+        preprocess: str | None = None,
+        input_shapes: Mapping[str, Sequence[int]] | None = None,
+    ) -> Report:
+        """Analyze the model with the weights that it has now.
+
+        Args:
+            sample_data: arrays, tensors, (inputs, labels), tf.data, a DataLoader, a path; None is seeded random
+                inputs, which tell nothing of importance.
+            compute_activations: False keeps the model from being run: statistics are of |w| alone.
+            verbose: print one line about what was found.
+            batch: samples that costs are counted for.
+            passes: pipeline text, e.g. ``"+sensitivity"``; None runs every cheap pass.
+            samples: use the first so many only.
+            batch_size: samples of one run, fewer where they would take too much memory.
+            preprocess: how images become inputs, e.g. ``"imagenet"``.
+            input_shapes: by input ("" is the only one), where a live model comes without sample data.
+
+        Raises:
+            NneaError: one line that says what is wrong and what to do.
+        """
+        shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
+        graph = self._model.graph(sample_data, input_shapes=shapes, preprocess=preprocess)
+        fixed = {named_input(graph, name): shape for name, shape in shapes.items()}
+        options: dict[str, Any] = {
+            "dims": _batch_dims(graph, batch, fixed),
+            "input_shapes": fixed,
+            "batch_size": batch_size,
+        }
+        if sample_data is not None:
+            options |= data_options(graph, sample_data, options, samples=samples, preprocess=preprocess)
+        report, _ = report_on(graph, passes, options, may_run=compute_activations)
+        self._found = Analysis(graph, report, passes)
+        if verbose:
+            _say(f"{self._found.summary}; print_report() shows all")
+        return report
+
+    @property
+    def report(self) -> Report:
+        """Everything that is known."""
+        return self._now.report
+
+    @property
+    def layer_analyses(self) -> Sequence[LayerAnalysis]:
+        """The layers in execution order."""
+        return self._now.layers
+
+    @property
+    def global_metrics(self) -> Numbers:
+        """Numbers of the model by name; None is not known. Costs are of one run with ``batch`` samples."""
+        return self._now.numbers
+
+    def get_summary(self) -> dict[str, Any]:
+        """Global metrics, layers and findings as plain data, ready for ``json.dumps``."""
+        report = self._now.report
+        return {
+            "model": report.model.path,
+            "framework": self.framework,
+            "global_metrics": dict(self.global_metrics),
+            "layers": [
+                {"name": each.name, "layer_type": each.layer_type, **each.metrics}
+                for each in self.layer_analyses
+            ],
+            "findings": [f"{each.rule} {each.node or 'model'}: {each.message}" for each in report.findings],
+        }
+
+    def print_report(self) -> None:
+        """Print the whole report."""
+        from nnea_graph.render.text.report import Terminal, print_text  # noqa: PLC0415 - start-up
+
+        report = self._now.report
+        with standard_output() as stdout:
+            print_text(report, Terminal(file=stdout, force_jupyter=False))
+
+    def compute_neural_pathways(self, top_k: int = 10) -> Sequence[Path]:
+        """The ``top_k`` paths that carry most of the flow, best first; the report shows the same ones from now on.
+
+        Raises:
+            UsageError: the channels were not followed, as ``passes`` left that out.
+        """
+        return self._now.paths(top_k)
+
+    @property
+    def _now(self) -> Analysis:
+        if self._found is None:
+            raise UsageError("nothing is analyzed yet; call analyze(sample_data) first")
+        return self._found
+
+    def __repr__(self) -> str:
+        what = "nothing analyzed yet" if self._found is None else self._found.summary
+        return f"<{type(self).__name__} ({self.framework}): {what}>"
+
+    def _repr_html_(self) -> str | None:
+        """A notebook shows the report; until there is one, the line that others see."""
+        return None if self._found is None else report_table(self._found.report)
+
+
+def quick_analyze(
+    model: object,
+    sample_data: Spec | None = None,
+    framework: str = "auto",
+    visualize: bool = True,  # noqa: FBT001, FBT002 - the original's signature
+) -> NNEfficiencyAnalyzer:
+    """Analyze a model and print the report.
+
+    With ``visualize`` a notebook shows every plot below it; elsewhere no window opens, and the last line says how to
+    save them. For the other arguments see ``NNEfficiencyAnalyzer`` and its ``analyze``.
+
+    Raises:
+        NneaError: one line that says what is wrong and what to do.
+    """
+    analyzer = NNEfficiencyAnalyzer(model, framework)
+    analyzer.analyze(sample_data, verbose=False)
+    analyzer.print_report()
+    if visualize:
+        _visualize(analyzer)
+    return analyzer
+
+
+def _visualize(analyzer: NNEfficiencyAnalyzer) -> None:
+    try:
+        plots = Visualizer(analyzer)
+    except UsageError as error:
+        _say(f"\nnot drawn: {error}")
+        return
+    show_plots(
+        lambda: plots.figures().values(),
+        "\nplots: from nnea_graph import Visualizer; Visualizer(analyzer).save_all('plots')",
+    )
+
+
+def _batch_dims(graph: ModelGraph, batch: int, fixed: Mapping[str, object]) -> dict[str, int]:
+    """The number of samples for every symbol that counts them; the shapes of ``fixed`` inputs say their own."""
+    inputs = symbolic_inputs(graph)
+    bound = set(symbols_of({name: inputs[name] for name in fixed if name in inputs}))
+    symbols = [symbol for symbol in symbols_of(inputs) if is_batch(symbol) and symbol not in bound]
+    if batch != 1 and not symbols:
+        raise UsageError(f"batch={batch}: the model's inputs leave no number of samples open; leave it out")
+    return dict.fromkeys(symbols, batch)
+
+
+def _say(line: str) -> None:
+    with standard_output() as stdout:
+        stdout.write(f"{line}\n")

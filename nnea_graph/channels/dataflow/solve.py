@@ -1,0 +1,50 @@
+"""One walk along the channel graph that finds what is known of each channel.
+
+Nothing is said that could be wrong on any input: where a rule is missing a channel has no bounds, is not constant,
+and is equal to no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from nnea_graph.channels.dataflow.binary_ops import JOINING, joined
+from nnea_graph.channels.dataflow.context import Rule, Scene
+from nnea_graph.channels.dataflow.elementwise import POINTWISE
+from nnea_graph.channels.dataflow.lattice import Values, unknown
+from nnea_graph.channels.dataflow.linear_layers import LINEAR, Linear
+from nnea_graph.channels.dataflow.weighted_sums import weighted
+from nnea_graph.channels.graph import ChannelGraph
+from nnea_graph.errors import ModelError
+from nnea_graph.graph import ModelGraph, OpNode
+from nnea_graph.static.result import Inference
+
+_RULES: dict[str, Rule] = {**POINTWISE, **dict.fromkeys(JOINING, joined), **dict.fromkeys(LINEAR, weighted)}
+
+
+def channel_values(
+    graph: ModelGraph, found: Inference, channels: ChannelGraph, linears: Mapping[str, Linear]
+) -> Mapping[str, Values]:
+    """Of every tensor on the channel graph."""
+    scene = Scene(graph, found, channels, linears, {})
+    for name in channels.order:
+        links = channels.into.get(name, ())
+        node = graph.producer(name)
+        rule = _RULES.get(node.op_type) if node is not None and not node.domain else None
+        known = None
+        if rule is not None and node is not None and links and all(link.node == node.id for link in links):
+            known = _told(rule, scene, node, name)
+        count = channels.tensors[name].count
+        scene.values[name] = known if known is not None and known.label.size == count else unknown(count)
+    return scene.values
+
+
+def _told(rule: Rule, scene: Scene, node: OpNode, name: str) -> Values | None:
+    """What a rule says; nothing where a constant that it asks for cannot be computed, or is too large to be."""
+    try:
+        with np.errstate(all="ignore"):  # of what is not finite nothing is told
+            return rule(scene, node, name)
+    except ModelError:
+        return None

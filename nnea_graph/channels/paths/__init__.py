@@ -1,0 +1,1 @@
+"""Top-k pathways, marginals and flows on the channel graph."""

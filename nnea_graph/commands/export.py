@@ -1,0 +1,32 @@
+"""``nnea-graph export``: a live model as an .onnx file that remembers what it was."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from nnea_graph.commands.options import check_output
+from nnea_graph.frontends.shared.interface import InputSpec
+from nnea_graph.frontends.shared.limits import Limits
+from nnea_graph.render.output_files import whole_file
+from nnea_graph.runtime.live_model import LiveModel
+from nnea_graph.static.shape_syntax import parse_input_shape
+
+
+def export_model(source: str, **options: Any) -> int:
+    """Export, compare with the source, write; exit 1 where the export does not do what the source does."""
+    output: Path = options["output"]
+    check_output(output, source, force=options["force"])
+    shapes = [parse_input_shape(text) for text in options["shapes"]]
+    live = LiveModel(source, limits=Limits.with_text(options["limits"]))
+    proto = live.exported(
+        options["data"],
+        input_shapes={each.name or "": InputSpec(each.dims, each.dtype or "") for each in shapes},
+        preprocess=options["preprocess"],
+    )
+    with whole_file(output) as file:
+        file.write(proto.SerializeToString(deterministic=True))
+    if not options["quiet"]:
+        sys.stderr.write(f"{output}: {live.parity}\n")
+    return 0 if live.parity is None or live.parity.agrees else 1

@@ -1,0 +1,53 @@
+"""What several commands take alike: dims by name, what a pruning and its plan are made with, a model file to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnea_graph.errors import OutputError, UsageError
+from nnea_graph.frontends.shared.limits import Limits
+from nnea_graph.static.shape_syntax import parse_input_shape
+
+
+def named_dims(texts: Sequence[str]) -> dict[str, int]:
+    """The numbers of ``--dim name=number``.
+
+    >>> named_dims(["batch=8", "a=b=2"])
+    {'batch': 8, 'a=b': 2}
+    """
+    dims = {}
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        if not equals or not name or not re.fullmatch("[0-9]{1,19}", number):
+            raise UsageError(f"--dim '{text}': write name=number, e.g. --dim batch=8")
+        dims[name] = int(number)
+    return dims
+
+
+def pruning_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``prune`` and ``prune_plan`` take alike."""
+    names = ("keep", "align", "seed", "samples", "preprocess", "allow_external", "run_samples", "rounds")
+    return {name: options[name] for name in names} | {
+        "dims": named_dims(options["dims"]),
+        "input_shapes": {each.name or "": each.dims for each in map(parse_input_shape, options["shapes"])},
+        "limits": Limits.with_text(options["limits"]),
+    }
+
+
+def check_output(output: Path, source: str, *, force: bool) -> None:
+    """Before anything is done for it.
+
+    Raises:
+        OutputError: it is the source, there already, or in no folder.
+    """
+    if output.exists() and Path(source).exists() and output.samefile(source):
+        raise OutputError(
+            f"-o {output}: that is the model itself, which is never written over; give another file"
+        )
+    if output.exists() and not force:
+        raise OutputError(f"-o {output}: there is such a file; --force replaces it")
+    if not output.absolute().parent.is_dir():
+        raise OutputError(f"-o {output}: there is no folder {output.absolute().parent}")

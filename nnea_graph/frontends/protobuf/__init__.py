@@ -1,0 +1,1 @@
+"""Safe, lazy, bounded reading of protobuf bytes."""

@@ -1,0 +1,1 @@
+"""Derivations of exported constants from source tensors."""

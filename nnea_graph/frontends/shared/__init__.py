@@ -1,0 +1,1 @@
+"""Interfaces and helpers that every frontend uses."""

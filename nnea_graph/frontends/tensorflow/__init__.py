@@ -1,0 +1,1 @@
+"""Functions, modules and SavedModels of TensorFlow."""

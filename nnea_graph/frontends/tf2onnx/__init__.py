@@ -1,0 +1,1 @@
+"""Conversion by tf2onnx, held to one deterministic, named result."""

@@ -1,0 +1,87 @@
+"""Weights that an operator unpacks or dequantizes by itself: what it really computes with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnea_graph.ops.bit_unpacking import unpack_bnb4, unpack_nbits, unpack_table
+from nnea_graph.ops.call import BadCallError, OpCall
+from nnea_graph.ops.registry import MICROSOFT
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """``index`` is the packed input, ``inputs`` all those that its values depend on.
+
+    ``shape`` and ``unpack`` give what the operator computes with; ``unpack`` needs the values of ``inputs``.
+    """
+
+    index: int
+    inputs: tuple[int, ...]
+    shape: Callable[[OpCall], tuple[int, ...]]
+    unpack: Callable[[OpCall], Array]
+
+
+def packing_of(op_type: str, domain: str) -> Packing | None:
+    """How an operator packs its weight, None where it takes it as it is."""
+    return _PACKINGS.get((domain, op_type))
+
+
+def _matrix(call: OpCall) -> tuple[int, ...]:
+    return int(call.attr("K", 0)), int(call.attr("N", 0))
+
+
+def _table(call: OpCall) -> tuple[int, ...]:
+    stored = call.shape(0)
+    dtype = call.dtype(0)
+    per_byte = 8 // int(call.attr("bits", 4)) if dtype is not None and dtype.name == "uint8" else 1
+    return (*stored[:-1], stored[-1] * per_byte)
+
+
+def _dequantized(weight: int, scale: int | None, zero_point: int, axis: int) -> Packing:
+    """An integer weight whose scale and zero point, one or one a channel of ``axis``, are inputs as well."""
+    inputs = tuple(index for index in (weight, scale, zero_point) if index is not None)
+
+    def unpack(call: OpCall) -> Array:
+        numbers = call.value(weight).astype(np.float32)
+        if call.has(zero_point):
+            numbers = numbers - _along(call.value(zero_point).astype(np.float32), numbers, axis)
+        if scale is not None and call.has(scale):
+            numbers = numbers * _along(call.value(scale).astype(np.float32), numbers, axis)
+        return numbers
+
+    return Packing(weight, inputs, lambda call: call.shape(weight), unpack)
+
+
+def _along(numbers: Array, weight: Array, axis: int) -> Array:
+    """One number for all, or one for each channel, in a shape that broadcasts against the weight."""
+    if numbers.size == 1:
+        return numbers.reshape(())
+    if not -weight.ndim <= axis < weight.ndim or numbers.size != weight.shape[axis]:
+        raise BadCallError(f"{numbers.size} quantization parameters do not fit a weight of {weight.shape}")
+    shape = [1] * weight.ndim
+    shape[axis] = numbers.size
+    return numbers.reshape(shape)
+
+
+_PACKINGS: dict[tuple[str, str], Packing] = {
+    ("", "ConvInteger"): _dequantized(1, None, 3, 0),
+    ("", "MatMulInteger"): _dequantized(1, None, 3, -1),
+    ("", "QLinearConv"): _dequantized(3, 4, 5, 0),
+    ("", "QLinearMatMul"): _dequantized(3, 4, 5, -1),
+    (MICROSOFT, "DynamicQuantizeMatMul"): _dequantized(1, 2, 3, -1),
+    (MICROSOFT, "GatherBlockQuantized"): Packing(0, (0, 2, 3), _table, unpack_table),
+    (MICROSOFT, "MatMulBnb4"): Packing(1, (1, 2), _matrix, unpack_bnb4),
+    (MICROSOFT, "MatMulIntegerToFloat"): _dequantized(1, 3, 5, -1),
+    (MICROSOFT, "MatMulNBits"): Packing(1, (1, 2, 3, 4), _matrix, unpack_nbits),
+    (MICROSOFT, "QAttention"): _dequantized(1, 4, 7, -1),
+    (MICROSOFT, "QGemm"): _dequantized(3, 4, 5, -1),
+    (MICROSOFT, "QLinearConv"): _dequantized(3, 4, 5, 0),
+}

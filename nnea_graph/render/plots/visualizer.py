@@ -1,0 +1,169 @@
+"""Plots of a report, by matplotlib: it is imported when the first one is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from nnea_graph.errors import OutputError, UsageError
+from nnea_graph.render.page import Page
+from nnea_graph.report.schema.analysis import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nnea_graph.render.plots.figure import Plot
+
+INSTALL = "pip install 'nnea-graph[plots]'"
+
+Size = tuple[float, float] | None
+
+_WIDTH = 80
+
+
+class HasReport(Protocol):
+    """An analyzer."""
+
+    @property
+    def report(self) -> Report:
+        """What it has found."""
+        ...
+
+
+class Visualizer:
+    """Draws what an analyzer, or a report, holds; every plot is a matplotlib Figure that pyplot knows nothing of.
+
+    Each method takes ``figsize`` in inches and ``save``, a path whose suffix says the form (.svg, .png, .pdf).
+    Layers come in execution order; from a few hundred on, neighbours are drawn as one.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+        OutputError: ``save`` cannot be written.
+    """
+
+    def __init__(self, source: HasReport | Report) -> None:
+        if find_spec("matplotlib") is None:
+            raise UsageError(f"plots need matplotlib: {INSTALL}")
+        self._page = Page(source if isinstance(source, Report) else source.report, _WIDTH)
+
+    def plot_layer_importance_distribution(
+        self, *, figsize: Size = None, save: str | Path | None = None
+    ) -> Figure:
+        """How large the numbers |w| mean|a| (without data |w|) of each layer are, on a logarithmic scale."""
+        from nnea_graph.render.plots.layers import distribution  # noqa: PLC0415 - matplotlib is imported here
+
+        return self._drawn(lambda page: distribution(page, figsize), save)
+
+    def plot_layer_comparison(self, *, figsize: Size = None, save: str | Path | None = None) -> Figure:
+        """Parameters, MACs, utilization and redundancy of every layer."""
+        from nnea_graph.render.plots.layers import comparison  # noqa: PLC0415
+
+        return self._drawn(lambda page: comparison(page, figsize), save)
+
+    def plot_efficiency_radar(
+        self, layer_idx: int, *, figsize: Size = None, save: str | Path | None = None
+    ) -> Figure:
+        """How one layer's weights are used, beside the mean of all; a negative number counts from the last one."""
+        from nnea_graph.render.plots.radar import radar  # noqa: PLC0415
+
+        return self._drawn(lambda page: radar(page, layer_idx, figsize), save)
+
+    def plot_pruning_sensitivity(self, *, figsize: Size = None, save: str | Path | None = None) -> Figure:
+        """What the output loses with the least important weights; where not measured, the heading says so."""
+        from nnea_graph.render.plots.sensitivity import sensitivity  # noqa: PLC0415
+
+        return self._drawn(lambda page: sensitivity(page, figsize), save)
+
+    def plot_cumulative_importance(self, *, figsize: Size = None, save: str | Path | None = None) -> Figure:
+        """Lorenz curves of the layers."""
+        from nnea_graph.render.plots.layers import cumulative  # noqa: PLC0415
+
+        return self._drawn(lambda page: cumulative(page, figsize), save)
+
+    def plot_neural_pathways(self, *, figsize: Size = None, save: str | Path | None = None) -> Figure:
+        """The best paths, channel by channel."""
+        from nnea_graph.render.plots.pathways import neural_pathways  # noqa: PLC0415
+
+        return self._drawn(lambda page: neural_pathways(page, figsize), save)
+
+    def plot_pathway_flow(self, *, figsize: Size = None, save: str | Path | None = None) -> Figure:
+        """How much of all path mass runs through each layer, and through its ten busiest channels."""
+        from nnea_graph.render.plots.pathways import pathway_flow  # noqa: PLC0415
+
+        return self._drawn(lambda page: pathway_flow(page, figsize), save)
+
+    def plot_cost_breakdown(self, *, figsize: Size = None, save: str | Path | None = None) -> Figure:
+        """MACs and parameters by operator type, and by module or layer."""
+        from nnea_graph.render.plots.cost import cost_breakdown  # noqa: PLC0415
+
+        return self._drawn(lambda page: cost_breakdown(page, figsize), save)
+
+    def figures(self) -> dict[str, Figure]:
+        """By its name every plot that has something to show; the radar is of the layer with most parameters."""
+        if not self._page.report.layers:
+            return {}
+        drawn = {name: draw(self) for name, draw in PLOTS.items()}
+        return {name: figure for name, figure in drawn.items() if not getattr(figure, "empty", False)}
+
+    def save_all(self, folder: str | Path, form: str = "svg") -> list[Path]:
+        """Write every plot that has something to show into a folder, which is made; the paths of the files."""
+        paths = {name: Path(folder) / f"{name}.{form}" for name in PLOTS}
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be made: {error.strerror}; give another place") from error
+        figures = self.figures()
+        for name, figure in figures.items():
+            _save(figure, paths[name])
+        return [paths[name] for name in figures]
+
+    def _largest(self) -> int:
+        layers = self._page.report.layers
+        return max(range(len(layers)), key=lambda at: layers[at].parameters)
+
+    def _drawn(self, draw: Callable[[Page], Plot], save: str | Path | None) -> Figure:
+        from nnea_graph.render.plots.figure import styled  # noqa: PLC0415
+
+        with styled():
+            plot = draw(self._page)
+        if save is not None:
+            _save(plot, Path(save))
+        return plot
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from nnea_graph.render.plots.figure import save  # noqa: PLC0415
+
+    save(figure, path)
+
+
+RADAR = "efficiency_radar"
+
+PLOTS: Mapping[str, Callable[[Visualizer], Figure]] = {
+    "cost_breakdown": Visualizer.plot_cost_breakdown,
+    "layer_comparison": Visualizer.plot_layer_comparison,
+    "layer_importance_distribution": Visualizer.plot_layer_importance_distribution,
+    "cumulative_importance": Visualizer.plot_cumulative_importance,
+    RADAR: lambda self: self.plot_efficiency_radar(self._largest()),
+    "pruning_sensitivity": Visualizer.plot_pruning_sensitivity,
+    "neural_pathways": Visualizer.plot_neural_pathways,
+    "pathway_flow": Visualizer.plot_pathway_flow,
+}
+"""Every plot by name."""
+
+
+PLOT_FILES = tuple(f"plot_{name}.svg" for name in PLOTS)
+
+
+def plot_files(report: Report) -> tuple[dict[str, str], str]:
+    """SVG texts by file name, and in one line why there are none, "" where nothing is amiss."""
+    if find_spec("matplotlib") is None:
+        return {}, f"no plots: matplotlib is not installed: {INSTALL}"
+    from nnea_graph.render.plots.figure import picture  # noqa: PLC0415
+
+    figures = Visualizer(report).figures()
+    return {
+        f"plot_{name}.svg": picture(figure, "svg").decode("utf-8") for name, figure in figures.items()
+    }, ""

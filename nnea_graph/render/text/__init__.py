@@ -1,0 +1,1 @@
+"""The analysis report for a terminal, one section a file."""

@@ -1,0 +1,176 @@
+"""Text report: the model's totals, of its weights and of what one run costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.text import Text
+
+from nnea_graph.render.page import Page, many
+from nnea_graph.render.sanitize import inert, shorten
+from nnea_graph.render.text.layout import named, sentence, title
+from nnea_graph.report.schema.analysis import Coverage, Totals
+from nnea_graph.report.units import binary, percent, si
+
+_NAME = 40
+_COST_TITLE = len("Computational cost ()")
+_FOLLOWS = frozenset({"compression_potential"})
+"""What the line above it says in other words."""
+_ROWS = (
+    ("utilization", "global_utilization", "effective / all weights"),
+    ("compression potential", "compression_potential", "1 - utilization: a hint, not a promise"),
+    ("avg. layer redundancy", "avg_layer_redundancy", "1 - H / ln n, mean of the layers"),
+    ("redundancy score", "redundancy_score", "weighted by the layers' weights"),
+)
+
+
+def metrics(page: Page) -> list[Text]:
+    """How much weight there is, and how evenly it is used."""
+    return [*title("Global metrics", _measure(page), width=page.width), *_weights(page), *_statistics(page)]
+
+
+def _measure(page: Page) -> str:
+    """What the statistics are of."""
+    if page.report.totals.statistics_of == "importance":
+        return "of importance |w| · mean |a|; in brackets of |w| alone"
+    return ""
+
+
+def _weights(page: Page) -> list[Text]:
+    totals, width = page.report.totals, page.width
+    if totals.parameters is None:
+        return sentence("parameters", Text(page.why_not("constants"), "dim"), width=width)
+    gloss, training = f"{totals.parameters:,} weights, scales and biases", totals.trainable_parameters
+    if training is not None and training != totals.parameters:
+        gloss += f", {training:,} of them trainable"
+    lines = named("parameters", si(totals.parameters), gloss, width=width)
+    if totals.buffers:
+        what = "BatchNorm running means and variances" if training is None else "as the source model has them"
+        lines += named("buffers", si(totals.buffers), what, width=width)
+    if totals.weight_bytes is None:
+        return lines + sentence("stored size", Text(page.why_not("memory"), "dim"), width=width)
+    return lines + named("stored size", binary(totals.weight_bytes), "all constants as stored", width=width)
+
+
+def _statistics(page: Page) -> list[Text]:
+    totals, width = page.report.totals, page.width
+    if not (page.ran("weight_statistics") or totals.statistics_of):
+        return sentence("weight statistics", Text(page.why_not("weight_statistics"), "dim"), width=width)
+    if totals.analyzed_weights is None or totals.effective_parameters is None:
+        return sentence("weight statistics", Text("none: the model has no weights", "dim"), width=width)
+    of_weights = "" if totals.statistics_of == "importance" else " of |w|"
+    lines = named(
+        "effective weights",
+        si(totals.effective_parameters),
+        f"{_beside(totals, 'effective_parameters', si)}of {si(totals.analyzed_weights)}:"
+        f" exp(entropy){of_weights}, per layer",
+        width=width,
+    )
+    for label, field, gloss in _ROWS:
+        share = getattr(totals, field)
+        if share is not None:
+            beside = "" if field in _FOLLOWS else _beside(totals, field, percent)
+            lines += named(label, percent(share), f"{beside}{gloss}", width=width)
+        if label == "utilization":
+            lines += _made_up(totals, width)
+    return lines + _sparsity(totals, width)
+
+
+def _beside(totals: Totals, field: str, written: Callable[[float], str]) -> str:
+    """The same number of |w| alone in brackets, where the first is of importance."""
+    beside = totals.weight_totals if totals.statistics_of == "importance" else None
+    number = getattr(beside, field) if beside else None
+    return "" if number is None else f"({written(number)}) "
+
+
+def _made_up(totals: Totals, width: int) -> list[Text]:
+    """Importance on made-up data, beside |w|."""
+    found = totals.importance_totals if totals.statistics_of == "weights" else None
+    if found is None or found.global_utilization is None:
+        return []
+    share = percent(found.global_utilization)
+    return named("  of importance", share, "on made-up data: a hint at most", width=width)
+
+
+def _sparsity(totals: Totals, width: int) -> list[Text]:
+    """Of plain |w| always: what importance lies below depends on the scale of the data."""
+    found = totals.weight_totals.global_sparsity if totals.weight_totals else None
+    if found is None:
+        return []
+    zeros = f"; {percent(found['0'])} exactly 0" if found["0"] else ""
+    gloss = f"|w| below 0.001{zeros}"
+    return named("sparsity", percent(found["1e-3"]), gloss, width=width)
+
+
+def cost(page: Page) -> list[Text]:
+    """What one run takes, how much of the model that covers, and how it grows."""
+    head = title("Computational cost", _at(page), width=page.width)
+    if page.report.totals.macs is None:
+        return [
+            *head,
+            *sentence("MACs, FLOPs", Text(page.why_not("cost"), "dim"), width=page.width),
+            *_memory(page),
+        ]
+    return [*head, *_counts(page), *_coverage(page), *_formula(page), *_memory(page)]
+
+
+def _at(page: Page) -> str:
+    values = [f"{inert(name)}={value:,}" for name, value in page.report.dims.items()]
+    return shorten(f"of one run at {', '.join(values)}", page.width - _COST_TITLE) if values else "of one run"
+
+
+def _counts(page: Page) -> list[Text]:
+    totals, width = page.report.totals, page.width
+    rows = (
+        ("MACs", totals.macs, "{:,} multiply-accumulates"),
+        ("FLOPs", totals.flops, "{:,} multiplies and adds in them"),
+        ("other FLOPs", totals.other_flops, "{:,} in everything else"),
+        ("training FLOPs", totals.training_flops, "{:,} in one training step"),
+    )
+    partial = " + ?" if totals.coverage and totals.coverage.unknown else ""
+    lines = []
+    for label, count, gloss in rows:
+        value = "unknown" if count is None else f"{si(count)}{partial}"
+        lines += named(label, value, gloss.format(count) if count is not None else "", width=width)
+    return lines
+
+
+def _coverage(page: Page) -> list[Text]:
+    coverage = page.report.totals.coverage
+    if coverage is None:
+        return []
+    words = Text(f"{many(page.report.model.operators, 'operator')}: {coverage.exact:,} exact")
+    if coverage.estimated:
+        words.append(f", {coverage.estimated:,} estimated")
+    if coverage.unknown:
+        words.append(", ").append(f"{coverage.unknown:,} unknown and not in the totals: ", "yellow")
+        words.append(_unknown(page, coverage), "yellow")
+    return sentence("coverage", words, width=page.width)
+
+
+def _unknown(page: Page, coverage: Coverage) -> str:
+    order = sorted(coverage.unknown_ops.items(), key=lambda item: (-item[1], item[0]))
+    shown = order if page.verbose else order[: page.top]
+    more = f" … {len(order) - len(shown):,} more types" if len(order) > len(shown) else ""
+    return ", ".join(f"{shorten(inert(name), _NAME)} ×{count:,}" for name, count in shown) + more
+
+
+def _formula(page: Page) -> list[Text]:
+    totals = page.report.totals
+    if totals.macs_formula_short:
+        words = Text(inert(totals.macs_formula_short))
+        words.append(f"  ({inert(totals.macs_formula_note)})", "dim")
+        return sentence("MACs formula", words, width=page.width)
+    if not page.report.dims:
+        return []
+    return sentence("MACs formula", Text(f"none: {inert(totals.macs_formula_note)}", "dim"), width=page.width)
+
+
+def _memory(page: Page) -> list[Text]:
+    totals, width = page.report.totals, page.width
+    if totals.peak_activation_bytes is None:
+        return sentence("peak activations", Text(page.why_not("memory"), "dim"), width=width)
+    gloss = f"at {shorten(page.called(totals.peak_node), _NAME)}" if totals.peak_node else ""
+    if totals.unsized_tensors:
+        gloss += f"; without {many(totals.unsized_tensors, 'tensor')} of unknown size"
+    return named("peak activations", binary(totals.peak_activation_bytes), gloss, width=width)

@@ -1,0 +1,1 @@
+"""Assembly of sections and findings into one report."""

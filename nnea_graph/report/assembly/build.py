@@ -1,0 +1,230 @@
+"""Gathers the facts on a graph into a report; whatever was not computed is None."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import PurePath
+
+from nnea_graph import __version__
+from nnea_graph.engine import PassResult
+from nnea_graph.graph import ModelGraph, OpNode, TensorInfo
+from nnea_graph.ops.input_roles import Role
+from nnea_graph.passes.activations import ACTIVATIONS, Activations
+from nnea_graph.passes.constants import WEIGHTS
+from nnea_graph.passes.cost import COST, MODEL_COST
+from nnea_graph.passes.importance import MODEL_IMPORTANCE
+from nnea_graph.passes.memory import MEMORY
+from nnea_graph.passes.shape_inference import DIMS, SHAPES
+from nnea_graph.passes.weight_statistics import MODEL_STATISTICS
+from nnea_graph.report.assembly.optional_sections import parts_of
+from nnea_graph.report.conventions import conventions
+from nnea_graph.report.facts import count, fact, node_fact
+from nnea_graph.report.findings.general import findings_of
+from nnea_graph.report.formula import exact, note, short
+from nnea_graph.report.schema import analysis as schema
+from nnea_graph.report.sections.layers import layers_of
+from nnea_graph.report.sections.modules import modules_of
+from nnea_graph.report.sections.statistics import NO_STATISTICS, statistic_totals
+from nnea_graph.static.dims import Dims
+from nnea_graph.static.result import Inference
+
+_DEPENDENCIES = ("networkx", "numpy", "onnx")
+
+
+def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) -> schema.Report:
+    """Describe everything that the passes have found."""
+    dims = fact(graph, DIMS)
+    parts = parts_of(graph, layers_of(graph))
+    layers, paths = parts.layers, parts.pathways
+    nodes, totals = [_node(graph, node) for node in graph], _totals(graph, layers)
+    return schema.Report(
+        schema_version=schema.SCHEMA_VERSION,
+        tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
+        model=_model(graph, dims, sha256),
+        conventions=conventions(
+            fact(graph, MODEL_COST), totals.statistics_of, paths.score if paths else None
+        ),
+        dims=dict(dims.values) if dims else {},
+        assumed_dims=list(dims.assumed) if dims else [],
+        totals=totals,
+        layers=layers,
+        nodes=nodes,
+        branches=_branches(graph, layers),
+        channels=parts.channels,
+        pathways=paths,
+        findings=findings_of(
+            graph, totals, layers, nodes, results, first=parts.lossless, more=parts.findings
+        ),
+        passes=[schema.PassRun(each.name, each.status, each.reason) for each in results],
+        data=_data(fact(graph, ACTIVATIONS)),
+        modules=modules_of(graph, layers, nodes),
+        sensitivity=parts.sensitivity,
+        quantization=parts.quantization,
+        redundancy=parts.redundancy,
+    )
+
+
+def _data(found: Activations | None) -> schema.Data | None:
+    if found is None:
+        return None
+    return schema.Data(found.source, found.samples, found.synthetic, found.not_run)
+
+
+# Model
+
+
+def _model(graph: ModelGraph, dims: Dims | None, sha256: str) -> schema.Model:
+    info = graph.info
+    found = fact(graph, SHAPES)
+    return schema.Model(
+        path=PurePath(info.path).name,
+        sha256=sha256,
+        size_bytes=graph.file.size_bytes,
+        format=info.format,
+        producer=info.producer,
+        ir_version=info.ir_version,
+        opsets={domain or "ai.onnx": opset for domain, opset in sorted(info.opsets.items())},
+        inputs=[_tensor(graph, name, dims, found) for name in graph.inputs],
+        outputs=[_tensor(graph, name, dims, found) for name in graph.outputs],
+        operators=len(graph),
+    )
+
+
+def _tensor(graph: ModelGraph, name: str, dims: Dims | None, found: Inference | None) -> schema.Tensor:
+    declared = graph.tensors.get(name, TensorInfo(None, None))
+    if dims and name in dims.symbolic:
+        declared = dims.symbolic[name]
+    actual = found.types.get(name) if found else None
+    dtype = (actual.dtype if actual else None) or declared.dtype
+    return schema.Tensor(
+        name=name,
+        dtype=dtype.name if dtype else None,
+        declared=declared.shape,
+        shape=actual.shape if actual else None,
+    )
+
+
+# Nodes
+
+
+def _node(graph: ModelGraph, node: OpNode) -> schema.Node:
+    found, cost, model_cost = fact(graph, SHAPES), node_fact(graph, node, COST), fact(graph, MODEL_COST)
+    outputs = [found.types.get(name) if found and name else None for name in node.outputs]
+    work = cost.work if cost else None
+    moved = None if work is None or work.bytes_read is None else _sum(work.bytes_read, work.bytes_written)
+    return schema.Node(
+        id=node.id,
+        op_type=node.op_type,
+        domain=node.domain or "ai.onnx",
+        scope=node.scope,
+        body=node.body,
+        inputs=list(node.inputs),
+        outputs=list(node.outputs),
+        shapes=[info.shape if info else None for info in outputs],
+        dtypes=[info.dtype.name if info and info.dtype else None for info in outputs],
+        shape_source=found.sources.get(node.id, "unknown") if found else "unknown",
+        macs=count(cost, "macs"),
+        flops=count(cost, "flops"),
+        other_flops=count(cost, "other_flops"),
+        training_flops=cost.training_flops if cost else None,
+        macs_formula=exact(cost.formula) if cost and cost.formula and cost.formula.terms else None,
+        bytes=moved,
+        status=work.status if work else None,
+        reason=work.reason if work else "",
+        runs=work.runs if work else None,
+        in_total=model_cost is None or node.body not in model_cost.left_out,
+    )
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
+
+
+def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.Branch]:
+    cost, found = fact(graph, MODEL_COST), fact(graph, SHAPES)
+    if cost is None or found is None:
+        return []
+    members: Counter[str] = Counter()
+    parameters: Counter[str] = Counter()
+    held = {layer.id: layer.parameters for layer in layers}
+    for node in graph:
+        path = node.body
+        while path:
+            members[path] += 1
+            parameters[path] += held.get(node.id, 0)
+            path = graph.bodies[path].outer
+    return [
+        schema.Branch(
+            path=path,
+            owner=body.owner,
+            operators=members[path],
+            parameters=parameters[path],
+            macs=cost.bodies[path].macs,
+            flops=cost.bodies[path].flops,
+            macs_per_trip=cost.one_trip[path],
+            runs=found.trips[path].count if path in found.trips else None,
+            reason=found.trips[path].reason if path in found.trips else "",
+            in_total=path not in cost.left_out,
+        )
+        for path, body in graph.bodies.items()
+    ]
+
+
+# Totals
+
+
+def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
+    cost, memory = fact(graph, MODEL_COST), fact(graph, MEMORY)
+    weights = statistic_totals(layers, fact(graph, MODEL_STATISTICS), "weight_metrics")
+    importance = statistic_totals(layers, fact(graph, MODEL_IMPORTANCE), "metrics")
+    chosen = importance if importance and not graph[ACTIVATIONS].synthetic else weights
+    has_weights = all((node, WEIGHTS) in graph for node in graph)
+    return schema.Totals(
+        parameters=_parameters(graph, layers) if has_weights else None,
+        trainable_parameters=graph.source.trainable if graph.source else None,
+        buffers=_buffers(graph) if has_weights else None,
+        weight_bytes=memory.weight_bytes if memory else None,
+        macs=cost.totals.macs if cost else None,
+        flops=cost.totals.flops if cost else None,
+        other_flops=cost.totals.other_flops if cost else None,
+        training_flops=cost.training_flops if cost else None,
+        macs_formula=exact(cost.formula) if cost and cost.formula else None,
+        macs_formula_short=short(cost.formula) if cost and cost.formula else None,
+        macs_formula_note=note(cost.formula, graph[DIMS].values, cost.formula_note) if cost else "",
+        statistics_of=None if chosen is None else "weights" if chosen is weights else "importance",
+        **asdict(chosen or NO_STATISTICS),
+        weight_totals=weights,
+        importance_totals=importance,
+        peak_activation_bytes=memory.peak_bytes if memory else None,
+        peak_node=memory.peak_node if memory else None,
+        unsized_tensors=memory.unknown if memory else None,
+        coverage=_coverage(graph) if cost else None,
+    )
+
+
+def _parameters(graph: ModelGraph, layers: Sequence[schema.Layer]) -> int:
+    """As the source model counts them, if it is known; else what the layers have."""
+    return graph.source.size if graph.source else sum(layer.parameters for layer in layers)
+
+
+def _buffers(graph: ModelGraph) -> int:
+    if graph.source:
+        return sum(each.size for each in graph.source.buffers if not each.shared_with)
+    buffers = {
+        weight.source: weight.constant.size
+        for node in graph
+        for weight in graph[node, WEIGHTS]
+        if weight.role is Role.BUFFER
+    }
+    return sum(buffers.values())
+
+
+def _coverage(graph: ModelGraph) -> schema.Coverage:
+    statuses = Counter(graph[node, COST].work.status for node in graph)
+    unknown = Counter(node.op_type for node in graph if graph[node, COST].work.status == "unknown")
+    return schema.Coverage(
+        statuses["exact"], statuses["estimated"], statuses["unknown"], dict(sorted(unknown.items()))
+    )

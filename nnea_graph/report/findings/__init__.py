@@ -1,0 +1,1 @@
+"""Rules with stable ids, and the functions that raise them."""

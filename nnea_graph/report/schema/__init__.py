@@ -1,0 +1,1 @@
+"""The JSON schema, one part a file."""

@@ -1,0 +1,1 @@
+"""Schema objects made from facts, section by section."""

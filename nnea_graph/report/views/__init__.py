@@ -1,0 +1,1 @@
+"""Derived numbers for renderers: shares, groups, orders."""

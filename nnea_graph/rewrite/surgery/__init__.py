@@ -1,0 +1,1 @@
+"""The model without the removed indices."""

@@ -1,0 +1,1 @@
+"""User data to batches."""

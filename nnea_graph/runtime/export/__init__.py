@@ -1,0 +1,1 @@
+"""ModelGraph back to ONNX for onnxruntime."""

@@ -1,0 +1,1 @@
+"""In-graph reductions of observed tensors."""

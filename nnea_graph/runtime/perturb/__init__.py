@@ -1,0 +1,1 @@
+"""Runs with altered weights or masked channels."""

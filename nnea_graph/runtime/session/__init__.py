@@ -1,0 +1,1 @@
+"""Sessions of onnxruntime, isolated ones, time limits, latency."""

@@ -1,0 +1,1 @@
+"""Seeded inputs that suit a model."""
