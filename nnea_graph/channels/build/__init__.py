@@ -1,0 +1,1 @@
+"""The walk over the operators that builds the channel graph."""
