@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.weight_inputs import Meeting, meetings
+from nnea_graph.channels.weight_inputs import WeightInput, meetings
 from nnea_graph.engine import Pass
 from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Key, ModelGraph
@@ -24,7 +24,7 @@ from nnea_graph.static.dims import Dims
 from nnea_graph.static.propagation import infer
 
 if TYPE_CHECKING:
-    from nnea_graph.runtime.session.session import Apart
+    from nnea_graph.runtime.session.session import IsolationLimits
 
 SYNTHETIC_SAMPLES = 8
 
@@ -115,7 +115,7 @@ class ActivationsPass(Pass):
                 f" over {self.peak_bytes:,}; raise it: -p 'activations{{peak_bytes=N}}'"
             )
 
-    def _on(self, graph: ModelGraph, data: Data, places: _Places) -> Activations:
+    def _on(self, graph: ModelGraph, data: Data, places: _ObservedTensors) -> Activations:
         """Run the batches, here or in another process."""
         from nnea_graph.runtime.observe.collect import collect  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
@@ -131,13 +131,13 @@ class ActivationsPass(Pass):
         return _activations(data, counted.samples, found, places.leaving, apart)
 
 
-def _limits(graph: ModelGraph, peak_bytes: int, seconds: float, growth: int) -> Apart:
-    from nnea_graph.runtime.session.session import Apart  # noqa: PLC0415 - start-up
+def _limits(graph: ModelGraph, peak_bytes: int, seconds: float, growth: int) -> IsolationLimits:
+    from nnea_graph.runtime.session.session import IsolationLimits  # noqa: PLC0415 - start-up
 
-    return Apart(peak_bytes + growth * graph[MEMORY].weight_bytes, seconds)
+    return IsolationLimits(peak_bytes + growth * graph[MEMORY].weight_bytes, seconds)
 
 
-def limits_apart(graph: ModelGraph, peak_bytes: int, seconds: float, growth: int) -> Apart | None:
+def limits_apart(graph: ModelGraph, peak_bytes: int, seconds: float, growth: int) -> IsolationLimits | None:
     """Those of another process, where the model had to be run in one; it may hold a weight ``growth`` times."""
     return _limits(graph, peak_bytes, seconds, growth) if graph[ACTIVATIONS].apart else None
 
@@ -188,14 +188,14 @@ def _types_at(graph: ModelGraph) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
+class _ObservedTensors:
     """What is to be observed, each tensor once."""
 
     observations: list[Observation]
     leaving: dict[str, Place]
 
 
-def _places(graph: ModelGraph) -> _Places:
+def _places(graph: ModelGraph) -> _ObservedTensors:
     found = graph[SHAPES]
     observations: dict[Observation, None] = {}
     outputs: dict[str, Place] = {}
@@ -208,10 +208,10 @@ def _places(graph: ModelGraph) -> _Places:
                 observations[observation_of(meeting)] = None
                 if side == "output":
                     outputs.setdefault(node.id, (meeting.tensor, meeting.axis))
-    return _Places(list(observations), outputs)
+    return _ObservedTensors(list(observations), outputs)
 
 
-def observation_of(meeting: Meeting) -> Observation:
+def observation_of(meeting: WeightInput) -> Observation:
     """What to ask the runtime for."""
     if meeting.layout.rows:
         return Observation(meeting.tensor, None, Kind.ROWS, meeting.layout.channels(meeting.constant.shape))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.channels.build.build import build_channels
 from nnea_graph.channels.graph import ChannelGraph
-from nnea_graph.channels.rule_context.model_view import Reader, Sight
+from nnea_graph.channels.rule_context.model_view import ConstantView, ModelView
 from nnea_graph.engine import Pass
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role
@@ -20,7 +20,7 @@ from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.static.constant_folding import DerivedPayload, evaluate, loaded
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 
 CHANNELS = Key[ChannelGraph]("channels")
 STRENGTHS = Key[str]("strengths")
@@ -58,13 +58,13 @@ def measured_means(graph: ModelGraph) -> Means:
     return {place: stats.mean_abs for place, stats in found.seen.items()}
 
 
-def sight_of(graph: ModelGraph, activations: Means | None = None) -> Sight:
+def sight_of(graph: ModelGraph, activations: Means | None = None) -> ModelView:
     """What the builder of the channel graph sees of a model, by the facts of earlier passes."""
     found = graph[SHAPES]
     layers = frozenset(
         node.id for node in graph if any(weight.role in _LAYER_ROLES for weight in graph[node, WEIGHTS])
     )
-    return Sight(
+    return ModelView(
         graph=graph,
         found=found,
         reader=partial(_reader, graph, found),
@@ -74,17 +74,17 @@ def sight_of(graph: ModelGraph, activations: Means | None = None) -> Sight:
     )
 
 
-def _reader(graph: ModelGraph, found: Inference, node: OpNode, index: int) -> Reader | None:
+def _reader(graph: ModelGraph, found: StaticFacts, node: OpNode, index: int) -> ConstantView | None:
     """A constant input as the operator sees it; None for one that the model computes."""
     tensor = node.inputs[index]
     if tensor not in found.constant:
         return None
     weight = next((weight for weight in graph[node, WEIGHTS] if weight.tensor == tensor), None)
     constant = weight.constant if weight is not None else _plain(graph, found, tensor)
-    return None if constant is None else Reader(constant.shape, partial(loaded, constant))
+    return None if constant is None else ConstantView(constant.shape, partial(loaded, constant))
 
 
-def _plain(graph: ModelGraph, found: Inference, tensor: str) -> Constant | None:
+def _plain(graph: ModelGraph, found: StaticFacts, tensor: str) -> Constant | None:
     """A constant that is no weight: a bias of one number, a table of places."""
     info = found.types[tensor]
     if tensor in graph.constants:

@@ -16,7 +16,7 @@ from nnea_graph.ops.input_roles import PARAMETER_ROLES, Role, declared_role, ope
 from nnea_graph.ops.packed_weights import Packing, packing_of
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.static.constant_folding import DerivedPayload, UnpackedPayload
-from nnea_graph.static.result import Inference, call_of
+from nnea_graph.static.result import StaticFacts, call_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ _JOINS = frozenset({"Concat"})
 class _Counter:
     """Hands every stored tensor to the first operator that reads it."""
 
-    def __init__(self, graph: ModelGraph, found: Inference) -> None:
+    def __init__(self, graph: ModelGraph, found: StaticFacts) -> None:
         self.graph = graph
         self.found = found
         self._left: dict[str, int] = {}

@@ -10,7 +10,7 @@ from nnea_graph.errors import OperatorError, UsageError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.static.cost_counting import NodeWork, Totals, count_work, macs_of_one_trip, total_work
+from nnea_graph.static.cost_counting import NodeCost, RunTotals, count_work, macs_of_one_trip, total_work
 from nnea_graph.static.dims import Dims, is_batch, rebound
 from nnea_graph.static.polynomial_fit import Point, Polynomial, fit
 from nnea_graph.static.propagation import infer
@@ -27,7 +27,7 @@ _MOST_SYMBOLS = 4
 class Cost:
     """``work`` at the given dims; ``formula`` of its MACs, None where there is none."""
 
-    work: NodeWork
+    work: NodeCost
     training_flops: int | None
     formula: Polynomial | None = None
 
@@ -40,9 +40,9 @@ class ModelCost:
     branches that the total is without; ``formula_note`` says why there is no formula.
     """
 
-    totals: Totals
+    totals: RunTotals
     training_flops: int
-    bodies: Mapping[str, Totals]
+    bodies: Mapping[str, RunTotals]
     one_trip: Mapping[str, int | None]
     left_out: frozenset[str]
     formula: Polynomial | None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.weight_inputs import Meeting, meetings
+from nnea_graph.channels.weight_inputs import WeightInput, meetings
 from nnea_graph.engine import Pass
 from nnea_graph.errors import PipelineError
 from nnea_graph.graph import Key, ModelGraph, OpNode
@@ -20,7 +20,7 @@ from nnea_graph.static.constant_folding import loaded
 from nnea_graph.stats.accumulator import Accumulator
 from nnea_graph.stats.channel_sums import ChannelSums
 from nnea_graph.stats.importance import WeightImportance, weigh
-from nnea_graph.stats.metrics import Metrics, metrics
+from nnea_graph.stats.metrics import DistributionMetrics, metrics
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class Importance:
     ``sums`` answer for the entropy at other activations without reading the weights again.
     """
 
-    metrics: Metrics | None
+    metrics: DistributionMetrics | None
     reason: str = ""
     total: float | None = None
     channels: ChannelFacts | None = None
@@ -124,18 +124,18 @@ def _without(weights: Sequence[Weight]) -> str:
 class _Met:
     """A weight and the mean activations of the channels that it meets; NaN where they are not known."""
 
-    meeting: Meeting
+    meeting: WeightInput
     activations: Floats
 
 
-def _means(meeting: Meeting | str, activations: Activations) -> _Met | str:
+def _means(meeting: WeightInput | str, activations: Activations) -> _Met | str:
     if isinstance(meeting, str):
         return meeting
     means = mean_activations(meeting, activations)
     return means if isinstance(means, str) else _Met(meeting, means)
 
 
-def mean_activations(meeting: Meeting, activations: Activations) -> Floats | str:
+def mean_activations(meeting: WeightInput, activations: Activations) -> Floats | str:
     """Mean |a| of each channel that a weight meets (of a table: the share of look-ups of each row), or why not.
 
     NaN where a channel has shown nothing but NaN and infinities.

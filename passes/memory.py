@@ -8,7 +8,7 @@ from nnea_graph.engine import Pass
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.static.cost_counting import nbytes
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 
 _VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 """Operators whose output shares its input's buffer."""
@@ -45,7 +45,7 @@ class MemoryPass(Pass):
         graph[MEMORY] = Memory(peak, place, unknown, stored)
 
 
-def peak_activations(graph: ModelGraph, found: Inference) -> tuple[int, str, int]:
+def peak_activations(graph: ModelGraph, found: StaticFacts) -> tuple[int, str, int]:
     """Peak bytes, the operator at the peak, and how many tensors have no known size."""
     buffers = _buffers(graph, found)
     last = _last_reads(graph, buffers)
@@ -73,7 +73,7 @@ def peak_activations(graph: ModelGraph, found: Inference) -> tuple[int, str, int
     return peak, place, len(unknown)
 
 
-def _buffers(graph: ModelGraph, found: Inference) -> dict[str, str]:
+def _buffers(graph: ModelGraph, found: StaticFacts) -> dict[str, str]:
     """The buffer of each tensor that is only a view of another."""
     buffers: dict[str, str] = {}
     for node in graph:

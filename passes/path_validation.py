@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.ablation.baselines import Chosen, drawn, largest, units_on_paths
-from nnea_graph.channels.ablation.units import Removal, read_strengths, removals
+from nnea_graph.channels.ablation.units import AblatedUnits, read_strengths, removals
 from nnea_graph.engine import Pass
 from nnea_graph.errors import RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph
@@ -20,7 +20,7 @@ from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.pathways import MARGINALS, PATHWAYS
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.runtime.data.batch import Data
-from nnea_graph.stats.output_change import Change
+from nnea_graph.stats.output_change import OutputChange
 
 _GROWTH = 3
 """How often a process may hold a weight: mapped, packed for speed, and folded into another one."""
@@ -32,14 +32,14 @@ _WHOLE_LAYER = "all its units are on the paths"
 class Trials:
     """What happened with the units on the paths and with as many others of each layer: ``random`` is one a draw."""
 
-    paths: Change
-    importance: Change
-    marginal: Change
-    random: tuple[Change, ...]
+    paths: OutputChange
+    importance: OutputChange
+    marginal: OutputChange
+    random: tuple[OutputChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class TriedLayer:
+class TriedLayerFact:
     """``units`` of the ``channels`` of a tensor are on the paths; they are set to 0 in ``place``."""
 
     tensor: str
@@ -49,7 +49,7 @@ class TriedLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class PathValidation:
+class PathValidationFact:
     """``removed`` is without the chosen units, ``kept`` with them alone; ``not_validated`` says why there is neither.
 
     ``accuracy`` is that of the whole model. ``output`` is the tensor that is compared. ``left_out`` are tensors on
@@ -61,14 +61,14 @@ class PathValidation:
     output: str = ""
     samples: int = 0
     complete: bool = False
-    layers: tuple[TriedLayer, ...] = ()
+    layers: tuple[TriedLayerFact, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     accuracy: float | None = None
     removed: Trials | None = None
     kept: Trials | None = None
 
 
-PATH_VALIDATION = Key[PathValidation]("path_validation")
+PATH_VALIDATION = Key[PathValidationFact]("path_validation")
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ class PathValidationPass(Pass):
             raise UsageError(f"path_validation: repeats={self.repeats}; draw at least 1 random choice")
         reason = self._reason(graph)
         if reason or self.data is None:
-            graph[PATH_VALIDATION] = PathValidation(reason)
+            graph[PATH_VALIDATION] = PathValidationFact(reason)
             return
         found = _layers(graph)
         try:
             graph[PATH_VALIDATION] = replace(self._tried(graph, self.data, found), source=self.data.source)
         except RunError as error:
-            graph[PATH_VALIDATION] = PathValidation(str(error), self.data.source)
+            graph[PATH_VALIDATION] = PathValidationFact(str(error), self.data.source)
 
     def _reason(self, graph: ModelGraph) -> str:
         """Why nothing can be tried; "" if it can."""
@@ -119,7 +119,7 @@ class PathValidationPass(Pass):
             return f"one run takes {graph[MEMORY].peak_bytes:,} bytes of activations, more than peak_bytes"
         return ""
 
-    def _tried(self, graph: ModelGraph, data: Data, found: _Layers) -> PathValidation:
+    def _tried(self, graph: ModelGraph, data: Data, found: _Layers) -> PathValidationFact:
         from nnea_graph.runtime.perturb.ablation_trials import Setting, run_trials  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.perturb.channel_mask import Maskable, MaskedSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
@@ -140,7 +140,7 @@ class PathValidationPass(Pass):
             trials = _trials(graph, found.tried, self._choices(graph, found.tried))
             batches = data.batches(fitting_batch(graph, self.batch_size, self.peak_bytes))
             outcome = run_trials(Setting(session, trials, output, axes), batches, self.seconds)
-        return PathValidation(
+        return PathValidationFact(
             output=output,
             samples=outcome.samples,
             complete=outcome.complete,
@@ -151,7 +151,7 @@ class PathValidationPass(Pass):
             kept=_of_mode("kept", outcome.changes),
         )
 
-    def _choices(self, graph: ModelGraph, layers: Sequence[Removal]) -> dict[str, Chosen]:
+    def _choices(self, graph: ModelGraph, layers: Sequence[AblatedUnits]) -> dict[str, Chosen]:
         """Units by the way in which they are chosen."""
         counts = {layer.tensor: _count(graph, layer) for layer in layers}
         random = {
@@ -169,7 +169,7 @@ class PathValidationPass(Pass):
 class _Layers:
     """The layers on the paths; ``left_out`` by tensor with the reason."""
 
-    tried: tuple[Removal, ...]
+    tried: tuple[AblatedUnits, ...]
     left_out: Mapping[str, str]
 
     def without(self, refused: Mapping[str, str]) -> _Layers:
@@ -180,9 +180,9 @@ class _Layers:
         )
 
 
-def _nothing_tried(left_out: Mapping[str, str]) -> PathValidation:
+def _nothing_tried(left_out: Mapping[str, str]) -> PathValidationFact:
     reason = next(iter(left_out.values()), "there are none between the ends")
-    return PathValidation(f"no unit on the paths can be compared: {reason}", left_out=left_out)
+    return PathValidationFact(f"no unit on the paths can be compared: {reason}", left_out=left_out)
 
 
 def _layers(graph: ModelGraph) -> _Layers:
@@ -191,12 +191,12 @@ def _layers(graph: ModelGraph) -> _Layers:
     return _Layers(tuple(layer for layer in found if layer.tensor not in whole), whole)
 
 
-def _count(graph: ModelGraph, layer: Removal) -> int:
+def _count(graph: ModelGraph, layer: AblatedUnits) -> int:
     return graph[CHANNELS].tensors[layer.tensor].count
 
 
-def _described(graph: ModelGraph, layer: Removal) -> TriedLayer:
-    return TriedLayer(layer.tensor, layer.place, layer.units.size, _count(graph, layer))
+def _described(graph: ModelGraph, layer: AblatedUnits) -> TriedLayerFact:
+    return TriedLayerFact(layer.tensor, layer.place, layer.units.size, _count(graph, layer))
 
 
 def _output(graph: ModelGraph) -> tuple[str, tuple[int, ...]]:
@@ -208,7 +208,7 @@ def _output(graph: ModelGraph) -> tuple[str, tuple[int, ...]]:
 
 
 def _trials(
-    graph: ModelGraph, layers: Sequence[Removal], choices: Mapping[str, Chosen]
+    graph: ModelGraph, layers: Sequence[AblatedUnits], choices: Mapping[str, Chosen]
 ) -> dict[tuple[str, str], dict[str, NDArray[np.bool_]]]:
     """Channels that stay, by place, for each mode and way."""
     trials = {}
@@ -225,6 +225,6 @@ def _marked(count: int, units: NDArray[np.int64]) -> NDArray[np.bool_]:
     return marks
 
 
-def _of_mode(mode: str, changes: Mapping[tuple[str, str], Change]) -> Trials:
+def _of_mode(mode: str, changes: Mapping[tuple[str, str], OutputChange]) -> Trials:
     random = tuple(change for (of, way), change in changes.items() if of == mode and way.startswith(_RANDOM))
     return Trials(changes[mode, "paths"], changes[mode, "importance"], changes[mode, "marginal"], random)

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from nnea_graph.channels.paths.endpoints import Ends, choose_ends
+from nnea_graph.channels.paths.endpoints import Endpoints, choose_ends
 from nnea_graph.channels.paths.forward_pass import forward
-from nnea_graph.channels.paths.search import Pathways, pathways
+from nnea_graph.channels.paths.search import BestPaths, pathways
 from nnea_graph.channels.paths.shares import Score, Vector
 from nnea_graph.engine import Pass
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.passes.channels import CHANNELS
 
-PATHWAYS = Key[Pathways]("pathways")
+PATHWAYS = Key[BestPaths]("pathways")
 MARGINALS = Key[Mapping[str, Vector]]("marginals")
 """By tensor of the channel graph: the part of all path mass that runs through each channel, in float64."""
 
-PATH_ENDS = Key[Ends]("path_ends")
+PATH_ENDS = Key[Endpoints]("path_ends")
 """Between which channels the paths were looked for."""
 
 

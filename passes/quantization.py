@@ -27,16 +27,16 @@ from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.runtime.data.batch import Data
-from nnea_graph.runtime.session.time_budget import Clock
+from nnea_graph.runtime.session.time_budget import TimeBudget
 from nnea_graph.static.constant_folding import loaded
 from nnea_graph.stats.fake_quantize import FORMATS, Format, distance, matrix_shape, rounded
 from nnea_graph.stats.measurement import Measured
-from nnea_graph.stats.outliers import Spread, spread
-from nnea_graph.stats.output_change import Change, Comparison
-from nnea_graph.stats.quantizable import Roundable
+from nnea_graph.stats.outliers import CrestFactor, spread
+from nnea_graph.stats.output_change import OutputChange, OutputComparison
+from nnea_graph.stats.quantizable import QuantizableWeights
 
 if TYPE_CHECKING:
-    from nnea_graph.runtime.perturb.quantized_runs import KeptFloat, RoundedRun, RoundedRuns
+    from nnea_graph.runtime.perturb.quantized_runs import KeptFloat, QuantizedRun, RoundedRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +44,35 @@ class RoundedWeights:
     """A layer's weights in a format: how far they move, and what they take with their scales."""
 
     form: Format
-    change: Change
+    change: OutputChange
     bytes: int
 
 
 @dataclass(frozen=True, slots=True)
-class LayerQuantization:
+class LayerQuantizationFact:
     """``weights`` are by format; ``outputs``, by the format's name, what the model loses with this layer alone in it.
 
     ``reason`` says why there is nothing, ``not_run`` why nothing was measured at the output.
     """
 
-    spread: Spread | None = None
+    spread: CrestFactor | None = None
     bytes: int = 0
     weights: tuple[RoundedWeights, ...] = ()
-    outputs: Mapping[str, RoundedRun] = field(default_factory=dict)
+    outputs: Mapping[str, QuantizedRun] = field(default_factory=dict)
     reason: str = ""
     not_run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelQuantization(Measured):
+class ModelQuantizationFact(Measured):
     """What all layers together lose by format, and which must stay in floats."""
 
-    whole: Mapping[str, RoundedRun] = field(default_factory=dict)
+    whole: Mapping[str, QuantizedRun] = field(default_factory=dict)
     kept: tuple[KeptFloat, ...] = ()
 
 
-QUANTIZATION = Key[LayerQuantization]("quantization")
-MODEL_QUANTIZATION = Key[ModelQuantization]("model_quantization")
+QUANTIZATION = Key[LayerQuantizationFact]("quantization")
+MODEL_QUANTIZATION = Key[ModelQuantizationFact]("model_quantization")
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,13 @@ class QuantizationPass(Pass):
         for name, value in (("seconds", self.seconds), ("loss", self.loss)):
             if not value > 0:
                 raise PipelineError(f"option '{name}' of pass 'quantization' is above 0, not {value}")
-        layers: dict[str, Roundable] = {}
+        layers: dict[str, QuantizableWeights] = {}
         for node in graph:
             macs = graph[node, COST].work.count("macs")
             weights = graph[node, WEIGHTS]
             found = roundable(graph[SHAPES], node, weights, macs)
             graph[node, QUANTIZATION] = weights_rounded(found)
-            if isinstance(found, Roundable) and not graph[node, QUANTIZATION].reason:
+            if isinstance(found, QuantizableWeights) and not graph[node, QUANTIZATION].reason:
                 layers[node.id] = found
         model, runs = self._measured(graph, layers)
         graph[MODEL_QUANTIZATION] = model
@@ -121,15 +121,15 @@ class QuantizationPass(Pass):
             )
 
     def _measured(
-        self, graph: ModelGraph, layers: dict[str, Roundable]
-    ) -> tuple[ModelQuantization, RoundedRuns | None]:
+        self, graph: ModelGraph, layers: dict[str, QuantizableWeights]
+    ) -> tuple[ModelQuantizationFact, RoundedRuns | None]:
         from nnea_graph.runtime.perturb.quantized_runs import RoundedRuns  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.perturb.weight_override import ALTERABLE, AlteredSession  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.weight_override import ALTERABLE, WeightOverrideSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
-        activations, clock = graph[ACTIVATIONS], Clock(self.seconds)
-        nothing = ModelQuantization(activations.source, activations.synthetic, self.loss)
+        activations, clock = graph[ACTIVATIONS], TimeBudget(self.seconds)
+        nothing = ModelQuantizationFact(activations.source, activations.synthetic, self.loss)
         constants = {part.slot: part.constant for each in layers.values() for part in each.parts}
         foreign = {each.dtype.name for each in constants.values()} - ALTERABLE
         reason = activations.not_run or _nothing_to_run(layers, foreign)
@@ -138,7 +138,7 @@ class QuantizationPass(Pass):
         settings = Settings(apart=limits_apart(graph, self.peak_bytes, self.seconds, _GROWTH))
         try:
             data = self.data or made_up(graph, synthetic_samples(graph), self.seed)
-            with closing(AlteredSession(graph, constants, settings)) as session:
+            with closing(WeightOverrideSession(graph, constants, settings)) as session:
                 bounds = Bounds(self.seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
                 rerun = Rerun(session, data, fitting_batch(graph, self.batch_size, self.peak_bytes), bounds)
                 runs = RoundedRuns(layers, session, rerun, clock, self.loss, self.progress)
@@ -155,13 +155,13 @@ _GROWTH = 5
 """How often a process may hold a weight: mapped, packed, folded into another one, and rounded twice."""
 
 
-def _nothing_to_run(layers: Mapping[str, Roundable], foreign: set[str]) -> str:
+def _nothing_to_run(layers: Mapping[str, QuantizableWeights], foreign: set[str]) -> str:
     if not layers:
         return "no layer has weights that a quantizer takes"
     return f"weights of type {min(foreign)} cannot be altered here" if foreign else ""
 
 
-def _described(nothing: ModelQuantization, runs: RoundedRuns, not_run: str) -> ModelQuantization:
+def _described(nothing: ModelQuantizationFact, runs: RoundedRuns, not_run: str) -> ModelQuantizationFact:
     if not_run:
         return replace(nothing, not_run=not_run)
     return replace(
@@ -180,22 +180,22 @@ def _described(nothing: ModelQuantization, runs: RoundedRuns, not_run: str) -> M
 # Weights alone
 
 
-def weights_rounded(found: Roundable | str) -> LayerQuantization:
+def weights_rounded(found: QuantizableWeights | str) -> LayerQuantizationFact:
     """A layer's weights in every format, read once; its largest weight says how they are spread."""
     if isinstance(found, str):
-        return LayerQuantization(reason=found)
-    sums = {form: Comparison(()) for form in FORMATS}
-    spreads: list[Spread] = []
+        return LayerQuantizationFact(reason=found)
+    sums = {form: OutputComparison(()) for form in FORMATS}
+    spreads: list[CrestFactor] = []
     for part in found.parts:
         values = _values(part.constant)
         if not np.isfinite(values).all():
-            return LayerQuantization(reason="it has NaN or infinite weights")
+            return LayerQuantizationFact(reason="it has NaN or infinite weights")
         spreads.append(spread(values))
         for form, comparison in sums.items():
             comparison.merge(distance(values, rounded(values, part.out_axis, form)))
     weights = tuple(RoundedWeights(form, sums[form].change(), _bytes(found, form)) for form in FORMATS)
     stored = sum(part.constant.dtype.nbytes(part.constant.size) for part in found.parts)
-    return LayerQuantization(max(spreads, key=lambda each: each.count), stored, weights)
+    return LayerQuantizationFact(max(spreads, key=lambda each: each.count), stored, weights)
 
 
 def _values(constant: Constant) -> NDArray[Any]:
@@ -204,5 +204,5 @@ def _values(constant: Constant) -> NDArray[Any]:
     return np.ascontiguousarray(loaded(constant).array(), wanted)
 
 
-def _bytes(found: Roundable, form: Format) -> int:
+def _bytes(found: QuantizableWeights, form: Format) -> int:
     return sum(form.bytes(*matrix_shape(part.constant.shape, part.out_axis)) for part in found.parts)

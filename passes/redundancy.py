@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnea_graph.channels.dataflow.consumers import Followed, Follower
-from nnea_graph.channels.dataflow.lattice import Bools, Values
+from nnea_graph.channels.dataflow.lattice import Bools, ChannelValues
 from nnea_graph.channels.dataflow.linear_layers import Linear, linear
 from nnea_graph.channels.dataflow.liveness import channel_reads
-from nnea_graph.channels.dataflow.redundancy import Redundant, Saving, redundant, saving
+from nnea_graph.channels.dataflow.redundancy import Redundant, RemovedWork, redundant, saving
 from nnea_graph.channels.dataflow.solve import channel_values
 from nnea_graph.channels.graph import Places
 from nnea_graph.engine import Pass
@@ -26,25 +26,25 @@ from nnea_graph.stats.duplicate_tensors import Duplicate, duplicates
 
 
 @dataclass(frozen=True, slots=True)
-class LayerRedundancy:
+class LayerRedundancyFact:
     """``exact`` is saved by the channels that go for nothing, ``approximate`` by the nearly parallel ones beside."""
 
     channels: Redundant
-    exact: Saving
-    approximate: Saving
+    exact: RemovedWork
+    approximate: RemovedWork
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRedundancy:
+class ModelRedundancyFact:
     """``exact`` and ``approximate`` are of the channels of all layers together; ``duplicates`` of stored tensors."""
 
     duplicates: tuple[Duplicate, ...]
-    exact: Saving
-    approximate: Saving
+    exact: RemovedWork
+    approximate: RemovedWork
 
 
-REDUNDANCY = Key[LayerRedundancy | None]("redundancy")
-MODEL_REDUNDANCY = Key[ModelRedundancy]("model_redundancy")
+REDUNDANCY = Key[LayerRedundancyFact | None]("redundancy")
+MODEL_REDUNDANCY = Key[ModelRedundancyFact]("model_redundancy")
 
 
 @dataclass(frozen=True)
@@ -73,23 +73,23 @@ class RedundancyPass(Pass):
         exact = savings.of({name: _marked(each.exact, each.channels) for name, each in found.items()})
         both = savings.of({name: _all(each) for name, each in found.items()})
         twins = tuple(duplicates(graph.constants.values()))
-        graph[MODEL_REDUNDANCY] = ModelRedundancy(twins, exact, _beyond(both, exact))
+        graph[MODEL_REDUNDANCY] = ModelRedundancyFact(twins, exact, _beyond(both, exact))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Known:
+class LayerKnowledge:
     """The layers that are weighted sums; by tensor what is known of each channel, and whether an output needs it."""
 
     layers: Mapping[str, Linear]
-    values: Mapping[str, Values]
+    values: Mapping[str, ChannelValues]
     reads: Mapping[str, Bools]
 
 
-def known_channels(graph: ModelGraph) -> Known:
+def known_channels(graph: ModelGraph) -> LayerKnowledge:
     """What holds on any input, by the facts of shapes, weights and channels."""
     layers = linear_layers(graph)
     values = channel_values(graph, graph[SHAPES], graph[CHANNELS], layers)
-    return Known(layers, values, channel_reads(graph, graph[CHANNELS], layers))
+    return LayerKnowledge(layers, values, channel_reads(graph, graph[CHANNELS], layers))
 
 
 def linear_layers(graph: ModelGraph) -> dict[str, Linear]:
@@ -112,12 +112,12 @@ class _Savings:
     followed: Mapping[str, Followed]
     costs: Mapping[str, tuple[int, int | None]]
 
-    def of(self, gone: Mapping[str, Bools]) -> Saving:
+    def of(self, gone: Mapping[str, Bools]) -> RemovedWork:
         return saving(gone, self.layers, self.followed, self.costs)
 
-    def layer(self, found: Redundant, name: str) -> LayerRedundancy:
+    def layer(self, found: Redundant, name: str) -> LayerRedundancyFact:
         exact = self.of({name: _marked(found.exact, found.channels)})
-        return LayerRedundancy(found, exact, _beyond(self.of({name: _all(found)}), exact))
+        return LayerRedundancyFact(found, exact, _beyond(self.of({name: _all(found)}), exact))
 
 
 def _marked(places: Places, count: int) -> Bools:
@@ -130,9 +130,9 @@ def _all(found: Redundant) -> Bools:
     return _marked(np.concatenate([found.exact, found.parallel]), found.channels)
 
 
-def _beyond(both: Saving, exact: Saving) -> Saving:
+def _beyond(both: RemovedWork, exact: RemovedWork) -> RemovedWork:
     macs = None if both.macs is None or exact.macs is None else both.macs - exact.macs
-    return Saving(both.bytes - exact.bytes, macs)
+    return RemovedWork(both.bytes - exact.bytes, macs)
 
 
 def _cost(graph: ModelGraph, node: OpNode) -> tuple[int, int | None]:

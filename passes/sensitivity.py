@@ -12,8 +12,8 @@ from nnea_graph.channels.ablation.schedule import WHOLE, concerned, ordered_cuts
 from nnea_graph.channels.ablation.weights_and_channels import (
     CRITERIA,
     UNITS,
+    Ablation,
     Array,
-    Cut,
     Removable,
     Slot,
     removable,
@@ -38,44 +38,44 @@ from nnea_graph.passes.importance import mean_activations
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.runtime.data.batch import Data
-from nnea_graph.runtime.session.time_budget import Clock
+from nnea_graph.runtime.session.time_budget import TimeBudget
 from nnea_graph.static.constant_folding import UnpackedPayload
 from nnea_graph.stats.measurement import Measured
-from nnea_graph.stats.output_change import Change, loss, loss_kind
+from nnea_graph.stats.output_change import OutputChange, loss, loss_kind
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.perturb.repeated_runs import Rerun
-    from nnea_graph.runtime.perturb.weight_override import AlteredSession
+    from nnea_graph.runtime.perturb.weight_override import WeightOverrideSession
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class AblationPoint:
     """One measurement: so many were set to zero, and what that changed. ``loss`` is as ``loss_of`` says."""
 
-    cut: Cut
+    cut: Ablation
     removed: int
-    change: Change
+    change: OutputChange
     loss: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class LayerSensitivity:
+class LayerSensitivityFact:
     """What was measured of an operator's weights; ``reason`` says why nothing, ``no_channels`` why none of those."""
 
-    points: tuple[Point, ...] = ()
+    points: tuple[AblationPoint, ...] = ()
     reason: str = ""
     no_channels: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSensitivity(Measured):
+class ModelSensitivityFact(Measured):
     """What was measured of all layers at once, and on what."""
 
-    points: tuple[Point, ...] = ()
+    points: tuple[AblationPoint, ...] = ()
 
 
-SENSITIVITY = Key[LayerSensitivity]("sensitivity")
-MODEL_SENSITIVITY = Key[ModelSensitivity]("model_sensitivity")
+SENSITIVITY = Key[LayerSensitivityFact]("sensitivity")
+MODEL_SENSITIVITY = Key[ModelSensitivityFact]("model_sensitivity")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class SensitivityPass(Pass):
 
     def run(self, graph: ModelGraph) -> None:
         """Measure, as far as the model and the time allow."""
-        clock = Clock(self.seconds)
+        clock = TimeBudget(self.seconds)
         self._check()
         found = {node.id: removable_of(graph, node) for node in graph}
         layers = {node: each for node, each in found.items() if isinstance(each, Removable)}
@@ -115,9 +115,9 @@ class SensitivityPass(Pass):
         for node in graph:
             each = layers.get(node.id)
             if each is None:
-                graph[node, SENSITIVITY] = LayerSensitivity(reason=str(found[node.id]))
+                graph[node, SENSITIVITY] = LayerSensitivityFact(reason=str(found[node.id]))
             else:
-                graph[node, SENSITIVITY] = LayerSensitivity(
+                graph[node, SENSITIVITY] = LayerSensitivityFact(
                     tuple(points.get(node.id, ())), model.not_run, each.no_channels
                 )
 
@@ -133,16 +133,16 @@ class SensitivityPass(Pass):
                 raise PipelineError(f"option '{name}' of pass 'sensitivity' is above 0, not {value}")
 
     def _measured(
-        self, graph: ModelGraph, layers: dict[str, Removable], clock: Clock
-    ) -> tuple[ModelSensitivity, dict[str, list[Point]]]:
+        self, graph: ModelGraph, layers: dict[str, Removable], clock: TimeBudget
+    ) -> tuple[ModelSensitivityFact, dict[str, list[AblationPoint]]]:
         """The facts of the model but for its points, and points by layer."""
         from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun  # noqa: PLC0415 - start-up
-        from nnea_graph.runtime.perturb.weight_override import AlteredSession  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.weight_override import WeightOverrideSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
         activations = graph[ACTIVATIONS]
         settings = Settings(apart=limits_apart(graph, self.peak_bytes, self.seconds, _GROWTH))
-        nothing = ModelSensitivity(activations.source, activations.synthetic, self.loss)
+        nothing = ModelSensitivityFact(activations.source, activations.synthetic, self.loss)
         if activations.not_run or not layers:
             return replace(nothing, not_run=activations.not_run or "no layer's weights can be altered"), {}
         try:
@@ -150,7 +150,7 @@ class SensitivityPass(Pass):
             weights = {
                 slot: constant for each in layers.values() for slot, constant in each.constants().items()
             }
-            with closing(AlteredSession(graph, weights, settings)) as session:
+            with closing(WeightOverrideSession(graph, weights, settings)) as session:
                 bounds = Bounds(self.seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
                 rerun = Rerun(session, data, fitting_batch(graph, self.batch_size, self.peak_bytes), bounds)
                 return _Measuring(self, layers, session, rerun, clock).all(nothing)
@@ -172,13 +172,15 @@ class _Measuring:
 
     wanted: SensitivityPass
     layers: dict[str, Removable]
-    session: AlteredSession
+    session: WeightOverrideSession
     rerun: Rerun
-    clock: Clock
+    clock: TimeBudget
     loss_of: str = ""
-    unaltered: Change = field(default_factory=lambda: Change(None, None, None, None))
+    unaltered: OutputChange = field(default_factory=lambda: OutputChange(None, None, None, None))
 
-    def all(self, nothing: ModelSensitivity) -> tuple[ModelSensitivity, dict[str, list[Point]]]:
+    def all(
+        self, nothing: ModelSensitivityFact
+    ) -> tuple[ModelSensitivityFact, dict[str, list[AblationPoint]]]:
         started = time.monotonic()
         self.unaltered = self.rerun.change({}) or self.unaltered
         self.clock.run = time.monotonic() - started
@@ -199,8 +201,8 @@ class _Measuring:
         )
         return model, {name: sorted(found, key=_place) for name, found in points.items()}
 
-    def _points(self, plan: Sequence[tuple[str, Cut]]) -> dict[str, list[Point]]:
-        points: dict[str, list[Point]] = {}
+    def _points(self, plan: Sequence[tuple[str, Ablation]]) -> dict[str, list[AblationPoint]]:
+        points: dict[str, list[AblationPoint]] = {}
         sizes = [self._weights(name, cut) for name, cut in plan]
         left, measured = sum(sizes), 0
         for place, ((name, cut), weights) in enumerate(zip(plan, sizes, strict=True)):
@@ -214,10 +216,10 @@ class _Measuring:
                 measured += 1
         return points
 
-    def _weights(self, name: str, cut: Cut) -> int:
+    def _weights(self, name: str, cut: Ablation) -> int:
         return sum(layer.size("weights") for layer in concerned(self.layers, name, cut))
 
-    def _point(self, name: str, cut: Cut, weights: int) -> Point | None:
+    def _point(self, name: str, cut: Ablation, weights: int) -> AblationPoint | None:
         """None where the time was up before it was known."""
         from nnea_graph.runtime.perturb.repeated_runs import measured  # noqa: PLC0415 - start-up
 
@@ -226,9 +228,9 @@ class _Measuring:
         if change is None:
             return None
         count = sum(removed(layer, cut) for layer in concerns)
-        return Point(cut, count, change, loss(self.loss_of, self.unaltered, change))
+        return AblationPoint(cut, count, change, loss(self.loss_of, self.unaltered, change))
 
-    def _zeroed(self, layers: Sequence[Removable], cut: Cut) -> dict[Slot, Array]:
+    def _zeroed(self, layers: Sequence[Removable], cut: Ablation) -> dict[Slot, Array]:
         return {
             slot: values
             for layer in layers
@@ -236,7 +238,7 @@ class _Measuring:
         }
 
 
-def _place(point: Point) -> tuple[int, int, float]:
+def _place(point: AblationPoint) -> tuple[int, int, float]:
     """In a table."""
     return UNITS.index(point.cut.unit), CRITERIA.index(point.cut.criterion), point.cut.fraction
 

@@ -10,12 +10,12 @@ from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.static.dims import Dims, resolve
 from nnea_graph.static.propagation import fit_of, infer
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 
 DIMS = Key[Dims]("dims")
 """The numbers that stand for the model's symbols."""
 
-SHAPES = Key[Inference]("shapes")
+SHAPES = Key[StaticFacts]("shapes")
 """Types, shapes, small values and trip counts of the whole model."""
 
 

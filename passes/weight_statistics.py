@@ -12,7 +12,7 @@ from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.static.constant_folding import loaded
 from nnea_graph.stats.accumulator import Accumulator
-from nnea_graph.stats.metrics import Metrics, metrics
+from nnea_graph.stats.metrics import DistributionMetrics, metrics
 from nnea_graph.stats.parallel_count import measure_each
 
 STATISTICS_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
@@ -23,7 +23,7 @@ STATISTICS_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
 class WeightStatistics:
     """``metrics`` of an operator's weights, None where it has none of its own; ``reason`` says why."""
 
-    metrics: Metrics | None
+    metrics: DistributionMetrics | None
     reason: str = ""
 
 

@@ -13,7 +13,7 @@ from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.pathways import PathwaysPass
 from nnea_graph.render.page import Page
 from nnea_graph.report.schema.analysis import Report
-from nnea_graph.report.schema.pathways import Path
+from nnea_graph.report.schema.pathways import Pathway
 from nnea_graph.report.sections.pathways import pathways_of
 from nnea_graph.report.units import percent
 
@@ -66,7 +66,7 @@ class Analysis:
             f" redundancy {_percent(totals.redundancy_score)} of {totals.statistics_of}"
         )
 
-    def paths(self, count: int) -> Sequence[Path]:
+    def paths(self, count: int) -> Sequence[Pathway]:
         """The best paths; the report shows as many from now on. Nobody has validated those that are new.
 
         Raises:

@@ -15,7 +15,7 @@ from nnea_graph.render.html import report_table
 from nnea_graph.render.output_files import standard_output
 from nnea_graph.render.plots.visualizer import Visualizer
 from nnea_graph.report.schema.analysis import Report
-from nnea_graph.report.schema.pathways import Path
+from nnea_graph.report.schema.pathways import Pathway
 from nnea_graph.runtime.live_model import LiveModel
 from nnea_graph.static.dims import is_batch, symbolic_inputs, symbols_of
 
@@ -124,7 +124,7 @@ class NNEfficiencyAnalyzer:
         with standard_output() as stdout:
             print_text(report, Terminal(file=stdout, force_jupyter=False))
 
-    def compute_neural_pathways(self, top_k: int = 10) -> Sequence[Path]:
+    def compute_neural_pathways(self, top_k: int = 10) -> Sequence[Pathway]:
         """The ``top_k`` paths that carry most of the flow, best first; the report shows the same ones from now on.
 
         Raises:

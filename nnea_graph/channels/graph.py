@@ -41,7 +41,7 @@ class ChannelTensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Dense:
+class DenseLink:
     """Every source channel of a group leads to every target channel of the same group.
 
     ``strength()`` reads the weights and gives s_ij >= 0 of shape (groups, targets / groups, sources / groups):
@@ -71,7 +71,7 @@ class Link:
     source: str
     target: str
     node: str
-    edges: Dense | Carry
+    edges: DenseLink | Carry
     gain: Floats | None = None
     mark: str = ""
 

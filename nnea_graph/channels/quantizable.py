@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnea_graph.channels.weight_inputs import WeightLike
+from nnea_graph.channels.weight_inputs import WeightConstant
 from nnea_graph.graph import Constant, OpNode
 from nnea_graph.ops.input_roles import Role
 from nnea_graph.ops.weight_layout import Layout, layouts
 from nnea_graph.static.constant_folding import UnpackedPayload
-from nnea_graph.static.result import Inference, call_of
-from nnea_graph.stats.quantizable import Matrix, Roundable
+from nnea_graph.static.result import StaticFacts, call_of
+from nnea_graph.stats.quantizable import Matrix, QuantizableWeights
 
 
 def roundable(
-    found: Inference, node: OpNode, weights: Sequence[WeightLike], macs: int | None
-) -> Roundable | str:
+    found: StaticFacts, node: OpNode, weights: Sequence[WeightConstant], macs: int | None
+) -> QuantizableWeights | str:
     """The weights of matrix work and of tables, or why there is nothing to round."""
     mine = [weight for weight in weights if weight.role is Role.WEIGHT]
     if not mine:
@@ -33,7 +33,7 @@ def roundable(
         if layout is None or not (macs or layout.rows):
             return f"the weights of {node.op_type} are no matrix or table that quantizers take"
         parts.append(Matrix((node.id, place), weight.constant, _channel_axis(layout, weight.constant)))
-    return Roundable(node.id, tuple(parts))
+    return QuantizableWeights(node.id, tuple(parts))
 
 
 def _taken(parts: Sequence[Matrix]) -> set[int]:

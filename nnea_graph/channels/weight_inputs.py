@@ -9,10 +9,10 @@ from typing import Protocol
 from nnea_graph.graph import Constant, ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role
 from nnea_graph.ops.weight_layout import Layout, layouts
-from nnea_graph.static.result import Inference, call_of
+from nnea_graph.static.result import StaticFacts, call_of
 
 
-class WeightLike(Protocol):
+class WeightConstant(Protocol):
     """What is needed to know of a weight here."""
 
     @property
@@ -32,7 +32,7 @@ class WeightLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class WeightInput:
     """A weight and the channels that it meets: those of ``tensor`` along ``axis`` (counted from the front)."""
 
     constant: Constant
@@ -45,8 +45,8 @@ MEASURED = frozenset({Role.WEIGHT, Role.SCALE})
 
 
 def meetings(
-    graph: ModelGraph, found: Inference, node: OpNode, weights: Sequence[WeightLike], side: str
-) -> Iterator[Meeting | str]:
+    graph: ModelGraph, found: StaticFacts, node: OpNode, weights: Sequence[WeightConstant], side: str
+) -> Iterator[WeightInput | str]:
     """Each measured weight of an operator with the channels it meets, or the reason why that is not known.
 
     ``side`` is ``input``: what enters the operator; or ``output``: what leaves it after its activation function.
@@ -66,7 +66,7 @@ def meetings(
             yield _meeting(node, found, weight.constant, layout, _named(node, layout))
 
 
-def _places(node: OpNode, weights: Sequence[WeightLike]) -> dict[str, Iterator[int]]:
+def _places(node: OpNode, weights: Sequence[WeightConstant]) -> dict[str, Iterator[int]]:
     """The inputs at which each weight stands: one tensor may be two weights."""
     places: dict[str, list[int]] = {}
     for place, name in enumerate(node.inputs):
@@ -82,8 +82,8 @@ def _named(node: OpNode, layout: Layout) -> str:
 
 
 def _by_output(
-    graph: ModelGraph, found: Inference, node: OpNode, constant: Constant, layout: Layout
-) -> Meeting | str:
+    graph: ModelGraph, found: StaticFacts, node: OpNode, constant: Constant, layout: Layout
+) -> WeightInput | str:
     turned = layout.seen_from_output(len(constant.shape))
     if turned is None:
         return f"the weights of {node.op_type} do not lead to one channel each"
@@ -92,8 +92,8 @@ def _by_output(
 
 
 def _meeting(
-    node: OpNode, found: Inference, constant: Constant, layout: Layout, tensor: str
-) -> Meeting | str:
+    node: OpNode, found: StaticFacts, constant: Constant, layout: Layout, tensor: str
+) -> WeightInput | str:
     if not tensor:
         side, place = layout.data
         return f"{node.op_type} does not give its {side} {place}"
@@ -105,7 +105,7 @@ def _meeting(
     rank = len(info.shape)
     if not -rank <= layout.data_axis < max(rank, 1):
         return f"'{tensor}' has no axis {layout.data_axis}"
-    return Meeting(constant, layout, tensor, layout.data_axis % max(rank, 1))
+    return WeightInput(constant, layout, tensor, layout.data_axis % max(rank, 1))
 
 
 ACTIVATIONS = frozenset(

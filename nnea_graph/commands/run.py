@@ -40,7 +40,7 @@ _PATH_OPTIONS = ("k", "score", "sink", "sink_channel")
 
 
 @dataclass(frozen=True, slots=True)
-class Sink:
+class FormatOutput:
     """A format and where it goes; ``path`` is None for stdout."""
 
     format: str
@@ -132,13 +132,13 @@ def _input_shapes(graph: ModelGraph, shapes: Sequence[InputShape]) -> dict[str, 
     return found
 
 
-def _sinks(texts: Sequence[str]) -> list[Sink]:
+def _sinks(texts: Sequence[str]) -> list[FormatOutput]:
     sinks = []
     for text in texts or ("text",):
         name, _, path = text.partition("=")
         if name not in FORMATS:
             raise UsageError(f"--format '{text}': there is no format '{name}'; there is {', '.join(FORMATS)}")
-        sinks.append(Sink(name, Path(path) if path else None))
+        sinks.append(FormatOutput(name, Path(path) if path else None))
     if sum(sink.path is None for sink in sinks) > 1:
         raise UsageError(
             "--format: only one format can go to stdout; give the others a file: json=report.json"
@@ -146,7 +146,7 @@ def _sinks(texts: Sequence[str]) -> list[Sink]:
     return sinks
 
 
-def _write(report: Report, sinks: Sequence[Sink], options: dict[str, Any], *, failed: bool) -> None:
+def _write(report: Report, sinks: Sequence[FormatOutput], options: dict[str, Any], *, failed: bool) -> None:
     for sink in sinks:
         writer = _WRITERS[sink.format]
         if sink.path is None:

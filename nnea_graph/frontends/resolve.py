@@ -14,7 +14,7 @@ from nnea_graph.errors import UsageError, naming
 from nnea_graph.frontends.onnx.file import OnnxFile
 from nnea_graph.frontends.onnx.from_onnx_ir import is_ir_model, serialized
 from nnea_graph.frontends.onnx.graph import graph_of, load_onnx, read_whole
-from nnea_graph.frontends.shared.interface import Converted, Example, Frontend, InputSpec
+from nnea_graph.frontends.shared.interface import ConvertedModel, Example, Frontend, InputSpec
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.frontends.shared.source_metadata import put_facts
 from nnea_graph.frontends.shared.user_code import called, names_a_callable
@@ -107,7 +107,7 @@ def whole(found: Source) -> ModelProto:
     return proto
 
 
-def convert(found: Source, example: Example | None) -> Converted:
+def convert(found: Source, example: Example | None) -> ConvertedModel:
     """Export a live model, with its facts in the metadata of the ONNX model.
 
     Raises:
@@ -120,7 +120,7 @@ def convert(found: Source, example: Example | None) -> Converted:
         return described(found.frontend.convert(found.value, example))
 
 
-def described(converted: Converted) -> Converted:
+def described(converted: ConvertedModel) -> ConvertedModel:
     """The same, with its facts in the metadata of the ONNX model."""
     if converted.facts is not None:
         put_facts(converted.proto, converted.facts)
@@ -136,7 +136,7 @@ def made_up(shapes: Shapes) -> Example:
     return specs[""] if set(specs) == {""} else specs
 
 
-def graph_of_converted(converted: Converted, found: Source, limits: Limits | None = None) -> ModelGraph:
+def graph_of_converted(converted: ConvertedModel, found: Source, limits: Limits | None = None) -> ModelGraph:
     """The graph of an exported model, which says where it came from."""
     with naming(found.name):
         graph = graph_of(OnnxFile.from_proto(converted.proto, limits), limits or Limits())

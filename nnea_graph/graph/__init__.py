@@ -3,7 +3,7 @@
 from nnea_graph.graph.constants import Constant, Payload, Region, Stored
 from nnea_graph.graph.dtypes import DTYPES, DType
 from nnea_graph.graph.keys import Key
-from nnea_graph.graph.model import ModelGraph, ModelInfo, TypeOracle
+from nnea_graph.graph.model import ModelGraph, ModelInfo, TypeInference
 from nnea_graph.graph.nodes import Body, Dim, OpNode, TensorInfo
 from nnea_graph.graph.source_facts import SourceFacts, SourceModule, SourceParameter
 
@@ -24,5 +24,5 @@ __all__ = [
     "SourceParameter",
     "Stored",
     "TensorInfo",
-    "TypeOracle",
+    "TypeInference",
 ]

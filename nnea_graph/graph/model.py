@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class TypeOracle(Protocol):
+class TypeInference(Protocol):
     """What the source format itself knows about an operator's outputs."""
 
     def infer(
@@ -100,7 +100,7 @@ class ModelGraph:
         tensors: Mapping[str, TensorInfo],
         constants: Mapping[str, Constant],
         bodies: Mapping[str, Body],
-        oracle: TypeOracle,
+        oracle: TypeInference,
         file: ModelFile,
         encoded: Mapping[str, bytes],
         source: SourceFacts | None = None,

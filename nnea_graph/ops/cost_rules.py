@@ -18,7 +18,7 @@ from nnea_graph.ops.registry import Registry, load_families
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class OperatorCost:
     """Counts for one run. ``estimate`` is the reason where the count depends on data; "" means exact.
 
     ``free`` is the reason why an operator computes nothing (it moves or describes data); "" where it does.
@@ -30,9 +30,9 @@ class Work:
     estimate: str = ""
     free: str = ""
 
-    def __add__(self, other: Work) -> Work:
+    def __add__(self, other: OperatorCost) -> OperatorCost:
         """Both together: an estimate if either is one, free only if both are."""
-        return Work(
+        return OperatorCost(
             self.macs + other.macs,
             self.flops + other.flops,
             self.other_flops + other.other_flops,
@@ -41,32 +41,32 @@ class Work:
         )
 
 
-WorkRule = Callable[[OpCall], Work]
-WORK_RULES: Registry[WorkRule] = Registry("work")
+CostRule = Callable[[OpCall], OperatorCost]
+COST_RULES: Registry[CostRule] = Registry("work")
 
-work = WORK_RULES.register
+work = COST_RULES.register
 """``@work("Conv")``: the decorated function counts this operator."""
 
 
 def free(reason: str, *op_types: str, domain: str = "") -> None:
     """Declare operators that compute nothing."""
-    nothing = Work(free=reason)
-    WORK_RULES.add(lambda _: nothing, *op_types, domain=domain)
+    nothing = OperatorCost(free=reason)
+    COST_RULES.add(lambda _: nothing, *op_types, domain=domain)
 
 
 def elementwise(flops: int, *op_types: str, domain: str = "") -> None:
     """Declare operators that do so many operations an output element."""
-    WORK_RULES.add(lambda call: Work(other_flops=flops * call.out_size()), *op_types, domain=domain)
+    COST_RULES.add(lambda call: OperatorCost(other_flops=flops * call.out_size()), *op_types, domain=domain)
 
 
-def dot_products(count: int, terms: int, *, bias: bool = False) -> Work:
+def dot_products(count: int, terms: int, *, bias: bool = False) -> OperatorCost:
     """``count`` dot products over ``terms`` terms each."""
     adds = terms - 1 if terms else 0
-    return Work(macs=count * terms, flops=count * (terms + adds + bias))
+    return OperatorCost(macs=count * terms, flops=count * (terms + adds + bias))
 
 
 @cache
-def work_rules() -> Registry[WorkRule]:
+def work_rules() -> Registry[CostRule]:
     """The table, with every family of operators loaded."""
     load_families(costs)
-    return WORK_RULES
+    return COST_RULES

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from nnea_graph.frontends.shared.source_metadata import KEY
-from nnea_graph.report.schema.analysis import Data, Layer, Metrics, Node, Report, Totals
+from nnea_graph.report.schema.analysis import DataUsed, Layer, Metrics, Node, Report, Totals
 
 PREFIX = "nnea_graph."
 _COUNTS = ("macs", "flops", "other_flops", "training_flops")
@@ -123,7 +123,7 @@ class Facts:
         return "" if run.status == "ok" else f"pass '{name}' {run.status}: {run.reason}"
 
 
-def _without_place(data: Data) -> dict[str, Any]:
+def _without_place(data: DataUsed) -> dict[str, Any]:
     """A model that is handed on does not tell the folders of who made it."""
     return {name: value for name, value in asdict(data).items() if name != "source"}
 

@@ -21,7 +21,7 @@ Orders = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PrunedModel:
     """``bare`` is the model as it was cut, ``model`` the same refitted; ``kept`` are the indices that stay."""
 
     bare: ModelProto
@@ -31,7 +31,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class ModelBuilder:
     """Makes models of different sizes from one original; ``parts`` are the data of a refit, None for none."""
 
     graph: ModelGraph
@@ -40,13 +40,13 @@ class Maker:
     options: RefitOptions
     progress: Progress | None = None
 
-    def cut(self, orders: Orders, counts: Mapping[str, int]) -> Made:
+    def cut(self, orders: Orders, counts: Mapping[str, int]) -> PrunedModel:
         """Without a refit."""
         kept = kept_slots(self.coupling, self._gone(orders, counts))
         bare = pruned(self.graph, kept)
-        return Made(bare, bare, kept)
+        return PrunedModel(bare, bare, kept)
 
-    def made(self, orders: Orders, counts: Mapping[str, int]) -> Made:
+    def made(self, orders: Orders, counts: Mapping[str, int]) -> PrunedModel:
         """With one, if it is wanted.
 
         Raises:
@@ -57,7 +57,7 @@ class Maker:
         if self.parts is None or not cut.kept:
             return cut
         found = refit(self.graph, cut.bare, cut.kept, self.parts, self.options, self.progress)
-        return Made(cut.bare, found.model, cut.kept, found.layers)
+        return PrunedModel(cut.bare, found.model, cut.kept, found.layers)
 
     def _gone(self, orders: Orders, counts: Mapping[str, int]) -> list[int]:
         families = {family.name: family for family in self.coupling.families}

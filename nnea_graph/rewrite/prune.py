@@ -11,17 +11,17 @@ from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
 from nnea_graph.report.display_names import called
 from nnea_graph.report.schema.pruning import FamilyChoice, PruningReport, SparedPoint, TargetReached
-from nnea_graph.report.schema.verification import Likeness, Verification
-from nnea_graph.rewrite.candidate_models import Made, Maker
+from nnea_graph.report.schema.verification import Agreement, Verification
+from nnea_graph.rewrite.candidate_models import ModelBuilder, PrunedModel
 from nnea_graph.rewrite.coupling.groups import Coupling, Family, couplings
 from nnea_graph.rewrite.refit.options import RefitOptions
-from nnea_graph.rewrite.selection.allocation import Room
+from nnea_graph.rewrite.selection.allocation import PruningBudget
 from nnea_graph.rewrite.selection.consumers import layers_seen, readers_of
-from nnea_graph.rewrite.selection.criteria import CRITERIA, DEFAULT, Candidates, by_chance
+from nnea_graph.rewrite.selection.criteria import CRITERIA, DEFAULT, GroupCandidates, by_chance
 from nnea_graph.rewrite.selection.eligibility import KEPT_ANYWAY, is_kept, steps_by_family
 from nnea_graph.rewrite.selection.resource_model import resources_of
-from nnea_graph.rewrite.selection.sensitivity_scan import Survey, SurveyOptions, survey
-from nnea_graph.rewrite.selection.target_search import Search
+from nnea_graph.rewrite.selection.sensitivity_scan import ScanOptions, SensitivityScan, survey
+from nnea_graph.rewrite.selection.target_search import TargetSearch
 from nnea_graph.rewrite.selection.targets import Target
 from nnea_graph.rewrite.source.plan import Plan
 from nnea_graph.rewrite.verify.agreement import ORIGINAL, likeness_of
@@ -109,7 +109,7 @@ class _Pruning:
         self._coupling: Coupling = couplings(graph)
         self._families: Mapping[str, Family] = {family.name: family for family in self._coupling.families}
         parts = (self._fit, self._held) if options.refit else None
-        self._maker = Maker(graph, self._coupling, parts, options.costs, self._refitting)
+        self._maker = ModelBuilder(graph, self._coupling, parts, options.costs, self._refitting)
         self._steps = self._measured_steps()
 
     def _refitting(self, name: str, place: int, count: int) -> None:
@@ -134,29 +134,29 @@ class _Pruning:
         self._tell("channel blocks of the runtime")
         return steps_by_family(self._graph, self._coupling.families, readers, self._options.align)
 
-    def _surveyed(self, criterion: str) -> Survey:
+    def _surveyed(self, criterion: str) -> SensitivityScan:
         free = [
             family
             for family in self._families.values()
             if not is_kept(self._graph, family, self._options.keep)
         ]
-        options = SurveyOptions(criterion, self._options.refit, self._options.seed, self._options.costs)
+        options = ScanOptions(criterion, self._options.refit, self._options.seed, self._options.costs)
 
         def told(name: str, place: int, count: int) -> None:
             self._tell(f"sensitivity {place + 1}/{count} {name}")
 
         return survey(self._graph, self._coupling, free, (self._fit, self._held), options, told)
 
-    def _chosen(self, survey: Survey) -> dict[str, int]:
+    def _chosen(self, survey: SensitivityScan) -> dict[str, int]:
         targets = {target.name: target.value for target in self._options.targets}
         measures = {"latency": self._latency(survey), "loss": self._loss(survey)}
-        return Search(
+        return TargetSearch(
             self._rooms(survey), resources_of(self._graph, self._coupling), targets, measures
         ).counts()
 
-    def _rooms(self, survey: Survey) -> list[Room]:
+    def _rooms(self, survey: SensitivityScan) -> list[PruningBudget]:
         return [
-            Room(
+            PruningBudget(
                 name,
                 len(curve.order),
                 max(1, round(LEAST * len(curve.order))),
@@ -166,7 +166,7 @@ class _Pruning:
             for name, curve in survey.curves.items()
         ]
 
-    def _latency(self, survey: Survey) -> Callable[[Mapping[str, int]], float]:
+    def _latency(self, survey: SensitivityScan) -> Callable[[Mapping[str, int]], float]:
         """By the original's, at one thread; a refit does not change it."""
         feeds = next(self._proof.batches(self._options.timing.run_samples)).feeds
         original = to_proto(self._graph)
@@ -180,7 +180,7 @@ class _Pruning:
 
         return measure
 
-    def _loss(self, survey: Survey) -> Callable[[Mapping[str, int]], float]:
+    def _loss(self, survey: SensitivityScan) -> Callable[[Mapping[str, int]], float]:
         """Of accuracy, on samples that nothing else is done with."""
         original = session_of(to_proto(self._graph))
 
@@ -194,11 +194,13 @@ class _Pruning:
 
     # Comparison
 
-    def _rivals(self, survey: Survey, made: Made, counts: Mapping[str, int]) -> dict[str, ModelProto]:
+    def _rivals(
+        self, survey: SensitivityScan, made: PrunedModel, counts: Mapping[str, int]
+    ) -> dict[str, ModelProto]:
         if not made.kept:
             return {}
         other = {
-            name: by_chance(Candidates(name, len(curve.order), (), self._options.seed))
+            name: by_chance(GroupCandidates(name, len(curve.order), (), self._options.seed))
             for name, curve in survey.curves.items()
         }
         rivals = {BARE: made.bare} if self._options.refit else {}
@@ -208,7 +210,9 @@ class _Pruning:
 
     # Report
 
-    def _report(self, survey: Survey, counts: Mapping[str, int], proof: Verification) -> PruningReport:
+    def _report(
+        self, survey: SensitivityScan, counts: Mapping[str, int], proof: Verification
+    ) -> PruningReport:
         pinned = {pin.layer: pin.reason for pin in self._coupling.pinned}
         named = [
             *(layer for family in self._families.values() for layer in (family.name, *family.layers)),
@@ -229,7 +233,7 @@ class _Pruning:
             called=called(self._graph, named),
         )
 
-    def _choice(self, family: Family, survey: Survey, counts: Mapping[str, int]) -> FamilyChoice:
+    def _choice(self, family: Family, survey: SensitivityScan, counts: Mapping[str, int]) -> FamilyChoice:
         curve = survey.curves.get(family.name)
         groups = len(family.groups)
         reason = survey.left_out.get(family.name, "" if curve else KEPT_ANYWAY)
@@ -250,7 +254,7 @@ class _Pruning:
         )
 
 
-def _orders(survey: Survey) -> Mapping[str, Sequence[int]]:
+def _orders(survey: SensitivityScan) -> Mapping[str, Sequence[int]]:
     return {name: curve.order for name, curve in survey.curves.items()}
 
 
@@ -275,7 +279,7 @@ def _share(before: int | None, after: int | None) -> float | None:
     return after / before if before and after is not None else None
 
 
-def lost_accuracy(likeness: Sequence[Likeness]) -> float | None:
+def lost_accuracy(likeness: Sequence[Agreement]) -> float | None:
     """The original's less the pruned model's; None where it is not known."""
     found = {each.model: each.accuracy for each in likeness}
     before, after = found.get(ORIGINAL), found.get(PRUNED)

@@ -12,7 +12,7 @@ from nnea_graph.errors import DataError
 from nnea_graph.frontends.shared.interface import Arrays, Example
 from nnea_graph.graph import TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
-from nnea_graph.runtime.data.columns import ArrayColumn, Column
+from nnea_graph.runtime.data.columns import ArrayColumn, DataColumn
 from nnea_graph.runtime.data.folders import file_columns
 from nnea_graph.runtime.data.input_matching import is_label
 from nnea_graph.runtime.data.to_numpy import columns_of, is_whole, nested
@@ -52,7 +52,9 @@ def _any(names: Iterable[str]) -> dict[str, TensorInfo]:
     return dict.fromkeys(names, _ANY)
 
 
-def _columns(spec: Spec, needed: list[str], names: list[str], preprocess: str | None) -> Mapping[str, Column]:
+def _columns(
+    spec: Spec, needed: list[str], names: list[str], preprocess: str | None
+) -> Mapping[str, DataColumn]:
     """By the names that the data have, else by position: the needed inputs, or all of them."""
     item: Any = spec
     title = getattr(spec, "__name__", type(spec).__name__)
@@ -72,7 +74,7 @@ def _columns(spec: Spec, needed: list[str], names: list[str], preprocess: str | 
         return columns_of(item, _any(names), title)
 
 
-def _stored(path: Path, needed: list[str], preprocess: str | None) -> Mapping[str, Column]:
+def _stored(path: Path, needed: list[str], preprocess: str | None) -> Mapping[str, DataColumn]:
     if path.is_file() and path.suffix in {".npz", ".npy"} and preprocess is None:
         return file_columns(path, _any(needed))
     data = open_data(path, _any(needed), samples=_SAMPLES, preprocess=preprocess)
@@ -80,7 +82,7 @@ def _stored(path: Path, needed: list[str], preprocess: str | None) -> Mapping[st
     return {name: ArrayColumn(name, array) for name, array in feeds.items()}
 
 
-def _rows(columns: Mapping[str, Column]) -> Arrays:
+def _rows(columns: Mapping[str, DataColumn]) -> Arrays:
     """The first rows of each array that has as many as the first; the others as they are."""
     lengths = {name: column.shape[0] for name, column in columns.items() if column.shape}
     samples = next(iter(lengths.values()), None)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.errors import NneaError
-from nnea_graph.frontends.shared.interface import Converted
+from nnea_graph.frontends.shared.interface import ConvertedModel
 from nnea_graph.graph import ModelGraph
 from nnea_graph.graph.model import Note
 from nnea_graph.runtime.export.to_onnx import to_proto
@@ -39,7 +39,7 @@ class Parity:
         return f"outputs differ from the source by {self.difference:.3g} at most"
 
 
-def parity(graph: ModelGraph, converted: Converted) -> Parity:
+def parity(graph: ModelGraph, converted: ConvertedModel) -> Parity:
     """Run both on the example of the export."""
     if converted.reference is None or converted.example is None:
         return Parity(None, reason="the source cannot be run here")
@@ -79,7 +79,7 @@ def _difference(one: NDArray[Any], other: NDArray[Any], step: float) -> tuple[fl
     return largest, largest <= max(_TOLERANCE.get(width, 1e-3) * scale, _STEPS * step)
 
 
-def compared(graph: ModelGraph, converted: Converted) -> tuple[ModelGraph, Parity]:
+def compared(graph: ModelGraph, converted: ConvertedModel) -> tuple[ModelGraph, Parity]:
     """The graph, with a note where it does not do what its source does."""
     found = parity(graph, converted)
     if not found.agrees:

@@ -20,7 +20,7 @@ from nnea_graph.frontends.resolve import (
     resolve,
     whole,
 )
-from nnea_graph.frontends.shared.interface import Converted, Example, InputSpec
+from nnea_graph.frontends.shared.interface import ConvertedModel, Example, InputSpec
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
 
@@ -56,7 +56,7 @@ class LiveModel:
         self._found = resolve(source, framework)
         self._limits = limits
         self._allow_external = allow_external
-        self._last: tuple[Hashable, Converted] | None = None
+        self._last: tuple[Hashable, ConvertedModel] | None = None
         self.framework = self._found.framework
         self.parity: Parity | None = None
 
@@ -109,7 +109,7 @@ class LiveModel:
             return whole(self._found)
         return self.exported(data, input_shapes=input_shapes, preprocess=preprocess)
 
-    def _again(self, kind: Hashable) -> Converted | None:
+    def _again(self, kind: Hashable) -> ConvertedModel | None:
         """The last export with new weights; None where the example is of another kind, or more has changed."""
         if self._last is None or kind not in {None, self._last[0]}:
             return None
@@ -117,7 +117,7 @@ class LiveModel:
         converted = again() if again is not None else None
         return described(converted) if converted is not None else None
 
-    def _compared(self, converted: Converted) -> ModelGraph:
+    def _compared(self, converted: ConvertedModel) -> ModelGraph:
         from nnea_graph.runtime.export_parity import compared  # noqa: PLC0415 - only live models need it
 
         graph, self.parity = compared(graph_of_converted(converted, self._found, self._limits), converted)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
 from nnea_graph.runtime.data.batch import Batch, Data
-from nnea_graph.runtime.data.chunked import PartedData, parted_list
+from nnea_graph.runtime.data.chunked import ChunkedData, parted_list
 from nnea_graph.runtime.data.folders import array_data, array_files, file_columns, set_data
 from nnea_graph.runtime.data.image_folders import has_images, image_data
 from nnea_graph.runtime.data.onnx_test_data import set_folders
@@ -73,7 +73,7 @@ def _opened(
     inputs: Inputs,
     samples: int | None,
     settings: Preprocess | None,
-) -> PartedData:
+) -> ChunkedData:
     if path.is_dir():
         if set_folders(path):
             return set_data(path, inputs, samples, settings)

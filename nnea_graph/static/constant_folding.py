@@ -13,7 +13,7 @@ from nnea_graph.graph.constants import ArrayPayload
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.ops.packed_weights import Packing
 from nnea_graph.ops.value_rules import value_rules
-from nnea_graph.static.result import Inference, call_of
+from nnea_graph.static.result import StaticFacts, call_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class DerivedPayload:
     """The value of a constant expression, computed each time it is asked for and never kept."""
 
     graph: ModelGraph
-    found: Inference
+    found: StaticFacts
     tensor: str
 
     def elements(self, start: int, stop: int) -> NDArray[Any]:
@@ -34,7 +34,7 @@ class UnpackedPayload:
     """What an operator makes of a packed weight, computed each time it is asked for."""
 
     graph: ModelGraph
-    found: Inference
+    found: StaticFacts
     node: OpNode
     packing: Packing
 
@@ -65,7 +65,7 @@ def loaded(constant: Constant) -> Constant:
     )
 
 
-def evaluate(graph: ModelGraph, found: Inference, tensor: str) -> NDArray[Any]:
+def evaluate(graph: ModelGraph, found: StaticFacts, tensor: str) -> NDArray[Any]:
     """The value of a constant tensor, without recursion.
 
     Raises:
@@ -91,7 +91,7 @@ def evaluate(graph: ModelGraph, found: Inference, tensor: str) -> NDArray[Any]:
     return values[tensor]
 
 
-def _results(node: OpNode, found: Inference, values: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+def _results(node: OpNode, found: StaticFacts, values: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
     rule = value_rules().get(node.op_type, node.domain)
     if rule is None:
         raise ModelError(f"node '{node.id}' ({node.op_type}) cannot be evaluated")

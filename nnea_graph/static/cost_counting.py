@@ -9,16 +9,16 @@ from math import prod
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Body, ModelGraph, OpNode, TensorInfo
 from nnea_graph.ops.call import BadCallError, UnknownFactError
-from nnea_graph.ops.cost_rules import Work, work_rules
+from nnea_graph.ops.cost_rules import OperatorCost, work_rules
 from nnea_graph.static.control_flow import Trips
 from nnea_graph.static.fused_bias import biased_operator
-from nnea_graph.static.result import Inference, call_of
+from nnea_graph.static.result import StaticFacts, call_of
 
-_FOLDED = Work(free="constant: computed once, before the model runs")
+_FOLDED = OperatorCost(free="constant: computed once, before the model runs")
 
 
 @dataclass(frozen=True, slots=True)
-class NodeWork:
+class NodeCost:
     """Work of one operator in one run of the model.
 
     ``status`` is ``exact``, ``estimated`` or ``unknown``; unknown counts are None and ``reason`` says why.
@@ -27,7 +27,7 @@ class NodeWork:
 
     status: str
     reason: str
-    once: Work | None
+    once: OperatorCost | None
     runs: int | None
     bytes_read: int | None
     bytes_written: int | None
@@ -42,7 +42,7 @@ class NodeWork:
         return None if self.runs is None else each * self.runs
 
 
-def count_work(graph: ModelGraph, found: Inference) -> dict[str, NodeWork]:
+def count_work(graph: ModelGraph, found: StaticFacts) -> dict[str, NodeCost]:
     """Apply the rules to every operator.
 
     Raises:
@@ -67,33 +67,33 @@ def _runs_of_bodies(graph: ModelGraph, trips: Mapping[str, Trips]) -> dict[str, 
     return runs
 
 
-def _node_work(graph: ModelGraph, found: Inference, node: OpNode, runs: Trips) -> NodeWork:
+def _node_work(graph: ModelGraph, found: StaticFacts, node: OpNode, runs: Trips) -> NodeCost:
     read = _bytes(found, node.inputs)
     written = _bytes(found, node.outputs)
     if node.outputs and all(name in found.constant for name in node.outputs if name):
-        return NodeWork("exact", _FOLDED.free, _FOLDED, runs.count, 0, 0)
+        return NodeCost("exact", _FOLDED.free, _FOLDED, runs.count, 0, 0)
     if runs.count == 0:
-        idle = Work(free=f"does not run: {runs.reason}" if runs.reason else "does not run")
-        return NodeWork("exact", idle.free, idle, 0, 0, 0)
+        idle = OperatorCost(free=f"does not run: {runs.reason}" if runs.reason else "does not run")
+        return NodeCost("exact", idle.free, idle, 0, 0, 0)
     rule = work_rules().get(node.op_type, node.domain)
     if rule is None:
         reason = f"no rule for {node.domain or 'ai.onnx'}::{node.op_type}"
-        return NodeWork("unknown", reason, None, runs.count, read, written)
+        return NodeCost("unknown", reason, None, runs.count, read, written)
     try:
         once = rule(call_of(node, found))
     except UnknownFactError as error:
-        return NodeWork("unknown", str(error), None, runs.count, read, written)
+        return NodeCost("unknown", str(error), None, runs.count, read, written)
     except BadCallError as error:
         raise OperatorError(f"node '{node.id}' ({node.op_type}): {error}") from error
     if biased_operator(graph, found, node) is not None:
-        once = Work(flops=once.other_flops)
+        once = OperatorCost(flops=once.other_flops)
     if runs.count is None and (once.macs or once.flops or once.other_flops):
-        return NodeWork("unknown", f"{runs.reason}; {once.macs:,} MACs each time", once, None, read, written)
+        return NodeCost("unknown", f"{runs.reason}; {once.macs:,} MACs each time", once, None, read, written)
     reason = once.estimate or ("the loop may end earlier" if runs.bound else "")
-    return NodeWork("estimated" if reason else "exact", reason or once.free, once, runs.count, read, written)
+    return NodeCost("estimated" if reason else "exact", reason or once.free, once, runs.count, read, written)
 
 
-def _bytes(found: Inference, names: tuple[str, ...]) -> int | None:
+def _bytes(found: StaticFacts, names: tuple[str, ...]) -> int | None:
     total = 0
     for name in names:
         if name:
@@ -112,7 +112,7 @@ def nbytes(info: TensorInfo | None) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class RunTotals:
     """Sums over what one run of the model executes. Operators of unknown cost are left out and counted."""
 
     macs: int = 0
@@ -121,8 +121,8 @@ class Totals:
 
 
 def total_work(
-    graph: ModelGraph, works: Mapping[str, NodeWork], trips: Mapping[str, Trips]
-) -> tuple[Totals, dict[str, Totals], frozenset[str]]:
+    graph: ModelGraph, works: Mapping[str, NodeCost], trips: Mapping[str, Trips]
+) -> tuple[RunTotals, dict[str, RunTotals], frozenset[str]]:
     """Total of the model, of each body, and the bodies that the total leaves out.
 
     Of alternatives the total takes the larger one, by MACs and then other work; never one that cannot run.
@@ -144,7 +144,7 @@ def total_work(
             best = max(rivals, key=lambda rival: (_may_run(trips, rival), sums[rival]))
             _add(sums[body.outer], sums[best])
             left_out |= {other for other in rivals if other != best}
-    totals = {path: Totals(*counts) for path, counts in sums.items()}
+    totals = {path: RunTotals(*counts) for path, counts in sums.items()}
     return totals[""], totals, _with_inner(graph, left_out)
 
 
@@ -158,7 +158,7 @@ def _rivals(graph: ModelGraph, body: Body) -> list[str]:
 
 
 def macs_of_one_trip(
-    graph: ModelGraph, works: Mapping[str, NodeWork], trips: Mapping[str, Trips]
+    graph: ModelGraph, works: Mapping[str, NodeCost], trips: Mapping[str, Trips]
 ) -> dict[str, int | None]:
     """MACs of each body when it runs once, however often that is; None where an operator's are not known."""
     sums: dict[str, int | None] = dict.fromkeys(graph.bodies, 0)

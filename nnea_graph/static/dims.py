@@ -47,7 +47,7 @@ class Dims:
     note: str = ""
 
 
-class Fit(IntEnum):
+class DimsFit(IntEnum):
     """How well a model takes some dims: not at all, without some alternative branches, or wholly."""
 
     NOT = 0
@@ -95,7 +95,7 @@ def resolve(
     graph: ModelGraph,
     dims: Mapping[str, int],
     input_shapes: Mapping[str, tuple[int, ...]],
-    fit: Callable[[Dims], Fit],
+    fit: Callable[[Dims], DimsFit],
 ) -> Dims:
     """Give every symbol a number: the user's, else 1 for a batch, else the smallest usual size accepted.
 
@@ -126,9 +126,9 @@ def resolve(
     for numbers in islice(_candidates(others), tries):
         tried = at(numbers)
         found = fit(tried)
-        if found is Fit.WHOLLY:
+        if found is DimsFit.WHOLLY:
             return tried
-        partial = partial or (tried if found is Fit.PARTLY else None)
+        partial = partial or (tried if found is DimsFit.PARTLY else None)
     if partial:
         return partial
     note = f"no usual size of {', '.join(others)} fits the model; set --dim {others[0]}=N"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from nnea_graph.graph import ModelGraph, OpNode
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 
 _MATRIX = frozenset(
     {"Conv", "ConvTranspose", "Einsum", "FusedMatMul", "Gemm", "MatMul", "MatMulBnb4", "MatMulNBits"}
 )
 
 
-def biased_operator(graph: ModelGraph, found: Inference, node: OpNode) -> OpNode | None:
+def biased_operator(graph: ModelGraph, found: StaticFacts, node: OpNode) -> OpNode | None:
     """The matrix product that an Add of a constant along one axis is the bias of; None where it is none."""
     if node.op_type != "Add" or node.domain or len(node.inputs) != 2:
         return None

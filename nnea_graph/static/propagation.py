@@ -13,8 +13,8 @@ from nnea_graph.ops.shape_rules import shape_rules
 from nnea_graph.ops.validity_rules import refuse
 from nnea_graph.ops.value_rules import value_rules
 from nnea_graph.static.control_flow import CONTROL_FLOW, Trips
-from nnea_graph.static.dims import Dims, Fit, bound
-from nnea_graph.static.result import UNKNOWN, Inference, Problem, call_of
+from nnea_graph.static.dims import Dims, DimsFit, bound
+from nnea_graph.static.result import UNKNOWN, Contradiction, StaticFacts, call_of
 
 VALUE_LIMIT = 4096
 """Integers above which a value is not followed: shape arithmetic is small."""
@@ -28,7 +28,7 @@ _VALUES_LIMIT = 1 << 24
 _FLOAT_VALUE_LIMIT = 16
 
 
-def infer(graph: ModelGraph, dims: Dims) -> Inference:
+def infer(graph: ModelGraph, dims: Dims) -> StaticFacts:
     """Walk the graph at these dims. Contradictions are collected, not raised."""
     walker = _Walker(graph, dims)
     walker.walk()
@@ -39,7 +39,7 @@ class _Walker:
     def __init__(self, graph: ModelGraph, dims: Dims) -> None:
         self.graph = graph
         self.dims = dims
-        self.found = Inference(types=dict(dims.inputs), constant=set(graph.constants))
+        self.found = StaticFacts(types=dict(dims.inputs), constant=set(graph.constants))
         for name, constant in graph.constants.items():
             self.found.types[name] = TensorInfo(constant.dtype, constant.shape)
         self._rules = shape_rules()
@@ -223,7 +223,7 @@ class _Walker:
         return bound(declared, self.dims.values)
 
     def _contradiction(self, node: OpNode, message: str) -> None:
-        self.found.problems.append(Problem(node.id, message))
+        self.found.problems.append(Contradiction(node.id, message))
         self._store(node, [UNKNOWN] * len(node.outputs), "unknown")
 
     def _store(self, node: OpNode, outputs: list[TensorInfo], source: str) -> None:
@@ -292,9 +292,9 @@ def _general(before: TensorInfo, after: TensorInfo) -> TensorInfo:
     return TensorInfo(before.dtype, tuple(dims))
 
 
-def fit_of(graph: ModelGraph, dims: Dims) -> Fit:
+def fit_of(graph: ModelGraph, dims: Dims) -> DimsFit:
     """Whether no operator contradicts these dims and none is left with nothing to work on."""
     found = infer(graph, dims)
     if found.problems or found.emptied:
-        return Fit.NOT
-    return Fit.PARTLY if found.refused else Fit.WHOLLY
+        return DimsFit.NOT
+    return DimsFit.PARTLY if found.refused else DimsFit.WHOLLY

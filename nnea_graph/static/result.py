@@ -16,7 +16,7 @@ UNKNOWN = TensorInfo(None, None)
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Contradiction:
     """An operator that contradicts its definition at these dims."""
 
     node: str
@@ -24,7 +24,7 @@ class Problem:
 
 
 @dataclass(slots=True)
-class Inference:
+class StaticFacts:
     """What a walk found.
 
     ``sources`` says of each operator where its shapes come from: ``onnx`` (its own inference), ``rule``
@@ -37,8 +37,8 @@ class Inference:
     sources: dict[str, str] = field(default_factory=dict)
     trips: dict[str, Trips] = field(default_factory=dict)
     constant: set[str] = field(default_factory=set)
-    problems: list[Problem] = field(default_factory=list)
-    refused: list[Problem] = field(default_factory=list)
+    problems: list[Contradiction] = field(default_factory=list)
+    refused: list[Contradiction] = field(default_factory=list)
     emptied: str = ""
 
     def infos(self, names: Iterable[str]) -> tuple[TensorInfo | None, ...]:
@@ -46,7 +46,7 @@ class Inference:
         return tuple(self.types.get(name, UNKNOWN) if name else None for name in names)
 
 
-def call_of(node: OpNode, found: Inference, values: Mapping[str, NDArray[Any]] | None = None) -> OpCall:
+def call_of(node: OpNode, found: StaticFacts, values: Mapping[str, NDArray[Any]] | None = None) -> OpCall:
     """What a rule sees of an operator; ``values`` in place of the small ones that the walk has found."""
     known = found.values if values is None else values
     return OpCall(

@@ -10,14 +10,14 @@ from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.ops.gradient_rules import gradient_macs
 from nnea_graph.ops.input_roles import PARAMETER_ROLES, Role
-from nnea_graph.static.cost_counting import NodeWork
-from nnea_graph.static.result import Inference, call_of
+from nnea_graph.static.cost_counting import NodeCost
+from nnea_graph.static.result import StaticFacts, call_of
 
 CONVENTION = 4
 """Forward, gradient of the input, gradient of the weights, update: four times the inference FLOPs."""
 
 
-class WeightLike(Protocol):
+class TrainedWeight(Protocol):
     """What is needed to know of a weight here."""
 
     @property
@@ -38,9 +38,9 @@ class WeightLike(Protocol):
 
 def training_flops(
     graph: ModelGraph,
-    works: Mapping[str, NodeWork],
-    found: Inference,
-    weights: Mapping[str, Sequence[WeightLike]],
+    works: Mapping[str, NodeCost],
+    found: StaticFacts,
+    weights: Mapping[str, Sequence[TrainedWeight]],
     frozen: Sequence[str],
 ) -> dict[str, int | None]:
     """Matrix FLOPs of a training step, by operator; None where the forward count is not known.
@@ -58,14 +58,14 @@ def training_flops(
     return {node.id: _spent(node, works[node.id], found, reached | trained[node.id]) for node in graph}
 
 
-def conventional_flops(works: Mapping[str, NodeWork]) -> dict[str, int | None]:
+def conventional_flops(works: Mapping[str, NodeCost]) -> dict[str, int | None]:
     """By convention four times the forward count."""
     forward = {name: work.count("flops") for name, work in works.items()}
     return {name: None if flops is None else CONVENTION * flops for name, flops in forward.items()}
 
 
 def _check_matched(
-    graph: ModelGraph, weights: Mapping[str, Sequence[WeightLike]], frozen: Sequence[str]
+    graph: ModelGraph, weights: Mapping[str, Sequence[TrainedWeight]], frozen: Sequence[str]
 ) -> None:
     names = {name for node in graph for weight in weights[node.id] for name in _names(node, weight)}
     for pattern in frozen:
@@ -73,13 +73,13 @@ def _check_matched(
             raise UsageError(f"--frozen: no weight, operator with weights or module is called '{pattern}'")
 
 
-def _names(node: OpNode, weight: WeightLike) -> tuple[str, ...]:
+def _names(node: OpNode, weight: TrainedWeight) -> tuple[str, ...]:
     """What a pattern may call a weight."""
     return weight.tensor, weight.source, node.id, node.scope
 
 
 def _trained(
-    node: OpNode, weights: Sequence[WeightLike], frozen: Sequence[str], fixed: frozenset[str]
+    node: OpNode, weights: Sequence[TrainedWeight], frozen: Sequence[str], fixed: frozenset[str]
 ) -> Iterator[str]:
     """The weights that neither a pattern nor the live model itself has frozen."""
     for weight in weights:
@@ -90,7 +90,7 @@ def _trained(
             yield weight.tensor
 
 
-def _reached(graph: ModelGraph, found: Inference, trained: Mapping[str, set[str]]) -> set[str]:
+def _reached(graph: ModelGraph, found: StaticFacts, trained: Mapping[str, set[str]]) -> set[str]:
     """The tensors that depend on something that trains; repeated while loops hand on what they have reached."""
     reached: set[str] = set()
     before = -1
@@ -105,12 +105,12 @@ def _reached(graph: ModelGraph, found: Inference, trained: Mapping[str, set[str]
     return reached
 
 
-def _has_gradient(found: Inference, tensor: str) -> bool:
+def _has_gradient(found: StaticFacts, tensor: str) -> bool:
     info = found.types.get(tensor)
     return info is None or info.dtype is None or info.dtype.kind in {"float", "complex"}
 
 
-def _spent(node: OpNode, work: NodeWork, found: Inference, reached: set[str]) -> int | None:
+def _spent(node: OpNode, work: NodeCost, found: StaticFacts, reached: set[str]) -> int | None:
     forward, macs = work.count("flops"), work.count("macs")
     if forward is None or macs is None or work.once is None or work.runs is None:
         return forward

@@ -2,6 +2,6 @@
 
 from nnea_graph.stats.accumulator import Accumulator, accumulate, measure
 from nnea_graph.stats.channel_sums import ChannelSums
-from nnea_graph.stats.metrics import Metrics, metrics
+from nnea_graph.stats.metrics import DistributionMetrics, metrics
 
-__all__ = ["Accumulator", "ChannelSums", "Metrics", "accumulate", "measure", "metrics"]
+__all__ = ["Accumulator", "ChannelSums", "DistributionMetrics", "accumulate", "measure", "metrics"]

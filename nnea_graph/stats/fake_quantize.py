@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.graph.constants import CHUNK
-from nnea_graph.stats.output_change import Comparison
+from nnea_graph.stats.output_change import OutputComparison
 
 Array = NDArray[Any]
 
@@ -68,9 +68,9 @@ def rounded(values: Array, out_axis: int | None, form: Format) -> Array:
     return result
 
 
-def distance(before: Array, after: Array) -> Comparison:
+def distance(before: Array, after: Array) -> OutputComparison:
     """How far weights have moved."""
-    comparison = Comparison(())
+    comparison = OutputComparison(())
     one, other = before.reshape(-1), after.reshape(-1)
     for start in range(0, one.size, CHUNK):
         comparison.add([one[start : start + CHUNK]], [other[start : start + CHUNK]], None)

@@ -51,7 +51,7 @@ def weigh(constant: Constant, layout: Layout, activations: Floats) -> WeightImpo
             distribution.update(x.astype(np.float32))
         if not np.isfinite(x.sum()):  # counted in the distribution, and in no sum
             x = np.where(np.isfinite(x), x, 0)
-        places = _Places(layout, shape, first, len(block))
+        places = _RowPlaces(layout, shape, first, len(block))
         np.add.at(inputs, *places.by_input(x))
         if outputs is not None:
             np.add.at(outputs, *places.by_output(x))
@@ -77,7 +77,7 @@ def _out_channels(layout: Layout, shape: tuple[int, ...]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
+class _RowPlaces:
     """Where the numbers of a block of rows belong."""
 
     layout: Layout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nnea_graph.stats.output_change import Change
+from nnea_graph.stats.output_change import OutputChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Measured:
     limit: float
     samples: int = 0
     offered: int | None = None
-    unaltered: Change = field(default_factory=lambda: Change(None, None, None, None))
+    unaltered: OutputChange = field(default_factory=lambda: OutputChange(None, None, None, None))
     loss_of: str = "relative_l2"
     planned: int = 0
     measured: int = 0

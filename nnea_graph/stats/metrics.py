@@ -19,7 +19,7 @@ REACH_PERCENTS = (50, 80, 90)
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class DistributionMetrics:
     """Statistics of x = |w| over the ``count`` finite numbers, zeros included; None is undefined.
 
     With p = x / sum(x): ``entropy`` H = -sum(p ln p), in nats; ``normalized_entropy`` H / ln n;
@@ -57,9 +57,9 @@ class Metrics:
     curve_bound: float | None = None
 
 
-def metrics(acc: Accumulator) -> Metrics:
+def metrics(acc: Accumulator) -> DistributionMetrics:
     """The statistics of what was counted; those of shares are None where there is nothing but zeros."""
-    none = Metrics(acc.finite, acc.zeros, acc.nan, acc.inf)
+    none = DistributionMetrics(acc.finite, acc.zeros, acc.nan, acc.inf)
     if not acc.finite:
         return none
     sparsity = _sparsity(acc)

@@ -22,7 +22,7 @@ HALF_MAX, HALF_NORMAL = 65504.0, 2.0**-14
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class CrestFactor:
     """``crest`` is max|w| over the root of mean w², ``outliers`` how many are beyond 6 standard deviations.
 
     ``dead_range`` is the part of 0 … max|w| that only the largest thousandth of the weights reach: levels of an
@@ -38,7 +38,7 @@ class Spread:
     subnormal: int
 
 
-def spread(values: Array) -> Spread:
+def spread(values: Array) -> CrestFactor:
     """Of finite numbers, in two passes and a partition."""
     flat = values.reshape(-1)
     mean = sum(float(chunk.sum()) for chunk in _chunks(flat)) / max(flat.size, 1)
@@ -50,7 +50,7 @@ def spread(values: Array) -> Spread:
     outliers = sum(int(np.count_nonzero(np.abs(chunk - mean) > limit)) for chunk in _chunks(flat))
     sizes = np.abs(flat)
     largest = float(sizes.max(initial=0))
-    return Spread(
+    return CrestFactor(
         count=flat.size,
         crest=largest / (squares / flat.size) ** 0.5 if squares else None,
         outliers=outliers,

@@ -15,7 +15,7 @@ Axes = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class OutputChange:
     """Of all outputs together, against the unaltered model's; None where it cannot be said.
 
     ``relative_l2`` is |y' - y| / |y|, ``sqnr_db`` the same in decibels (None where nothing changed).
@@ -31,7 +31,7 @@ class Change:
 
 
 @dataclass(slots=True)
-class Comparison:
+class OutputComparison:
     """Adds up batches; ``axes`` of the first output are its classes, None takes the first output that has some."""
 
     axes: Axes | None = None
@@ -70,18 +70,18 @@ class Comparison:
         self.signal += float(np.vdot(one, one))
         self.noise += float(np.vdot(other - one, other - one))
 
-    def merge(self, other: Comparison) -> None:
+    def merge(self, other: OutputComparison) -> None:
         """Add what another has seen."""
         for name in ("noise", "signal", "answers", "alike", "labels", "hits"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.reason = other.reason or self.reason
         self.reshaped = self.reshaped or other.reshaped
 
-    def change(self) -> Change:
+    def change(self) -> OutputChange:
         """Over all batches so far."""
         known = not self.reason and 0 < self.signal < math.inf and self.noise < math.inf
         relative = math.sqrt(self.noise / self.signal) if known else None
-        return Change(
+        return OutputChange(
             relative,
             -20 * math.log10(relative) if relative else None,
             self.alike / self.answers if self.answers and not self.reshaped else None,
@@ -90,14 +90,14 @@ class Comparison:
         )
 
 
-def loss_kind(unaltered: Change) -> str:
+def loss_kind(unaltered: OutputChange) -> str:
     """What a loss is measured by: ``accuracy`` where there are labels, ``agreement`` of classes, ``relative_l2``."""
     if unaltered.accuracy is not None:
         return "accuracy"
     return "agreement" if unaltered.agreement is not None else "relative_l2"
 
 
-def loss(kind: str, unaltered: Change, change: Change) -> float | None:
+def loss(kind: str, unaltered: OutputChange, change: OutputChange) -> float | None:
     """The drop of accuracy or agreement, or the change itself; negative is a gain, None not known."""
     if kind == "relative_l2":
         return change.relative_l2

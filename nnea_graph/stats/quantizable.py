@@ -20,7 +20,7 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Roundable:
+class QuantizableWeights:
     """The weights of one operator."""
 
     node: str

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nnea_graph.api.analyze import data_options, load, report_on
-from nnea_graph.channels.ablation.weights_and_channels import CRITERIA, Cut, Removable, zeroed
+from nnea_graph.channels.ablation.weights_and_channels import CRITERIA, Ablation, Removable, zeroed
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.sensitivity import removable_of
 from nnea_graph.render.text.report import render_text
 from nnea_graph.report import Report
 from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun
-from nnea_graph.runtime.perturb.weight_override import AlteredSession
+from nnea_graph.runtime.perturb.weight_override import WeightOverrideSession
 
 KEPT_BY_HAN = {"fc1": 0.08, "fc2": 0.09, "fc3": 0.26}
 """Han et al. 2015, "Learning both Weights and Connections", table 3."""
@@ -101,7 +101,7 @@ def table(graph: ModelGraph, report: Report, data: dict[str, Array]) -> None:
         found = removable_of(graph, graph.node(layer.id))
         assert isinstance(found, Removable)
         layers[layer.scope or layer.id] = found
-    session = AlteredSession(
+    session = WeightOverrideSession(
         graph, {slot: each for layer in layers.values() for slot, each in layer.constants().items()}
     )
     options = data_options(graph, data, {"dims": {}, "input_shapes": {}})
@@ -115,18 +115,18 @@ def table(graph: ModelGraph, report: Report, data: dict[str, Array]) -> None:
     print(f"{'':10}{'Han keeps':>10}{'here, < 1 point':>17}" + "".join(f"{name:>12}" for name in CRITERIA))
     cuts = {name: 1 - kept for name, kept in KEPT_BY_HAN.items()}
     for name, share in cuts.items():
-        losses = [lost(rerun, session, {layers[name]: Cut("weights", each, share)}) for each in CRITERIA]
+        losses = [lost(rerun, session, {layers[name]: Ablation("weights", each, share)}) for each in CRITERIA]
         (shown,) = [each for each in report.layers if (each.scope or each.id) == name]
         kept = 1 - (shown.sensitivity.removable_weights or 0 if shown.sensitivity else 0)
         print(f"{name:10}{100 - 100 * share:>8.0f} %{100 * kept:>15.0f} %" + figures(losses, whole.accuracy))
     together = [
-        lost(rerun, session, {layers[name]: Cut("weights", each, share) for name, share in cuts.items()})
+        lost(rerun, session, {layers[name]: Ablation("weights", each, share) for name, share in cuts.items()})
         for each in CRITERIA
     ]
     print(f"{'all three':35}  {figures(together, whole.accuracy)}")
 
 
-def lost(rerun: Rerun, session: AlteredSession, cuts: dict[Removable, Cut]) -> float:
+def lost(rerun: Rerun, session: WeightOverrideSession, cuts: dict[Removable, Ablation]) -> float:
     """Accuracy with these cuts."""
     altered = {
         slot: values

@@ -19,7 +19,7 @@ from typing import get_args
 import numpy as np
 from benchmarks.growth_plot import Curve, write_plot
 
-from nnea_graph.channels.graph import Carry, ChannelGraph, ChannelTensor, Dense, Floats, Link
+from nnea_graph.channels.graph import Carry, ChannelGraph, ChannelTensor, DenseLink, Floats, Link
 from nnea_graph.channels.paths.endpoints import choose_ends
 from nnea_graph.channels.paths.forward_pass import forward
 from nnea_graph.channels.paths.search import best_paths, pathways
@@ -43,7 +43,7 @@ class Builder:
         weights = self._rng.standard_normal((1, targets, n, taps), np.float32)
         activation = np.exp(self._rng.standard_normal(n, np.float32))
         made = self._tensor(targets)
-        edges = Dense(1, lambda: np.abs(weights).sum(3) * activation)  # read at each call, as from a file
+        edges = DenseLink(1, lambda: np.abs(weights).sum(3) * activation)  # read at each call, as from a file
         self.links.append(Link(source, made, made, edges))
         return made
 
@@ -95,7 +95,7 @@ def strengths(graph: ChannelGraph) -> int:
         link.edges.strength()
         for links in graph.into.values()
         for link in links
-        if isinstance(link.edges, Dense)
+        if isinstance(link.edges, DenseLink)
     ]
     return sum(each.size for each in found)
 

@@ -10,7 +10,7 @@ from hostile.support.models import model, op, tensor, typed
 from onnx import NodeProto
 
 from nnea_graph.api.analyze import load
-from nnea_graph.channels.weight_inputs import Meeting, leaving, meetings
+from nnea_graph.channels.weight_inputs import WeightInput, leaving, meetings
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.graph import ModelGraph
@@ -73,7 +73,7 @@ def met(graph: ModelGraph, name: str, side: str = "input") -> list[Any]:
 def test_a_weight_meets_what_enters_and_what_leaves() -> None:
     graph = made(op("Relu", ["h"], ["y"]))
     (entering,), (left,) = met(graph, "layer"), met(graph, "layer", "output")
-    assert isinstance(entering, Meeting)
+    assert isinstance(entering, WeightInput)
     assert (entering.tensor, entering.axis) == ("x", 1)
     assert (left.tensor, left.axis, left.layout.in_axis) == ("y", 1, -1)
 

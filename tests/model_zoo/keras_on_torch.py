@@ -21,13 +21,13 @@ from model_zoo.keras_nets import NETS, keras, layers, samples
 from nnea_graph import analyze
 from nnea_graph.errors import NneaError
 from nnea_graph.frontends.resolve import convert, resolve
-from nnea_graph.frontends.shared.interface import Converted
+from nnea_graph.frontends.shared.interface import ConvertedModel
 from nnea_graph.frontends.shared.silence import quiet
 
 EXPORTED = ("residual_cnn", "bilstm", "attention", "subclassed")
 
 
-def apart(model: Any, converted: Converted, x: Any) -> float:
+def apart(model: Any, converted: ConvertedModel, x: Any) -> float:
     """The largest difference of any output, of the largest output."""
     session = onnxruntime.InferenceSession(converted.proto.SerializeToString())
     (found,) = session.run(None, {session.get_inputs()[0].name: x})
@@ -76,7 +76,7 @@ def shown(net: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def apart_again(model: Any, converted: Converted, x: Any) -> float | None:
+def apart_again(model: Any, converted: ConvertedModel, x: Any) -> float | None:
     """With new weights and without an export; None where it takes one."""
     trained_a_little(model)
     with patch("nnea_graph.frontends.torch.frontend.exported", None):

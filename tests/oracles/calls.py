@@ -9,7 +9,7 @@ import numpy as np
 
 from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, work_rules
+from nnea_graph.ops.cost_rules import OperatorCost, work_rules
 from nnea_graph.ops.registry import MICROSOFT
 
 Shapes = Sequence[Sequence[int] | None]
@@ -39,7 +39,7 @@ def infos(shapes: Shapes) -> tuple[TensorInfo | None, ...]:
     return tuple(None if shape is None else TensorInfo(None, tuple(shape)) for shape in shapes)
 
 
-def counted(op: OpCall) -> Work:
+def counted(op: OpCall) -> OperatorCost:
     rule = work_rules().get(op.op_type, op.domain)
     assert rule is not None
     return rule(op)

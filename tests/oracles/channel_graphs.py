@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.graph import Carry, ChannelGraph, ChannelTensor, Dense, Floats, Link, Places
+from nnea_graph.channels.graph import Carry, ChannelGraph, ChannelTensor, DenseLink, Floats, Link, Places
 
 Vertex = tuple[str, int]
 
@@ -38,7 +38,7 @@ def dense(
     """Strengths as (targets, sources / groups)."""
     values = np.asarray(strength, np.float64)
     blocks = values.reshape(groups, values.shape[0] // groups, values.shape[1])
-    return Link(source, target, node or f"{source}>{target}", Dense(groups, lambda: blocks), _gain(gain))
+    return Link(source, target, node or f"{source}>{target}", DenseLink(groups, lambda: blocks), _gain(gain))
 
 
 def carry(source: str, target: str, places: object, gain: object = None, node: str = "") -> Link:

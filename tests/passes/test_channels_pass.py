@@ -9,7 +9,7 @@ import pytest
 from onnx import ModelProto, parser
 
 from nnea_graph.api.analyze import data_options, load
-from nnea_graph.channels.graph import Dense
+from nnea_graph.channels.graph import DenseLink
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.passes import catalogue
@@ -37,6 +37,6 @@ def test_strengths(rows: list[list[float]] | None, strengths: str, found: list[l
         options |= data_options(graph, {"x": np.array(rows, np.float32)}, options)
     run_passes(graph, complete(parse("channels,activations"), catalogue(), options))
     (link,) = graph[CHANNELS].into["y"]
-    assert isinstance(link.edges, Dense)
+    assert isinstance(link.edges, DenseLink)
     np.testing.assert_allclose(link.edges.strength()[0], found)
     assert graph[STRENGTHS] == strengths

@@ -19,7 +19,7 @@ from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes import catalogue
 from nnea_graph.passes.activations import ACTIVATIONS
-from nnea_graph.passes.path_validation import PATH_VALIDATION, PathValidation, PathValidationPass
+from nnea_graph.passes.path_validation import PATH_VALIDATION, PathValidationFact, PathValidationPass
 from nnea_graph.passes.pathways import PATHWAYS
 from nnea_graph.render.page import Page
 from nnea_graph.render.text.path_validation import validation
@@ -55,7 +55,7 @@ def run(
     return graph
 
 
-def found(*arguments: Any, **options: Any) -> PathValidation:
+def found(*arguments: Any, **options: Any) -> PathValidationFact:
     return run(*arguments, **options)[PATH_VALIDATION]
 
 

@@ -17,7 +17,7 @@ from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes import catalogue
-from nnea_graph.passes.redundancy import MODEL_REDUNDANCY, REDUNDANCY, LayerRedundancy, known_channels
+from nnea_graph.passes.redundancy import MODEL_REDUNDANCY, REDUNDANCY, LayerRedundancyFact, known_channels
 
 Array = NDArray[Any]
 Tensors = dict[str, Array]
@@ -42,7 +42,7 @@ def analyzed(model: ModelProto) -> ModelGraph:
     return graph
 
 
-def layer(graph: ModelGraph, name: str) -> LayerRedundancy:
+def layer(graph: ModelGraph, name: str) -> LayerRedundancyFact:
     found = graph[graph.node(name), REDUNDANCY]
     assert found is not None
     return found

@@ -14,7 +14,7 @@ from onnx import ModelProto, parser
 from nnea_graph.api.analyze import analyze
 from nnea_graph.errors import UsageError
 from nnea_graph.render.text.report import render_text
-from nnea_graph.runtime.session.isolated import ApartSession
+from nnea_graph.runtime.session.isolated import IsolatedSession
 
 Array = NDArray[Any]
 
@@ -52,7 +52,7 @@ def turned(x: Array, weight: list[list[float]]) -> Array:
     return x
 
 
-class Counted(ApartSession):
+class Counted(IsolatedSession):
     made = 0
 
     def __init__(self, *arguments: Any) -> None:

@@ -10,7 +10,7 @@ from onnx import ModelProto
 
 from nnea_graph.api.analyze import analyze, load
 from nnea_graph.errors import UsageError
-from nnea_graph.static.dims import Dims, Fit, evaluate, is_batch, resolve, symbolic_inputs
+from nnea_graph.static.dims import Dims, DimsFit, evaluate, is_batch, resolve, symbolic_inputs
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_the_search_for_sizes_has_an_end() -> None:
     graph = load(model([op("Relu", ["x"], ["y"])], [typed("x", *(f"s{n}x" for n in range(30)))]))
     tried: list[Dims] = []
 
-    def refuse(dims: Dims) -> Fit:
+    def refuse(dims: Dims) -> DimsFit:
         tried.append(dims)
-        return Fit.NOT
+        return DimsFit.NOT
 
     assert resolve(graph, {}, {}, refuse).note
     assert 10 <= len(tried) < 1000
@@ -144,4 +144,4 @@ def test_dims_that_cannot_be_are_refused(
     dims: dict[str, int], shapes: dict[str, tuple[int, ...]], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        resolve(load(pooled()), dims, shapes, lambda _: Fit.WHOLLY)
+        resolve(load(pooled()), dims, shapes, lambda _: DimsFit.WHOLLY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnea_graph.stats.outliers import Spread, spread
+from nnea_graph.stats.outliers import CrestFactor, spread
 
 
 def test_crest_outliers_and_dead_range_are_those_of_their_definitions() -> None:
@@ -29,4 +29,4 @@ def test_what_float16_cannot_hold_is_counted() -> None:
 
 
 def test_of_zeros_nothing_is_said() -> None:
-    assert spread(np.zeros((3, 4), np.float32)) == Spread(12, None, 0, None, 0, 0)
+    assert spread(np.zeros((3, 4), np.float32)) == CrestFactor(12, None, 0, None, 0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnea_graph.stats.output_change import Axes, Change, Comparison, answers, float_outputs
+from nnea_graph.stats.output_change import Axes, OutputChange, OutputComparison, answers, float_outputs
 
 BEFORE = np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)
 LABELS = np.array([1, 1])
@@ -15,15 +15,15 @@ def compared(
     *pairs: tuple[list[np.ndarray], list[np.ndarray]],
     labels: np.ndarray | None = None,
     axes: Axes | None = None,
-) -> Change:
-    comparison = Comparison(axes)
+) -> OutputChange:
+    comparison = OutputComparison(axes)
     for before, after in pairs:
         comparison.add(before, after, labels)
     return comparison.change()
 
 
 def test_the_same_outputs_are_no_change() -> None:
-    assert compared(([BEFORE], [BEFORE]), labels=LABELS) == Change(0.0, None, 1.0, 0.5)
+    assert compared(([BEFORE], [BEFORE]), labels=LABELS) == OutputChange(0.0, None, 1.0, 0.5)
 
 
 def test_all_outputs_and_batches_are_one_vector() -> None:
@@ -52,7 +52,7 @@ def test_the_class_is_that_of_the_first_output_that_has_some() -> None:
 def test_outputs_that_are_no_longer_finite_are_said_to_be_so() -> None:
     broken = np.array([[np.nan, 4.0], [0.0, -1.0]], np.float32)
     found = compared(([BEFORE], [broken]))
-    assert found == Change(None, None, 0.5, None, "outputs are no longer finite")
+    assert found == OutputChange(None, None, 0.5, None, "outputs are no longer finite")
 
 
 def test_what_was_never_finite_is_left_out() -> None:
@@ -62,7 +62,7 @@ def test_what_was_never_finite_is_left_out() -> None:
 
 def test_outputs_of_another_shape_cannot_be_compared() -> None:
     found = compared(([BEFORE], [BEFORE]), ([BEFORE], [BEFORE[:1]]))
-    assert found == Change(None, None, None, None, "the shapes of the outputs change")
+    assert found == OutputChange(None, None, None, None, "the shapes of the outputs change")
 
 
 def test_outputs_that_are_zero_throughout_have_no_relative_change() -> None:
@@ -70,12 +70,12 @@ def test_outputs_that_are_zero_throughout_have_no_relative_change() -> None:
 
 
 def test_no_output_is_no_change_that_is_known() -> None:
-    assert compared(([], []), labels=LABELS) == Change(None, None, None, None)
+    assert compared(([], []), labels=LABELS) == OutputChange(None, None, None, None)
 
 
 def test_an_output_with_everything_gone_has_changed_by_itself() -> None:
     found = compared(([BEFORE], [BEFORE * 0]), labels=LABELS)
-    assert found == Change(1.0, 0.0, 0.5, 0.0)
+    assert found == OutputChange(1.0, 0.0, 0.5, 0.0)
 
 
 def test_what_overflows_is_not_known() -> None:
@@ -86,10 +86,10 @@ def test_what_overflows_is_not_known() -> None:
 def test_comparisons_of_batches_merge_into_that_of_all() -> None:
     # Squares moved: 2² + 2² + 5² + 1² = 34 of 25 + 0.
     after = np.array([[1.0, 2.0], [5.0, 1.0]], np.float32)
-    whole, parts = Comparison(), Comparison()
+    whole, parts = OutputComparison(), OutputComparison()
     whole.add([BEFORE], [after], LABELS)
     for row in (0, 1):
-        part = Comparison()
+        part = OutputComparison()
         part.add([BEFORE[row : row + 1]], [after[row : row + 1]], LABELS[:1])
         parts.merge(part)
     assert parts.change() == whole.change()
@@ -98,11 +98,11 @@ def test_comparisons_of_batches_merge_into_that_of_all() -> None:
 
 
 def test_what_is_wrong_with_one_batch_is_wrong_with_all_that_merge() -> None:
-    broken, good = Comparison(), Comparison()
+    broken, good = OutputComparison(), OutputComparison()
     broken.add([BEFORE], [BEFORE[:1]], None)
     good.add([BEFORE], [BEFORE], None)
     good.merge(broken)
-    assert good.change() == Change(None, None, None, None, "the shapes of the outputs change")
+    assert good.change() == OutputChange(None, None, None, None, "the shapes of the outputs change")
 
 
 def test_classes_lie_along_any_axes() -> None:

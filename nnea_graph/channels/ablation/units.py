@@ -9,13 +9,13 @@ import numpy as np
 
 from nnea_graph.channels.graph import Carry, ChannelGraph, Places
 from nnea_graph.channels.paths.forward_pass import is_identity
-from nnea_graph.channels.paths.path import Path
-from nnea_graph.channels.paths.shares import Reader, Vector, finite
+from nnea_graph.channels.paths.path import ChannelPath
+from nnea_graph.channels.paths.shares import LinkShares, Vector, finite
 from nnea_graph.graph import ModelGraph
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
+class AblatedUnits:
     """Units of ``tensor`` (ascending), which are taken out at ``place``, where they have the same numbers."""
 
     tensor: str
@@ -23,14 +23,14 @@ class Removal:
     units: Places
 
 
-def removals(graph: ModelGraph, channels: ChannelGraph, paths: Iterable[Path]) -> list[Removal]:
+def removals(graph: ModelGraph, channels: ChannelGraph, paths: Iterable[ChannelPath]) -> list[AblatedUnits]:
     """The units on the paths by tensor, in the order of the channel graph; the ends of paths are none."""
     units: dict[str, set[int]] = {}
     for path in paths:
         for unit in path.units[1:-1]:
             units.setdefault(unit.tensor, set()).add(unit.channel)
     return [
-        Removal(tensor, last_place(graph, channels, tensor), np.array(sorted(units[tensor])))
+        AblatedUnits(tensor, last_place(graph, channels, tensor), np.array(sorted(units[tensor])))
         for tensor in channels.order
         if tensor in units
     ]
@@ -71,7 +71,7 @@ def read_strengths(channels: ChannelGraph) -> Mapping[str, Vector]:
     """
     found = {name: np.zeros(channels.tensors[name].count) for name in channels.order}
     for name in reversed(channels.order):
-        reader = Reader(channels, name)
+        reader = LinkShares(channels, name)
         for index, link in enumerate(reader.links):
             if isinstance(link.edges, Carry):
                 there = link.edges.places >= 0
@@ -81,7 +81,7 @@ def read_strengths(channels: ChannelGraph) -> Mapping[str, Vector]:
     return found
 
 
-def _column_sums(reader: Reader, index: int) -> Vector:
+def _column_sums(reader: LinkShares, index: int) -> Vector:
     strength = reader.strength(index)
     sums: Vector = np.concatenate([finite(group)[0].sum(0) for group in strength])
     return sums

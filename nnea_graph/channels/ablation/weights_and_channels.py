@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.output_channels import Numbers, bias_owners, weight_owners
-from nnea_graph.channels.weight_inputs import Meeting, WeightLike, meetings
+from nnea_graph.channels.weight_inputs import WeightConstant, WeightInput, meetings
 from nnea_graph.graph import Constant, ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role
 from nnea_graph.static.fused_bias import biased_operator
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 from nnea_graph.stats.ranking import least
 
 Slot = tuple[str, int]
@@ -29,7 +29,7 @@ CRITERIA = ("importance", "magnitude", "random")
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Ablation:
     """What goes: a share of the ``weights`` or ``channels``, the least by a criterion."""
 
     unit: str
@@ -38,7 +38,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class WeightSlice:
     """A weight: ``activations`` (mean |a| that each number meets) and ``owners`` broadcast against it."""
 
     slot: Slot
@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bias:
+class OwnedBias:
     """A bias and the output channel of each of its numbers."""
 
     slot: Slot
@@ -61,8 +61,8 @@ class Removable:
     """A layer. ``channels`` is 0 where it has none that can go, ``no_channels`` says why."""
 
     node: str
-    parts: tuple[Part, ...]
-    biases: tuple[Bias, ...]
+    parts: tuple[WeightSlice, ...]
+    biases: tuple[OwnedBias, ...]
     channels: int
     no_channels: str = ""
 
@@ -74,28 +74,28 @@ class Removable:
         """All that may be altered."""
         return {each.slot: each.constant for each in self.members()}
 
-    def members(self) -> tuple[Part | Bias, ...]:
+    def members(self) -> tuple[WeightSlice | OwnedBias, ...]:
         """Weights and biases."""
         return (*self.parts, *self.biases)
 
 
 def removable(
     graph: ModelGraph,
-    found: Inference,
+    found: StaticFacts,
     node: OpNode,
-    weights: Sequence[WeightLike],
-    mean_activations: Callable[[Meeting], Array | str],
+    weights: Sequence[WeightConstant],
+    mean_activations: Callable[[WeightInput], Array | str],
 ) -> Removable | str:
     """An operator's weights as they can go, or why that is not known; its bias may be an Add of its own."""
     measured = [weight for weight in weights if weight.role is Role.WEIGHT]
-    parts: list[Part] = []
+    parts: list[WeightSlice] = []
     for meeting in meetings(graph, found, node, measured, "input"):
         seen = meeting if isinstance(meeting, str) else mean_activations(meeting)
         if isinstance(meeting, str) or isinstance(seen, str):
             return str(seen)
         shape = meeting.constant.shape
         parts.append(
-            Part(
+            WeightSlice(
                 (node.id, meeting.layout.weight),
                 meeting.constant,
                 meeting.layout.spread(shape, seen),
@@ -111,13 +111,13 @@ def removable(
 
 
 def _biases(
-    graph: ModelGraph, found: Inference, node: OpNode, weights: Sequence[WeightLike], channels: int
-) -> Iterator[Bias]:
+    graph: ModelGraph, found: StaticFacts, node: OpNode, weights: Sequence[WeightConstant], channels: int
+) -> Iterator[OwnedBias]:
     """Its own, and that which an exporter has written as an Add."""
     for weight in weights:
         owners = bias_owners(node, weight.constant.shape, channels) if weight.role is Role.BIAS else None
         if owners is not None:
-            yield Bias((node.id, node.inputs.index(weight.tensor)), weight.constant, owners)
+            yield OwnedBias((node.id, node.inputs.index(weight.tensor)), weight.constant, owners)
     for reader in graph.consumers(node.outputs[0]):
         place = next((at for at, name in enumerate(reader.inputs) if name in graph.constants), None)
         if place is None or biased_operator(graph, found, reader) is not node:
@@ -125,10 +125,10 @@ def _biases(
         constant = graph.constants[reader.inputs[place]]
         owners = bias_owners(reader, constant.shape, channels)
         if owners is not None:
-            yield Bias((reader.id, place), constant, owners)
+            yield OwnedBias((reader.id, place), constant, owners)
 
 
-def zeroed(layer: Removable, originals: Originals, cut: Cut, seed: int) -> dict[Slot, Array]:
+def zeroed(layer: Removable, originals: Originals, cut: Ablation, seed: int) -> dict[Slot, Array]:
     """The layer's weights with the least of them, or of its channels with their bias, set to zero.
 
     At random, a larger share holds a smaller one; the draw depends on the seed and the layer's name alone.
@@ -148,12 +148,12 @@ def zeroed(layer: Removable, originals: Originals, cut: Cut, seed: int) -> dict[
     return altered
 
 
-def removed(layer: Removable, cut: Cut) -> int:
+def removed(layer: Removable, cut: Ablation) -> int:
     """How many weights or channels that is, to the nearest number."""
     return int(cut.fraction * layer.size(cut.unit) + 0.5)
 
 
-def _scores(part: Part, values: Array, criterion: str, rng: np.random.Generator) -> Array:
+def _scores(part: WeightSlice, values: Array, criterion: str, rng: np.random.Generator) -> Array:
     if criterion == "random":
         return rng.random(part.constant.shape, np.float32)
     size = np.abs(values).astype(np.float32, copy=False)

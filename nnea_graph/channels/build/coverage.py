@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nnea_graph.channels.rule_context.state import Draft
 from nnea_graph.channels.graph import ChannelGraph
+from nnea_graph.channels.rule_context.state import ChannelGraphBuilder
 from nnea_graph.channels.rules.attention_products import QUERY_KEY
 from nnea_graph.graph import OpNode
 from nnea_graph.ops.input_roles import Role, declared_role
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class ChannelCoverage:
     """Layers are operators with weights that run; MACs are None where no work is known.
 
     What weighs queries against keys is not followed by design: it counts neither as covered nor as a gap, and
@@ -41,16 +41,16 @@ class Coverage:
         return self.covered_macs / asked if asked else None
 
 
-def coverage(channels: ChannelGraph, macs: Mapping[str, int] | None = None) -> Coverage:
+def coverage(channels: ChannelGraph, macs: Mapping[str, int] | None = None) -> ChannelCoverage:
     """The shares, given the MACs of operators by id."""
     aside = sum(reason == QUERY_KEY for reason in channels.uncovered.values())
     counts = len(channels.covered) + len(channels.uncovered) - aside, len(channels.covered), aside
     if macs is None:
-        return Coverage(*counts)
+        return ChannelCoverage(*counts)
     on_graph = set(channels.covered) | {link.node for links in channels.into.values() for link in links}
     on_graph -= set(channels.uncovered)
     query_key = {end.node for end in channels.ends if end.reason == QUERY_KEY} - on_graph
-    return Coverage(
+    return ChannelCoverage(
         *counts,
         sum(macs.values()),
         sum(count for node, count in macs.items() if node in on_graph),
@@ -58,7 +58,7 @@ def coverage(channels: ChannelGraph, macs: Mapping[str, int] | None = None) -> C
     )
 
 
-def layers(draft: Draft) -> tuple[tuple[str, ...], dict[str, str]]:
+def layers(draft: ChannelGraphBuilder) -> tuple[tuple[str, ...], dict[str, str]]:
     """Operators with weights or scales that run: those on the draft, and the others with the reason."""
     covered: list[str] = []
     uncovered: dict[str, str] = {}
@@ -76,14 +76,14 @@ def layers(draft: Draft) -> tuple[tuple[str, ...], dict[str, str]]:
     return tuple(covered), uncovered
 
 
-def _only_shaped(draft: Draft, node: OpNode) -> bool:
+def _only_shaped(draft: ChannelGraphBuilder, node: OpNode) -> bool:
     """Whether the operator computes nothing but the shape of a constant, as an expanded class token."""
     constant = draft.sight.found.constant
     computed = [index for index, name in enumerate(node.inputs) if name and name not in constant]
     return all(declared_role(node.op_type, node.domain, index) is Role.SETTING for index in computed)
 
 
-def _reason(draft: Draft, node: OpNode) -> str:
+def _reason(draft: ChannelGraphBuilder, node: OpNode) -> str:
     lost = next((draft.lost[name] for name in (*node.inputs, *node.outputs) if name in draft.lost), None)
     if lost is None:
         return "its input has no channels"

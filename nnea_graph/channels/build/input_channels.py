@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 
-from nnea_graph.channels.rule_context.state import CHANNEL_LIMIT, Arrival, Draft
-from nnea_graph.channels.rule_context.model_view import Sight
-from nnea_graph.channels.rule_context.operand_rank import Standing
 from nnea_graph.channels.graph import ChannelTensor
+from nnea_graph.channels.rule_context.model_view import ModelView
+from nnea_graph.channels.rule_context.operand_rank import OperandRank
+from nnea_graph.channels.rule_context.state import CHANNEL_LIMIT, Arrival, ChannelGraphBuilder
 from nnea_graph.graph import OpNode
 
-Visit = Callable[[Draft, OpNode], None]
-Standings = Mapping[str, Standing]
+Visit = Callable[[ChannelGraphBuilder, OpNode], None]
+Standings = Mapping[str, OperandRank]
 
 
-def standings(sight: Sight, visit: Visit) -> Standings:
+def standings(sight: ModelView, visit: Visit) -> Standings:
     """What is value and what gate, found without any channels."""
-    draft = Draft(sight, scouting=True)
+    draft = ChannelGraphBuilder(sight, scouting=True)
     for node in sight.graph:
         visit(draft, node)
     return draft.standing
 
 
-def input_channels(sight: Sight, name: str, visit: Visit, known: Standings) -> ChannelTensor | None:
+def input_channels(sight: ModelView, name: str, visit: Visit, known: Standings) -> ChannelTensor | None:
     """Channels of an input of the model; None where it leads to no weights, or to none by its channels.
 
     Each axis in turn is taken for channels and followed to the first weights. Through a flattening several
@@ -40,7 +40,7 @@ def input_channels(sight: Sight, name: str, visit: Visit, known: Standings) -> C
 
 
 def _chosen(
-    sight: Sight, name: str, dims: tuple[int, ...], trials: dict[int, list[Arrival]], *, dense: bool
+    sight: ModelView, name: str, dims: tuple[int, ...], trials: dict[int, list[Arrival]], *, dense: bool
 ) -> ChannelTensor | None:
     """Channels by the first operator that some axis reaches as its channels, or that has a single one."""
     met: dict[int, set[int]] = {}
@@ -61,19 +61,19 @@ def _chosen(
     return _lone(sight, name, dims, single[first])
 
 
-def _lone(sight: Sight, name: str, dims: tuple[int, ...], arrival: Arrival) -> ChannelTensor:
+def _lone(sight: ModelView, name: str, dims: tuple[int, ...], arrival: Arrival) -> ChannelTensor:
     """A single channel, along its own axis where that has not moved."""
     unmoved = _dims(sight, arrival.tensor.name) == dims
     axes = arrival.wanted if unmoved else ()
     return ChannelTensor(name, axes, (1,) * len(axes))
 
 
-def _one_channel(sight: Sight, arrival: Arrival) -> bool:
+def _one_channel(sight: ModelView, arrival: Arrival) -> bool:
     dims = _dims(sight, arrival.tensor.name)
     return dims is not None and bool(arrival.wanted) and all(dims[axis] == 1 for axis in arrival.wanted)
 
 
-def _dims(sight: Sight, name: str) -> tuple[int, ...] | None:
+def _dims(sight: ModelView, name: str) -> tuple[int, ...] | None:
     """Dims of a tensor, open ones as 1."""
     info = sight.found.types.get(name)
     if info is None or info.shape is None:
@@ -81,9 +81,9 @@ def _dims(sight: Sight, name: str) -> tuple[int, ...] | None:
     return tuple(dim if isinstance(dim, int) else 1 for dim in info.shape)
 
 
-def _arrivals(sight: Sight, tensor: ChannelTensor, visit: Visit, known: Standings) -> list[Arrival]:
+def _arrivals(sight: ModelView, tensor: ChannelTensor, visit: Visit, known: Standings) -> list[Arrival]:
     """Follow these channels up to the weights that they meet."""
-    draft = Draft(sight, scouting=True, standing=dict(known))
+    draft = ChannelGraphBuilder(sight, scouting=True, standing=dict(known))
     draft.begin(tensor.name, tensor.axes, tensor.dims)
     waiting: list[tuple[int, str]] = []
     seen: set[str] = set()

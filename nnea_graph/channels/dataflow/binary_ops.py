@@ -8,15 +8,15 @@ from math import prod
 
 import numpy as np
 
-from nnea_graph.channels.dataflow.context import Scene
-from nnea_graph.channels.dataflow.lattice import EPSILON, MOST, Floats, Values, boundless, labels
+from nnea_graph.channels.dataflow.context import DataflowContext
+from nnea_graph.channels.dataflow.lattice import EPSILON, MOST, ChannelValues, Floats, boundless, labels
 from nnea_graph.channels.dataflow.proportional_rows import proportional
 from nnea_graph.channels.graph import Places
 from nnea_graph.graph import OpNode
 from nnea_graph.static.constant_folding import evaluate
 
 
-def _operand(scene: Scene, tensor: str, name: str) -> Values | None:
+def _operand(scene: DataflowContext, tensor: str, name: str) -> ChannelValues | None:
     """What an operand brings to each channel of a tensor; None where that is not known."""
     target, info = scene.channels.tensors[name], scene.found.types.get(tensor)
     out = scene.found.types.get(name)
@@ -34,8 +34,8 @@ def _operand(scene: Scene, tensor: str, name: str) -> Values | None:
 
 
 def _fixed(
-    scene: Scene, tensor: str, axes: tuple[int, ...], dims: tuple[int, ...], shift: int
-) -> Values | None:
+    scene: DataflowContext, tensor: str, axes: tuple[int, ...], dims: tuple[int, ...], shift: int
+) -> ChannelValues | None:
     """A constant operand: all that it adds to or multiplies a channel with."""
     static = scene.found.types[tensor].static
     if static is None or prod(static) > MOST:
@@ -53,10 +53,10 @@ def _fixed(
     flat = low == high
     label = np.asarray(np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1), np.int64)
     single = flat & np.isfinite(low)  # all multiples of 1
-    return Values(np.where(single, -1, label), np.where(single, low, 1.0), low, high, flat)
+    return ChannelValues(np.where(single, -1, label), np.where(single, low, 1.0), low, high, flat)
 
 
-def joined(scene: Scene, node: OpNode, name: str) -> Values | None:
+def joined(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     """Equal where all operands are; bounds of the arithmetic of two."""
     operands = [_operand(scene, tensor, name) for tensor in node.inputs]
     known = [each for each in operands if each is not None]
@@ -72,7 +72,7 @@ def joined(scene: Scene, node: OpNode, name: str) -> Values | None:
     return boundless(result)
 
 
-def _proportion(op_type: str, known: Sequence[Values]) -> tuple[Places, Floats]:
+def _proportion(op_type: str, known: Sequence[ChannelValues]) -> tuple[Places, Floats]:
     """Labels and factors of what an operator makes of its operands."""
     label = labels(*(each.label for each in known))
     if op_type in _SUMS:
@@ -85,15 +85,15 @@ def _proportion(op_type: str, known: Sequence[Values]) -> tuple[Places, Floats]:
     return labels(*(each.equal for each in known)), np.ones(label.size)
 
 
-def _add(a: Values, b: Values) -> tuple[Floats, Floats]:
+def _add(a: ChannelValues, b: ChannelValues) -> tuple[Floats, Floats]:
     return _near(a.low + b.low, a.high + b.high, a, b)
 
 
-def _subtract(a: Values, b: Values) -> tuple[Floats, Floats]:
+def _subtract(a: ChannelValues, b: ChannelValues) -> tuple[Floats, Floats]:
     return _near(a.low - b.high, a.high - b.low, a, b)
 
 
-def _near(low: Floats, high: Floats, a: Values, b: Values) -> tuple[Floats, Floats]:
+def _near(low: Floats, high: Floats, a: ChannelValues, b: ChannelValues) -> tuple[Floats, Floats]:
     """A little wider, but for two known numbers."""
     exact = (a.low == a.high) & (b.low == b.high)
     sizes = (np.maximum(np.abs(each.low), np.abs(each.high)) for each in (a, b))
@@ -101,14 +101,14 @@ def _near(low: Floats, high: Floats, a: Values, b: Values) -> tuple[Floats, Floa
     return low - wide, high + wide
 
 
-def _multiply(a: Values, b: Values) -> tuple[Floats, Floats]:
+def _multiply(a: ChannelValues, b: ChannelValues) -> tuple[Floats, Floats]:
     with np.errstate(invalid="ignore"):
         corners = np.stack([x * y for x in (a.low, a.high) for y in (b.low, b.high)])
     corners = np.nan_to_num(corners, nan=0.0, posinf=np.inf, neginf=-np.inf)  # 0 times infinity
     return corners.min(0), corners.max(0)
 
 
-_ARITHMETIC: dict[str, Callable[[Values, Values], tuple[Floats, Floats]]] = {
+_ARITHMETIC: dict[str, Callable[[ChannelValues, ChannelValues], tuple[Floats, Floats]]] = {
     "Add": _add,
     "Mul": _multiply,
     "Sub": _subtract,

@@ -7,8 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnea_graph.channels.dataflow.context import Rule, Scene, carried
-from nnea_graph.channels.dataflow.lattice import EPSILON, Bools, Floats, Values, boundless, labels, unknown
+from nnea_graph.channels.dataflow.context import DataflowContext, Rule, carried
+from nnea_graph.channels.dataflow.lattice import (
+    EPSILON,
+    Bools,
+    ChannelValues,
+    Floats,
+    boundless,
+    labels,
+    unknown,
+)
 from nnea_graph.channels.dataflow.proportional_rows import proportional
 from nnea_graph.channels.graph import Carry
 from nnea_graph.graph import OpNode
@@ -62,7 +70,7 @@ _NOT_ZERO_AT_ZERO = frozenset({"Cos", "Exp", "Log", "Reciprocal"})
 """Of these, functions that do not give 0 where they are given 0."""
 
 
-def _rising(scene: Scene, node: OpNode, name: str) -> Values | None:
+def _rising(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     x = carried(scene, node, name)
     if (
         x is None
@@ -75,13 +83,13 @@ def _rising(scene: Scene, node: OpNode, name: str) -> Values | None:
     return replace(x, low=made(x.low, node), high=made(x.high, node), constant=_settled(x, made, node))
 
 
-def _settled(x: Values, made: Callable[[Floats, OpNode], Floats], node: OpNode) -> Bools:
+def _settled(x: ChannelValues, made: Callable[[Floats, OpNode], Floats], node: OpNode) -> Bools:
     """Constant before, or squeezed to one number: what is never positive is 0 behind a Relu."""
     low, high = made(x.low, node), made(x.high, node)
     return np.asarray(x.constant | ((low == high) & (node.op_type == "Relu")))
 
 
-def _other(scene: Scene, node: OpNode, name: str) -> Values | None:
+def _other(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     x = carried(scene, node, name)
     if x is None:
         return None
@@ -91,7 +99,7 @@ def _other(scene: Scene, node: OpNode, name: str) -> Values | None:
     return replace(x, low=np.where(zero, 0.0, -np.inf), high=np.where(zero, 0.0, np.inf))
 
 
-def _clip(scene: Scene, node: OpNode, name: str) -> Values | None:
+def _clip(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     x = carried(scene, node, name)
     if x is None:
         return None
@@ -110,7 +118,7 @@ def _clip(scene: Scene, node: OpNode, name: str) -> Values | None:
 # Windows and normalizations
 
 
-def _window(scene: Scene, node: OpNode, name: str) -> Values | None:
+def _window(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     """The largest or the mean of places of one channel; zeros at the edge may be among them."""
     x = carried(scene, node, name)
     if x is None:
@@ -122,7 +130,7 @@ def _window(scene: Scene, node: OpNode, name: str) -> Values | None:
     return replace(x, low=low, high=high, constant=x.constant & (low == high))
 
 
-def _resized(scene: Scene, node: OpNode, name: str) -> Values | None:
+def _resized(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     """Means of neighbouring places; cubic ones go beyond their numbers, crops are filled with another one."""
     x = carried(scene, node, name)
     if x is None or _word(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
@@ -132,7 +140,7 @@ def _resized(scene: Scene, node: OpNode, name: str) -> Values | None:
     return boundless(replace(x, constant=np.zeros_like(x.constant)))
 
 
-def _padded(scene: Scene, node: OpNode, name: str) -> Values | None:
+def _padded(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     """With zeros at the edges, or with numbers of the channel itself."""
     x = carried(scene, node, name)
     if x is None or _word(node, "mode", "constant") != "constant":
@@ -152,7 +160,7 @@ def _word(node: OpNode, name: str, default: str) -> str:
     return found.decode() if isinstance(found, bytes) else str(found)
 
 
-def _batch_norm(scene: Scene, node: OpNode, name: str) -> Values | None:
+def _batch_norm(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     x = carried(scene, node, name)
     if x is None or node.attributes.get("training_mode", 0):
         return None  # statistics of the batch
@@ -168,7 +176,7 @@ def _batch_norm(scene: Scene, node: OpNode, name: str) -> Values | None:
     return _affine(x, scale, beta - mean * scale)
 
 
-def _affine(x: Values, scale: Floats, shift: Floats) -> Values:
+def _affine(x: ChannelValues, scale: Floats, shift: Floats) -> ChannelValues:
     """Each channel times a number plus a number."""
     flat = scale == 0
     with np.errstate(invalid="ignore"):
@@ -179,13 +187,13 @@ def _affine(x: Values, scale: Floats, shift: Floats) -> Values:
     low = np.where(flat, shift, np.where(unclear, -np.inf, least - np.where(np.isfinite(wide), wide, 0)))
     high = np.where(flat, shift, np.where(unclear, np.inf, most + np.where(np.isfinite(wide), wide, 0)))
     label, factor = proportional(np.where(flat, -1, x.label), np.stack([scale * x.factor, shift], 1))
-    return Values(label, factor, low, high, x.constant | flat)
+    return ChannelValues(label, factor, low, high, x.constant | flat)
 
 
 # Movement
 
 
-def _moved(scene: Scene, _node: OpNode, name: str) -> Values | None:
+def _moved(scene: DataflowContext, _node: OpNode, name: str) -> ChannelValues | None:
     """Each channel from its place in one of the tensors that are put together."""
     count = scene.channels.tensors[name].count
     result, part = unknown(count), np.full(count, -1)
@@ -195,8 +203,8 @@ def _moved(scene: Scene, _node: OpNode, name: str) -> Values | None:
         taken = scene.values[link.source].take(link.edges.places)
         mine = link.edges.places >= 0
         part[mine] = number
-        result = Values(
-            *(np.where(mine, getattr(taken, key), getattr(result, key)) for key in Values.__slots__)
+        result = ChannelValues(
+            *(np.where(mine, getattr(taken, key), getattr(result, key)) for key in ChannelValues.__slots__)
         )
     return replace(result, label=labels(result.label, part))
 

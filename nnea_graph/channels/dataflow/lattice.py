@@ -20,7 +20,7 @@ MOST = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class ChannelValues:
     """Channels of a tensor with the same ``label`` are multiples of each other, at every place.
 
     Their ``factor``, never 0, says which: one is the other times the quotient of theirs, to within the rounding of
@@ -44,22 +44,22 @@ class Values:
         """A number that is the same for channels that are equal."""
         return labels(self.label, self.factor.view(np.int64))
 
-    def settled(self) -> Values:
+    def settled(self) -> ChannelValues:
         """As a function leaves them that keeps equal channels equal, but no other multiples."""
         return replace(self, label=self.equal, factor=np.ones(self.label.size))
 
-    def signed(self) -> Values:
+    def signed(self) -> ChannelValues:
         """As a function leaves them of which positive multiples come out again, as of Relu."""
         return replace(
             self, label=labels(self.label, (self.factor < 0).astype(np.int64)), factor=np.abs(self.factor)
         )
 
-    def take(self, places: Places) -> Values:
+    def take(self, places: Places) -> ChannelValues:
         """Channels of another tensor that come from these; nothing is known where the place is -1."""
         if is_identity(places, self.label.size):
             return self
         none = places < 0
-        taken = Values(
+        taken = ChannelValues(
             np.where(none, -1, self.label[places]),
             np.where(none, 1, self.factor[places]),
             np.where(none, -np.inf, self.low[places]),
@@ -71,9 +71,9 @@ class Values:
         )
 
 
-def unknown(count: int) -> Values:
+def unknown(count: int) -> ChannelValues:
     """Nothing is known."""
-    return Values(
+    return ChannelValues(
         np.arange(count),
         np.ones(count),
         np.full(count, -np.inf),
@@ -99,6 +99,6 @@ def _repeats(places: Places) -> Places:
     return counts
 
 
-def boundless(x: Values) -> Values:
+def boundless(x: ChannelValues) -> ChannelValues:
     """The same without bounds."""
     return replace(x, low=np.full(x.low.size, -np.inf), high=np.full(x.high.size, np.inf))

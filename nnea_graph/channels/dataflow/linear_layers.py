@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.graph import ChannelGraph
-from nnea_graph.channels.weight_inputs import Meeting, WeightLike, meetings
+from nnea_graph.channels.weight_inputs import WeightConstant, WeightInput, meetings
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.static.constant_folding import evaluate, loaded
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 from nnea_graph.stats.row_facts import Grid, RowFacts, row_facts
 
 Floats = NDArray[np.float64]
@@ -44,15 +44,15 @@ class Linear:
 
 def linear(
     graph: ModelGraph,
-    found: Inference,
+    found: StaticFacts,
     channels: ChannelGraph,
     node: OpNode,
-    weights: Sequence[WeightLike],
+    weights: Sequence[WeightConstant],
 ) -> Linear | None:
     """The operator with its weight read once; None where it is not that simple."""
     if node.op_type not in LINEAR or node.domain or not weights:
         return None
-    met = [each for each in meetings(graph, found, node, weights, "input") if isinstance(each, Meeting)]
+    met = [each for each in meetings(graph, found, node, weights, "input") if isinstance(each, WeightInput)]
     if len(met) != 1:
         return None
     layout, target = met[0].layout, node.outputs[0]
@@ -67,7 +67,7 @@ def linear(
     return Linear(node, grid, layout.groups, met[0].tensor, target, bias, _padded(node), facts)
 
 
-def _grid(meeting: Meeting) -> Grid | None:
+def _grid(meeting: WeightInput) -> Grid | None:
     constant, layout = meeting.constant, meeting.layout
     rank = len(constant.shape)
     if layout.in_axis is None or layout.out_axis is None or constant.dtype.kind != "float":
@@ -79,7 +79,7 @@ def _grid(meeting: Meeting) -> Grid | None:
     return Grid(loaded(constant), *axes)
 
 
-def _is_axis(channels: ChannelGraph, found: Inference, tensor: str, axis: int, count: int) -> bool:
+def _is_axis(channels: ChannelGraph, found: StaticFacts, tensor: str, axis: int, count: int) -> bool:
     """Whether the channels of a tensor are its places along one axis."""
     seen, info = channels.tensors.get(tensor), found.types.get(tensor)
     if seen is None or info is None or info.shape is None or seen.count != count:
@@ -87,7 +87,7 @@ def _is_axis(channels: ChannelGraph, found: Inference, tensor: str, axis: int, c
     return count == 1 or seen.real == (axis % len(info.shape),)
 
 
-def _bias(graph: ModelGraph, found: Inference, node: OpNode, rows: int) -> Floats | None:
+def _bias(graph: ModelGraph, found: StaticFacts, node: OpNode, rows: int) -> Floats | None:
     name = node.inputs[2] if len(node.inputs) > 2 else ""
     if not name:
         return np.zeros(rows)

@@ -24,7 +24,7 @@ def channel_reads(
     graph: ModelGraph, channels: ChannelGraph, linears: Mapping[str, Linear]
 ) -> Mapping[str, Bools]:
     """By tensor, the channels that an output of the model depends on, or that nothing can be said of."""
-    walk = _Walk(graph, channels, linears, {})
+    walk = _LivenessWalk(graph, channels, linears, {})
     for name in reversed(channels.order):
         read = np.full(channels.tensors[name].count, name in graph.outputs)
         for node in graph.consumers(name):
@@ -34,7 +34,7 @@ def channel_reads(
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
+class _LivenessWalk:
     """``reads`` of all tensors behind."""
 
     graph: ModelGraph

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.dataflow.consumers import Followed
-from nnea_graph.channels.dataflow.lattice import Bools, Floats, Values, labels
+from nnea_graph.channels.dataflow.lattice import Bools, ChannelValues, Floats, labels
 from nnea_graph.channels.dataflow.linear_layers import Linear
 from nnea_graph.channels.dataflow.proportional_rows import proportional
 from nnea_graph.channels.graph import Places
@@ -47,7 +47,9 @@ class Redundant:
         return np.sort(np.concatenate([self.unread, self.dead, self.constant, self.cloned]))
 
 
-def redundant(mine: Linear, followed: Followed, values: Mapping[str, Values], read: Bools) -> Redundant:
+def redundant(
+    mine: Linear, followed: Followed, values: Mapping[str, ChannelValues], read: Bools
+) -> Redundant:
     """What is known of a layer's channels where its output is read."""
     count = mine.grid.rows
     places = np.arange(count)
@@ -88,7 +90,7 @@ def _why_held(followed: Followed, kept: Places, stuck: Bools) -> str:
     return followed.fixed if stuck.any() else "the zeros at the edges of a convolution"
 
 
-def _constants(followed: Followed, values: Mapping[str, Values], count: int) -> tuple[Bools, Bools]:
+def _constants(followed: Followed, values: Mapping[str, ChannelValues], count: int) -> tuple[Bools, Bools]:
     """Channels that are a known number wherever a weight reads them, and those that are 0 there."""
     constant, zero = np.ones(count, np.bool_), np.ones(count, np.bool_)
     for consumer in followed.consumers:
@@ -100,7 +102,7 @@ def _constants(followed: Followed, values: Mapping[str, Values], count: int) -> 
     return constant & some, constant & zero & some
 
 
-def _twins(followed: Followed, values: Mapping[str, Values], count: int) -> tuple[Places, Floats]:
+def _twins(followed: Followed, values: Mapping[str, ChannelValues], count: int) -> tuple[Places, Floats]:
     """For each channel the first one that it is the same multiple of wherever a weight reads them, itself mostly.
 
     With a factor for each: the multiple is the quotient of theirs.
@@ -143,7 +145,7 @@ def _parallel(mine: Linear, among: Bools) -> tuple[Places, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
+class RemovedWork:
     """Weights and multiply-accumulates that go; MACs are None where they are not known."""
 
     bytes: int
@@ -161,7 +163,7 @@ def saving(
     linears: Mapping[str, Linear],
     followed: Mapping[str, Followed],
     costs: Mapping[str, tuple[int, int | None]],
-) -> Saving:
+) -> RemovedWork:
     """What goes with output channels of layers: their rows, and the columns of all that reads them.
 
     ``costs`` are bytes and MACs of each layer.
@@ -180,4 +182,4 @@ def saving(
         nbytes, count = costs[name]
         size += share * nbytes
         unknown, macs = unknown or count is None, macs + share * (count or 0)
-    return Saving(round(size), None if unknown else round(macs))
+    return RemovedWork(round(size), None if unknown else round(macs))

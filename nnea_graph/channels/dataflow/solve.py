@@ -11,24 +11,24 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnea_graph.channels.dataflow.binary_ops import JOINING, joined
-from nnea_graph.channels.dataflow.context import Rule, Scene
+from nnea_graph.channels.dataflow.context import DataflowContext, Rule
 from nnea_graph.channels.dataflow.elementwise import POINTWISE
-from nnea_graph.channels.dataflow.lattice import Values, unknown
+from nnea_graph.channels.dataflow.lattice import ChannelValues, unknown
 from nnea_graph.channels.dataflow.linear_layers import LINEAR, Linear
 from nnea_graph.channels.dataflow.weighted_sums import weighted
 from nnea_graph.channels.graph import ChannelGraph
 from nnea_graph.errors import ModelError
 from nnea_graph.graph import ModelGraph, OpNode
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 
 _RULES: dict[str, Rule] = {**POINTWISE, **dict.fromkeys(JOINING, joined), **dict.fromkeys(LINEAR, weighted)}
 
 
 def channel_values(
-    graph: ModelGraph, found: Inference, channels: ChannelGraph, linears: Mapping[str, Linear]
-) -> Mapping[str, Values]:
+    graph: ModelGraph, found: StaticFacts, channels: ChannelGraph, linears: Mapping[str, Linear]
+) -> Mapping[str, ChannelValues]:
     """Of every tensor on the channel graph."""
-    scene = Scene(graph, found, channels, linears, {})
+    scene = DataflowContext(graph, found, channels, linears, {})
     for name in channels.order:
         links = channels.into.get(name, ())
         node = graph.producer(name)
@@ -41,7 +41,7 @@ def channel_values(
     return scene.values
 
 
-def _told(rule: Rule, scene: Scene, node: OpNode, name: str) -> Values | None:
+def _told(rule: Rule, scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     """What a rule says; nothing where a constant that it asks for cannot be computed, or is too large to be."""
     try:
         with np.errstate(all="ignore"):  # of what is not finite nothing is told

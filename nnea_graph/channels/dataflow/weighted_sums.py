@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnea_graph.channels.dataflow.context import Scene
-from nnea_graph.channels.dataflow.lattice import EPSILON, MOST, Bools, Floats, Values, labels
+from nnea_graph.channels.dataflow.context import DataflowContext
+from nnea_graph.channels.dataflow.lattice import EPSILON, MOST, Bools, ChannelValues, Floats, labels
 from nnea_graph.channels.dataflow.linear_layers import Linear
 from nnea_graph.channels.dataflow.proportional_rows import SLACK, first_multiples
 from nnea_graph.channels.graph import Places
@@ -18,7 +18,7 @@ _SLACK = {32: SLACK, 64: 2.0**-51}
 """Of each weight, by its bits: what rounding leaves of a multiple. Half precision leaves too little to tell."""
 
 
-def weighted(scene: Scene, node: OpNode, name: str) -> Values | None:
+def weighted(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
     """Bounds by those of the inputs; a row of zeros gives its bias everywhere."""
     mine = scene.linears.get(node.id)
     if mine is None or mine.target != name:
@@ -28,12 +28,12 @@ def weighted(scene: Scene, node: OpNode, name: str) -> Values | None:
     bias = mine.bias
     if bias is None:
         ones, none = np.ones(zero.size), np.zeros(zero.size, np.bool_)
-        return Values(np.arange(zero.size), ones, low, high, none)
+        return ChannelValues(np.arange(zero.size), ones, low, high, none)
     low, high = np.where(zero, bias, low), np.where(zero, bias, high)
-    return Values(*_alike(scene, mine, bias), low, high, zero)
+    return ChannelValues(*_alike(scene, mine, bias), low, high, zero)
 
 
-def _silent(mine: Linear, source: Values) -> Bools:
+def _silent(mine: Linear, source: ChannelValues) -> Bools:
     """Rows that meet nothing but channels that are always 0."""
     rows = mine.grid.rows
     heard = ~(source.known & (source.low == 0)).reshape(mine.groups, -1)
@@ -47,7 +47,7 @@ def _silent(mine: Linear, source: Values) -> Bools:
     return ~met
 
 
-def _alike(scene: Scene, mine: Linear, bias: Floats) -> tuple[Places, Floats]:
+def _alike(scene: DataflowContext, mine: Linear, bias: Floats) -> tuple[Places, Floats]:
     """Labels and factors: rows and biases in one proportion that meet inputs in one proportion."""
     met, gain = _inputs(scene, mine)
     peak = gain * mine.facts.peak
@@ -66,7 +66,7 @@ def _alike(scene: Scene, mine: Linear, bias: Floats) -> tuple[Places, Floats]:
     return first_multiples(met, form, max(slack, 1e-12) * np.sqrt(width), same), factor
 
 
-def _inputs(scene: Scene, mine: Linear) -> tuple[Places, Floats]:
+def _inputs(scene: DataflowContext, mine: Linear) -> tuple[Places, Floats]:
     """For each row a number for the inputs that it meets, and what these are multiplied with.
 
     A row of zeros meets none.
@@ -82,7 +82,7 @@ def _inputs(scene: Scene, mine: Linear) -> tuple[Places, Floats]:
     return np.where(mine.facts.nonzero, met, -1), np.where(mine.facts.nonzero, gain, 1.0)
 
 
-def _sum_bounds(scene: Scene, mine: Linear) -> tuple[Floats, Floats]:
+def _sum_bounds(scene: DataflowContext, mine: Linear) -> tuple[Floats, Floats]:
     """Of a sum with some of the taps missing, as at a padded edge."""
     rows = mine.grid.rows
     nothing = np.full(rows, -np.inf), np.full(rows, np.inf)

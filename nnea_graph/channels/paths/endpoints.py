@@ -13,7 +13,7 @@ from nnea_graph.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class Endpoints:
     """Channels, ascending, by tensor: a path begins in one of ``sources`` and ends in one of ``sinks``."""
 
     sources: Mapping[str, Places]
@@ -32,7 +32,7 @@ def choose_ends(
     sink_channel: int | None = None,
     source: str = "",
     source_channel: int | None = None,
-) -> Ends:
+) -> Endpoints:
     """All outputs and all sources, or the named ones; a sink may be any tensor, or the operator that makes it.
 
     Raises:
@@ -40,7 +40,7 @@ def choose_ends(
     """
     sinks = (_tensor(graph, sink),) if sink else tuple(dict.fromkeys(graph.sinks))
     sources = (_source(graph, source),) if source else tuple(dict.fromkeys(graph.sources))
-    return Ends(
+    return Endpoints(
         sources=_channels(graph, "source", sources, source_channel),
         sinks=_channels(graph, "sink", sinks, sink_channel),
     )

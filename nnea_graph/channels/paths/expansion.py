@@ -9,7 +9,7 @@ import numpy as np
 
 from nnea_graph.channels.graph import Floats, Places
 from nnea_graph.channels.paths.shares import BLOCK, Vector, finite, logarithm
-from nnea_graph.channels.paths.top_k import ROOM, Contest
+from nnea_graph.channels.paths.top_k import ROOM, TopK
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def carried_edges(places: Places, factor: Vector | None, channels: Places) -> Ed
 
 
 def dense_edges(  # noqa: PLR0913 - what an edge's promise is made of
-    strength: Floats, factor: Vector, best: Vector, *, channels: Places, products: Vector, contest: Contest
+    strength: Floats, factor: Vector, best: Vector, *, channels: Places, products: Vector, contest: TopK
 ) -> Iterator[Edges]:
     """Edges into channels where ways of the given log products begin, in pieces; rows are read once a channel."""
     groups, targets, width = strength.shape

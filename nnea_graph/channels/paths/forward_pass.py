@@ -9,9 +9,9 @@ from functools import reduce
 import numpy as np
 
 from nnea_graph.channels.graph import Carry, ChannelGraph, Floats, Places
-from nnea_graph.channels.paths.endpoints import Ends
-from nnea_graph.channels.paths.scaled_floats import Amount, Scaled
-from nnea_graph.channels.paths.shares import Reader, Score, Vector, blocks, factors, finite, logarithm
+from nnea_graph.channels.paths.endpoints import Endpoints
+from nnea_graph.channels.paths.scaled_floats import Amount, ScaledFloats
+from nnea_graph.channels.paths.shares import LinkShares, Score, Vector, blocks, factors, finite, logarithm
 
 SMALLEST_LOG = -1e3
 """Below the logarithm of any positive float."""
@@ -26,7 +26,7 @@ class Reach:
     """
 
     best: Vector
-    sums: Scaled
+    sums: ScaledFloats
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def forward(graph: ChannelGraph, score: Score, sources: Mapping[str, Places]) ->
         if name in graph.sources:
             reach[name] = _start(count, sources.get(name))
             continue
-        reader = Reader(graph, name)
+        reader = LinkShares(graph, name)
         parts = [_part(reader, index, score, reach) for index in range(len(reader.links))]
         known[name] = tuple(part.factor for part in parts)
         reach[name] = reduce(_joined, (part.reach for part in parts)) if parts else _start(count, None)
@@ -71,7 +71,7 @@ class _Part:
     unusable: int = 0
 
 
-def _part(reader: Reader, index: int, score: Score, reach: Mapping[str, Reach]) -> _Part:
+def _part(reader: LinkShares, index: int, score: Score, reach: Mapping[str, Reach]) -> _Part:
     link = reader.links[index]
     if isinstance(link.edges, Carry):
         return _carried(link.edges.places, link.gain, reach[link.source])
@@ -85,7 +85,7 @@ def _start(count: int, channels: Places | None) -> Reach:
     if channels is not None:
         best[channels] = 0
         sums[0, channels] = 1
-    return Reach(best, Scaled(sums))
+    return Reach(best, ScaledFloats(sums))
 
 
 def _joined(one: Reach, other: Reach) -> Reach:
@@ -105,7 +105,7 @@ def _carried(places: Places, gain: Floats | None, source: Reach) -> _Part:
     best[nowhere] = -np.inf
     sums[:, nowhere] = 0
     factor = None if gain is None else gain.astype(np.float64)
-    reach = Reach(best, Scaled.normal(sums, source.sums.exponent))
+    reach = Reach(best, ScaledFloats.normal(sums, source.sums.exponent))
     return _Part(reach if factor is None else _times(reach, factor), factor)
 
 
@@ -114,7 +114,7 @@ def _times(reach: Reach, factor: Vector) -> Reach:
     logs = logarithm(factor)
     mass, spread = reach.sums.values
     longer = np.stack([factor * mass, factor * (spread + np.maximum(logs, SMALLEST_LOG) * mass)])
-    return Reach(reach.best + logs, Scaled.normal(longer, reach.sums.exponent))
+    return Reach(reach.best + logs, ScaledFloats.normal(longer, reach.sums.exponent))
 
 
 def _weighted(strength: Floats, gain: Floats | None, score: Score, source: Reach) -> _Part:
@@ -136,30 +136,30 @@ def _weighted(strength: Floats, gain: Floats | None, score: Score, source: Reach
         sums[1, group, rows] = (part @ spread[group] + logs @ mass[group])[..., 0]
     flat = totals.ravel() if score == "flow" else np.full(totals.size, totals.sum())
     factor = factors(gain, flat)
-    reach = Reach(best.ravel(), Scaled.normal(sums.reshape(2, -1), source.sums.exponent))
+    reach = Reach(best.ravel(), ScaledFloats.normal(sums.reshape(2, -1), source.sums.exponent))
     return _Part(_times(reach, factor), factor, bad)
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class PathMass:
     """``mass`` is the sum of the shares of all paths; ``entropy`` is theirs as parts of it, in nats, None without."""
 
     mass: Amount
     entropy: float | None
 
 
-def totals(reached: Forward, ends: Ends) -> Totals:
+def totals(reached: Forward, ends: Endpoints) -> PathMass:
     """Mass and entropy of all paths between the ends."""
     parts = [
-        Scaled(np.sum(sums.values[:, channels], axis=1, keepdims=True) * ends.weight, sums.exponent)
+        ScaledFloats(np.sum(sums.values[:, channels], axis=1, keepdims=True) * ends.weight, sums.exponent)
         for name, channels in ends.sinks.items()
         for sums in [reached.reach[name].sums]
     ]
     if not parts:
-        return Totals(Amount(0.0, 0), None)
-    whole = reduce(Scaled.plus, parts)
+        return PathMass(Amount(0.0, 0), None)
+    whole = reduce(ScaledFloats.plus, parts)
     mass = Amount.of(float(whole.values[0, 0]), whole.exponent)
     if not mass.value:
-        return Totals(mass, None)
+        return PathMass(mass, None)
     mean = float(whole.values[1, 0] / whole.values[0, 0]) + float(np.log(ends.weight))
-    return Totals(mass, max(0.0, mass.log - mean))
+    return PathMass(mass, max(0.0, mass.log - mean))

@@ -10,21 +10,21 @@ import numpy as np
 
 from nnea_graph.channels.graph import Carry, ChannelGraph, Places
 from nnea_graph.channels.paths.chains import hops
-from nnea_graph.channels.paths.endpoints import Ends
+from nnea_graph.channels.paths.endpoints import Endpoints
 from nnea_graph.channels.paths.expansion import Edges, carried_edges, dense_edges
 from nnea_graph.channels.paths.forward_pass import Forward
 from nnea_graph.channels.paths.scaled_floats import LN2
-from nnea_graph.channels.paths.shares import Reader, Vector, logarithm
-from nnea_graph.channels.paths.top_k import NONE, TIE, Candidates, Contest, leading, tie_ranks
+from nnea_graph.channels.paths.shares import LinkShares, Vector, logarithm
+from nnea_graph.channels.paths.top_k import NONE, TIE, PathCandidates, TopK, leading, tie_ranks
 from nnea_graph.errors import PassError
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class PartialPaths:
     """Ends of paths, in the order of their (tensor, channel) from the sink backward; no one is the end of another.
 
     ``place`` and ``channel`` are where each begins, ``mantissa * 2**exponent`` is the product of its weights, ``log``
-    the logarithm of the best score of a whole path that ends with it, ``step`` its row in the ``Steps``.
+    the logarithm of the best score of a whole path that ends with it, ``step`` its row in the ``PathSteps``.
     """
 
     place: Places
@@ -45,7 +45,7 @@ class Ways:
 
 
 @dataclass(slots=True)
-class Steps:
+class PathSteps:
     """How ways came about, one row a step: ``parent`` is the row of the step before it, toward the sink, -1 at it.
 
     The step goes through link number ``link`` of the tensor where its parent begins, from channel ``entry`` of the
@@ -60,7 +60,7 @@ class Steps:
     order: list[Places] = field(default_factory=list)
     count: int = 0
 
-    def append(self, parent: Places, rows: Candidates) -> Places:
+    def append(self, parent: Places, rows: PathCandidates) -> Places:
         """Row numbers of the new steps."""
         self.parent.append(parent)
         for name in ("link", "entry", "place", "channel", "order"):
@@ -69,7 +69,7 @@ class Steps:
         return np.arange(first, self.count)
 
 
-class Search:
+class KBestSearch:
     """Keeps the k most promising ways while it goes through the tensors in reverse order.
 
     The Viterbi sweep has left the best score of all paths into each channel, so what a way promises is no bound but
@@ -81,31 +81,31 @@ class Search:
     number of the link) read from the sink backward.
     """
 
-    def __init__(self, graph: ChannelGraph, reached: Forward, ends: Ends, k: int) -> None:
+    def __init__(self, graph: ChannelGraph, reached: Forward, ends: Endpoints, k: int) -> None:
         self.graph = graph
         self._forward = reached
         self._k = k
         self.hops = hops(graph)
         self._rank = {name: place for place, name in enumerate(graph.order)}
-        self.steps = Steps()
+        self.steps = PathSteps()
         self.ways = self._begin(ends)
 
-    def _begin(self, ends: Ends) -> Ways:
+    def _begin(self, ends: Endpoints) -> PartialPaths:
         names = sorted(ends.sinks, key=self._rank.__getitem__)
         parts = [
             self._candidates(name, -1, _whole(ends.sinks[name]), -np.ones(1, np.int64)) for name in names
         ]
-        rows = Candidates.joined(parts) if parts else NONE
+        rows = PathCandidates.joined(parts) if parts else NONE
         rows = rows.take(np.flatnonzero(rows.log > -np.inf))
         rows = rows.take(leading(rows.log, self._k))
         mantissa, exponent = np.frexp(rows.weight)
         steps = self.steps.append(rows.parent, rows)
-        return Ways(rows.place, rows.channel, mantissa, exponent.astype(np.int64), rows.log, steps)
+        return PartialPaths(rows.place, rows.channel, mantissa, exponent.astype(np.int64), rows.log, steps)
 
-    def _candidates(self, tensor: str, link: int, edges: Edges, parents: Places) -> Candidates:
+    def _candidates(self, tensor: str, link: int, edges: Edges, parents: Places) -> PathCandidates:
         """Edges from channels of a tensor with the way down its chain; ``log`` is without the parent's product."""
         hop, size = self.hops[tensor], edges.entry.size
-        return Candidates(
+        return PathCandidates(
             parent=parents[edges.way],
             order=np.full(size, self._rank[tensor]),
             entry=edges.entry,
@@ -116,13 +116,13 @@ class Search:
             log=logarithm(edges.weight) + self._forward.reach[tensor].best[edges.entry],
         )
 
-    def visit(self, tensor: str, reader: Reader) -> None:
+    def visit(self, tensor: str, reader: LinkShares) -> None:
         """Make the ways that begin at a tensor longer by every link into it, and keep the k best of all."""
         ways = self.ways
         here = ways.place == self._rank[tensor]
         if tensor in self.graph.sources or not here.any():
             return
-        contest = Contest(self._k, _standing(ways, np.flatnonzero(~here)))
+        contest = TopK(self._k, _standing(ways, np.flatnonzero(~here)))
         if ways.log.size == self._k:
             contest.limit = float(ways.log.min()) - TIE
         moving = np.flatnonzero(here)
@@ -135,7 +135,7 @@ class Search:
         self._advance(contest.winners())
 
     def _edges(
-        self, reader: Reader, index: int, channels: Places, products: Vector, contest: Contest
+        self, reader: LinkShares, index: int, channels: Places, products: Vector, contest: TopK
     ) -> Iterable[Edges]:
         link = reader.links[index]
         factor = self._forward.factors[link.target][index]
@@ -148,15 +148,15 @@ class Search:
             reader.strength(index), factor, best, channels=channels, products=products, contest=contest
         )
 
-    def _advance(self, rows: Candidates) -> None:
+    def _advance(self, rows: PathCandidates) -> None:
         before, moved = self.ways, np.flatnonzero(rows.link >= 0)
         steps = before.step[rows.parent]
         steps[moved] = self.steps.append(steps[moved], rows.take(moved))
         mantissa, shift = np.frexp(before.mantissa[rows.parent] * rows.weight)
         exponent = before.exponent[rows.parent] + shift
-        self.ways = Ways(rows.place, rows.channel, mantissa, exponent, rows.log, steps)
+        self.ways = PartialPaths(rows.place, rows.channel, mantissa, exponent, rows.log, steps)
 
-    def ranked(self) -> Ways:
+    def ranked(self) -> PartialPaths:
         """The k best, when all tensors have been visited: by score, then by their order from the sink backward."""
         return self.ways.take(np.argsort(tie_ranks(self.ways.products), kind="stable"))
 
@@ -165,10 +165,10 @@ def _whole(channels: Places) -> Edges:
     return Edges(np.zeros(channels.size, np.int64), channels, np.ones(channels.size))
 
 
-def _standing(ways: Ways, rows: Places) -> Candidates:
+def _standing(ways: PartialPaths, rows: Places) -> PathCandidates:
     """Ways that stay as they are."""
     stay = np.full(rows.size, -1)
-    return Candidates(
+    return PathCandidates(
         parent=rows,
         order=stay,
         entry=stay,

@@ -8,8 +8,8 @@ import numpy as np
 
 from nnea_graph.channels.graph import Carry, ChannelGraph
 from nnea_graph.channels.paths.forward_pass import Forward
-from nnea_graph.channels.paths.scaled_floats import Scaled
-from nnea_graph.channels.paths.shares import Reader, Vector, finite
+from nnea_graph.channels.paths.scaled_floats import ScaledFloats
+from nnea_graph.channels.paths.shares import LinkShares, Vector, finite
 
 Flows = Mapping[str, tuple[float, ...]]
 """By tensor, for each link into it the part of all path mass that comes through."""
@@ -17,10 +17,10 @@ Flows = Mapping[str, tuple[float, ...]]
 
 def link_flows(graph: ChannelGraph, reached: Forward, marginals: Mapping[str, Vector]) -> Flows:
     """What runs through a channel, divided among its links as what they bring; strengths are read at joins only."""
-    return {name: _divided(Reader(graph, name), reached, marginals[name]) for name in graph.order}
+    return {name: _divided(LinkShares(graph, name), reached, marginals[name]) for name in graph.order}
 
 
-def _divided(reader: Reader, reached: Forward, marginal: Vector) -> tuple[float, ...]:
+def _divided(reader: LinkShares, reached: Forward, marginal: Vector) -> tuple[float, ...]:
     if len(reader.links) < 2:
         return tuple(float(marginal.sum()) for _ in reader.links)
     parts = [_brought(reader, index, reached) for index in range(len(reader.links))]
@@ -31,7 +31,7 @@ def _divided(reader: Reader, reached: Forward, marginal: Vector) -> tuple[float,
     return tuple(float((level * share).sum()) for level in levels)
 
 
-def _brought(reader: Reader, index: int, reached: Forward) -> Scaled:
+def _brought(reader: LinkShares, index: int, reached: Forward) -> ScaledFloats:
     """The sum of the scores of all paths that enter each target channel by one link."""
     link = reader.links[index]
     source = reached.reach[link.source].sums
@@ -42,4 +42,4 @@ def _brought(reader: Reader, index: int, reached: Forward) -> Scaled:
         groups = zip(reader.strength(index), mass.reshape(link.edges.groups, -1), strict=True)
         brought = np.concatenate([finite(strength)[0] @ part for strength, part in groups])
     factor = reached.factors[link.target][index]
-    return Scaled(brought if factor is None else brought * factor, source.exponent)
+    return ScaledFloats(brought if factor is None else brought * factor, source.exponent)

@@ -15,7 +15,7 @@ LN2 = log(2)
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
+class ScaledFloats:
     """``values * 2**exponent``; rows of ``values`` beyond the first go along with the scale of the first."""
 
     values: Vector
@@ -27,11 +27,11 @@ class Scaled:
         shift = frexp(float(np.max(values[0], initial=0.0)))[1]
         return cls(np.ldexp(values, -shift), exponent + shift) if shift else cls(values, exponent)
 
-    def plus(self, other: Scaled) -> Scaled:
+    def plus(self, other: ScaledFloats) -> ScaledFloats:
         """The sum, on the larger of the two scales."""
         top = max(self.exponent, other.exponent)
         parts = (np.ldexp(each.values, each.exponent - top) for each in (self, other))
-        return Scaled.normal(reduce(np.add, parts), top)
+        return ScaledFloats.normal(reduce(np.add, parts), top)
 
 
 @dataclass(frozen=True, slots=True)

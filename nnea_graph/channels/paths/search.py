@@ -8,16 +8,16 @@ from math import exp, fsum
 from typing import Protocol
 
 from nnea_graph.channels.graph import ChannelGraph
-from nnea_graph.channels.paths.endpoints import Ends
+from nnea_graph.channels.paths.endpoints import Endpoints
 from nnea_graph.channels.paths.forward_pass import Forward, totals
-from nnea_graph.channels.paths.k_best import Search
+from nnea_graph.channels.paths.k_best import KBestSearch
 from nnea_graph.channels.paths.marginals import Marginals
-from nnea_graph.channels.paths.path import Path, Trail
-from nnea_graph.channels.paths.shares import Reader, Score, Vector
+from nnea_graph.channels.paths.path import BackPointers, ChannelPath
+from nnea_graph.channels.paths.shares import LinkShares, Score, Vector
 
 
 @dataclass(frozen=True, slots=True)
-class Pathways:
+class BestPaths:
     """``paths`` are the ``k`` best, or all if there are fewer; best first.
 
     ``mass`` is the sum of the shares of all paths between the ends, ``log_mass`` its natural logarithm: for flow 1
@@ -29,7 +29,7 @@ class Pathways:
 
     score: Score
     k: int
-    paths: tuple[Path, ...]
+    paths: tuple[ChannelPath, ...]
     mass: float
     log_mass: float | None
     flow_covered: float
@@ -42,7 +42,7 @@ class Pathways:
 class Visitor(Protocol):
     """Works on the links into each tensor, in reverse order."""
 
-    def visit(self, tensor: str, reader: Reader) -> None:
+    def visit(self, tensor: str, reader: LinkShares) -> None:
         """Do its work on one tensor."""
         ...
 
@@ -51,34 +51,34 @@ def sweep_back(graph: ChannelGraph, visitors: Iterable[Visitor]) -> None:
     """Let all visitors see every tensor in reverse order; strengths that several ask for are read once."""
     visitors = tuple(visitors)
     for name in reversed(graph.order):
-        reader = Reader(graph, name)
+        reader = LinkShares(graph, name)
         for visitor in visitors:
             visitor.visit(name, reader)
 
 
 def pathways(
-    graph: ChannelGraph, reached: Forward, ends: Ends, score: Score, k: int
-) -> tuple[Pathways, Mapping[str, Vector]]:
+    graph: ChannelGraph, reached: Forward, ends: Endpoints, score: Score, k: int
+) -> tuple[BestPaths, Mapping[str, Vector]]:
     """The k best paths, and the marginals of every tensor; ``reached`` is the sweep from the same sources and score."""
-    search, marginals = Search(graph, reached, ends, k), Marginals(graph, reached, ends)
+    search, marginals = KBestSearch(graph, reached, ends, k), Marginals(graph, reached, ends)
     sweep_back(graph, (search, marginals))
     return summary(search, reached, ends, score, k), marginals.found
 
 
-def best_paths(graph: ChannelGraph, reached: Forward, ends: Ends, score: Score, k: int) -> Pathways:
+def best_paths(graph: ChannelGraph, reached: Forward, ends: Endpoints, score: Score, k: int) -> BestPaths:
     """The k best paths alone: reads only the layers and rows that they come by."""
-    search = Search(graph, reached, ends, k)
+    search = KBestSearch(graph, reached, ends, k)
     sweep_back(graph, (search,))
     return summary(search, reached, ends, score, k)
 
 
-def summary(search: Search, reached: Forward, ends: Ends, score: Score, k: int) -> Pathways:
+def summary(search: KBestSearch, reached: Forward, ends: Endpoints, score: Score, k: int) -> BestPaths:
     """What a finished search has found, beside all that there is."""
-    ways, trail = search.ranked(), Trail(search.graph, search.hops, search.steps)
+    ways, trail = search.ranked(), BackPointers(search.graph, search.hops, search.steps)
     paths = tuple(trail.path(ways, row, ends.weight) for row in range(ways.log.size))
     whole = totals(reached, ends)
     any_path = whole.mass.value > 0
-    return Pathways(
+    return BestPaths(
         score=score,
         k=k,
         paths=paths,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.graph import Carry, ChannelGraph, Dense, Floats, Link
+from nnea_graph.channels.graph import Carry, ChannelGraph, DenseLink, Floats, Link
 from nnea_graph.errors import PassError
 
 Score = Literal["flow", "importance"]
@@ -52,7 +52,7 @@ def factors(gain: Floats | None, totals: Vector) -> Vector:
     return np.divide(gains, totals, out=np.zeros_like(totals), where=totals > 0)
 
 
-class Reader:
+class LinkShares:
     """The strengths of the links into one tensor, each read when first asked for and then kept."""
 
     def __init__(self, graph: ChannelGraph, tensor: str) -> None:
@@ -82,6 +82,6 @@ class Reader:
             )
         return found
 
-    def _shape(self, link: Link, dense: Dense) -> tuple[int, int, int]:
+    def _shape(self, link: Link, dense: DenseLink) -> tuple[int, int, int]:
         targets, sources = (self._graph.tensors[name].count for name in (link.target, link.source))
         return dense.groups, targets // dense.groups, sources // dense.groups

@@ -18,7 +18,7 @@ ROOM = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class PathCandidates:
     """Columns, one row a candidate: the path ``parent`` (its rank) made longer by an edge.
 
     The edge is number ``link`` of those into the path's first tensor and comes from channel ``entry`` of the tensor
@@ -40,13 +40,13 @@ class Candidates:
         return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @classmethod
-    def joined(cls, parts: list[Candidates]) -> Self:
+    def joined(cls, parts: list[PathCandidates]) -> Self:
         """All rows of all parts."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 _NO_PLACES, _NO_VALUES = np.zeros(0, np.int64), np.zeros(0)
-NONE = Candidates(
+NONE = PathCandidates(
     _NO_PLACES, _NO_PLACES, _NO_PLACES, _NO_PLACES, _NO_PLACES, _NO_PLACES, _NO_VALUES, _NO_VALUES
 )
 
@@ -76,25 +76,25 @@ def tie_ranks(logs: Vector) -> Places:
     return ranks
 
 
-class Contest:
+class TopK:
     """Keeps the k best candidates. ``limit``: one with a smaller logarithm cannot be among them."""
 
-    def __init__(self, k: int, standing: Candidates) -> None:
+    def __init__(self, k: int, standing: PathCandidates) -> None:
         self._k = k
         self._parts = [standing]
         self._held = standing.log.size
         self.limit = -np.inf
 
-    def offer(self, more: Candidates) -> None:
+    def offer(self, more: PathCandidates) -> None:
         """Let more take part."""
         self._parts.append(more)
         self._held += more.log.size
         if self._held > ROOM + 2 * self._k:
             self.winners()
 
-    def winners(self) -> Candidates:
+    def winners(self) -> PathCandidates:
         """The k best so far, in the order of their paths from the sink backward."""
-        rows = Candidates.joined(self._parts)
+        rows = PathCandidates.joined(self._parts)
         rows = rows.take(np.lexsort((rows.link, rows.entry, rows.order, rows.parent)))
         best = rows.take(leading(rows.log, self._k))
         self._parts, self._held = [best], best.log.size

@@ -9,10 +9,10 @@ from math import prod
 import numpy as np
 
 from nnea_graph.channels.graph import ChannelTensor, Floats
-from nnea_graph.channels.rule_context.join_shares import Part
-from nnea_graph.channels.rule_context.model_view import Reader
-from nnea_graph.channels.rule_context.op_context import Site
-from nnea_graph.channels.rule_context.strength import Block, magnitudes
+from nnea_graph.channels.rule_context.join_shares import JoinShare
+from nnea_graph.channels.rule_context.model_view import ConstantView
+from nnea_graph.channels.rule_context.op_context import OpContext
+from nnea_graph.channels.rule_context.strength import StrengthBlock, magnitudes
 from nnea_graph.ops.call import UnknownFactError
 
 Letters = tuple[str, ...]
@@ -64,7 +64,7 @@ def real_letters(tensor: ChannelTensor, letters: Letters) -> Letters:
     return tuple(letters[axis] for axis in tensor.real)
 
 
-def carry_letters(site: Site, index: int, letters: Letters, out: Letters, mark: str = "") -> None:
+def carry_letters(site: OpContext, index: int, letters: Letters, out: Letters, mark: str = "") -> None:
     """Lead the channels of an operand to where their letters are in the output."""
     source = site.channels(index)
     if source is None:
@@ -77,10 +77,10 @@ def carry_letters(site: Site, index: int, letters: Letters, out: Letters, mark: 
     numbers = np.arange(source.count).reshape([dims[letter] for letter in mine])
     order = [mine.index(out[axis]) for axis in axes]
     target = site.target(0, axes, [dims[out[axis]] for axis in axes])
-    site.lead(target, [Part(source, numbers.transpose(order).reshape(-1))], mark)
+    site.lead(target, [JoinShare(source, numbers.transpose(order).reshape(-1))], mark)
 
 
-def lead_weights(site: Site, product: Product, data: int, weight: int, reader: Reader) -> None:
+def lead_weights(site: OpContext, product: Product, data: int, weight: int, reader: ConstantView) -> None:
     """Lead channels through a product with a constant operand.
 
     Letters of the data that are summed against the weight are the layer's input channels, those that only the
@@ -110,7 +110,7 @@ class _Plan:
     """How a weight with letters makes a block of strengths."""
 
     def __init__(
-        self, source: ChannelTensor, letters: Letters, own: Letters, out: Letters, reader: Reader
+        self, source: ChannelTensor, letters: Letters, own: Letters, out: Letters, reader: ConstantView
     ) -> None:
         self.source, self.letters, self.own, self.reader = source, letters, own, reader
         sizes = dict(zip(own, reader.shape, strict=True))
@@ -128,17 +128,17 @@ class _Plan:
         if self.kept and any(letter not in self.kept + self.summed for letter in mine):
             raise UnknownFactError("sums over channels that its weights do not see")
 
-    def block(self) -> Block:
+    def block(self) -> StrengthBlock:
         """Grouped where the groups lie side by side, else written out whole."""
         sources = prod(self.sizes[letter] for letter in self.sources)
         targets = prod(self.target_dims)
         groups = prod(self.sizes[letter] for letter in self.kept)
         lead = len(self.kept)
         if self.targets[:lead] == self.kept == self.sources[:lead]:
-            return Block(groups, targets, sources, self._grouped)
+            return StrengthBlock(groups, targets, sources, self._grouped)
         if sources * targets > FULL_LIMIT:
             raise UnknownFactError(f"{sources} x {targets} strengths whose groups are not side by side")
-        return Block(1, targets, sources, self._full)
+        return StrengthBlock(1, targets, sources, self._full)
 
     def _array(self, targets: Letters) -> Floats:
         """|w| by (kept, targets, summed): other letters of the weight are summed, kept ones it lacks repeated."""

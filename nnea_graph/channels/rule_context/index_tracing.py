@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.graph import ChannelTensor, Places
-from nnea_graph.channels.rule_context.join_shares import Part
+from nnea_graph.channels.rule_context.join_shares import JoinShare
 from nnea_graph.ops.call import UnknownFactError
 
 Numbers = NDArray[np.integer[Any]]
@@ -36,7 +36,7 @@ class Moved:
 
     axes: tuple[int, ...]
     dims: tuple[int, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[JoinShare, ...]
 
 
 def numbered(
@@ -147,9 +147,9 @@ def _varies(numbers: Numbers, axis: int) -> bool:
     return bool(((numbers != top) & (numbers != 0)).any())
 
 
-def _part(numbers: Numbers, tensor: ChannelTensor, others: tuple[int, ...]) -> Part:
+def _part(numbers: Numbers, tensor: ChannelTensor, others: tuple[int, ...]) -> JoinShare:
     # Nothing varies along the other axes.
     places = numbers.max(others, initial=0).reshape(-1).astype(np.int64) - 1
     elements = max(1, numbers.size // max(1, places.size))
     weight = (numbers > 0).sum(others).reshape(-1) / elements
-    return Part(tensor, places, weight)
+    return JoinShare(tensor, places, weight)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.graph import Carry, ChannelTensor, Floats, Link, Places
-from nnea_graph.channels.rule_context.model_view import Sight
+from nnea_graph.channels.rule_context.model_view import ModelView
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class JoinShare:
     """What one tensor gives to another: ``weight`` is how much of each target channel's elements (1: all)."""
 
     source: ChannelTensor
@@ -22,7 +22,7 @@ class Part:
 
 
 def carried(
-    sight: Sight, node: str, target: ChannelTensor, parts: Sequence[Part], mark: str = ""
+    sight: ModelView, node: str, target: ChannelTensor, parts: Sequence[JoinShare], mark: str = ""
 ) -> tuple[Link, ...]:
     """Links of what operators only carry, with the share of each part by its mean |a|, equal without data."""
     gains = shares(sight, parts)
@@ -33,7 +33,7 @@ def carried(
     )
 
 
-def shares(sight: Sight, parts: Sequence[Part]) -> list[Floats | None]:
+def shares(sight: ModelView, parts: Sequence[JoinShare]) -> list[Floats | None]:
     """One gain a target channel for each part; None where no channel has two parts."""
     there = np.array([part.places >= 0 for part in parts])
     if (there.sum(0) < 2).all():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.channels.graph import ChannelTensor
 from nnea_graph.graph import Constant, ModelGraph, OpNode
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 
 Array = NDArray[Any]
 
@@ -21,7 +21,7 @@ Activations = Mapping[tuple[str, int], NDArray[np.floating[Any]]]
 
 
 @dataclass(frozen=True)
-class Reader:
+class ConstantView:
     """A constant that an operator reads: its shape at once, its values when they are asked for."""
 
     shape: tuple[int, ...]
@@ -33,7 +33,7 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class Sight:
+class ModelView:
     """A model, and how to read its constants.
 
     ``reader`` gives a constant input as the operator sees it (unpacked, dequantized), None where it is computed;
@@ -41,8 +41,8 @@ class Sight:
     """
 
     graph: ModelGraph
-    found: Inference
-    reader: Callable[[OpNode, int], Reader | None]
+    found: StaticFacts
+    reader: Callable[[OpNode, int], ConstantView | None]
     value: Callable[[str], Array]
     layers: frozenset[str] = frozenset()
     activations: Activations = field(default_factory=dict)

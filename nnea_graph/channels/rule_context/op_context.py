@@ -9,20 +9,20 @@ import numpy as np
 
 from nnea_graph.channels.graph import ChannelTensor, End, Link
 from nnea_graph.channels.rule_context.broadcast_copies import copies_of
-from nnea_graph.channels.rule_context.join_shares import Part, carried
-from nnea_graph.channels.rule_context.model_view import Reader
-from nnea_graph.channels.rule_context.operand_rank import Standing
-from nnea_graph.channels.rule_context.state import Arrival, Draft
-from nnea_graph.channels.rule_context.strength import Block, spread, weighed
+from nnea_graph.channels.rule_context.join_shares import JoinShare, carried
+from nnea_graph.channels.rule_context.model_view import ConstantView
+from nnea_graph.channels.rule_context.operand_rank import OperandRank
+from nnea_graph.channels.rule_context.state import Arrival, ChannelGraphBuilder
+from nnea_graph.channels.rule_context.strength import StrengthBlock, spread, weighed
 from nnea_graph.graph import OpNode
 from nnea_graph.ops.call import OpCall, UnknownFactError
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class OpContext:
     """An operator with what is known of its inputs and outputs."""
 
-    draft: Draft
+    draft: ChannelGraphBuilder
     node: OpNode
     call: OpCall
 
@@ -54,17 +54,17 @@ class Site:
         """Dims of an output, None where not known; its rank is."""
         return self.draft.dims(self.out(output))
 
-    def reader(self, index: int) -> Reader | None:
+    def reader(self, index: int) -> ConstantView | None:
         """A constant input, None where it is computed or left out."""
         return self.draft.sight.reader(self.node, index) if self.name(index) else None
 
-    def standing(self, index: int) -> Standing:
+    def standing(self, index: int) -> OperandRank:
         """How much of a value an input is."""
-        return self.draft.standing.get(self.name(index), Standing.VALUE)
+        return self.draft.standing.get(self.name(index), OperandRank.VALUE)
 
-    def stand(self, standing: Standing, output: int = 0) -> None:
+    def stand(self, standing: OperandRank, output: int = 0) -> None:
         """Say how much of a value an output is."""
-        if standing is not Standing.VALUE:
+        if standing is not OperandRank.VALUE:
             self.draft.standing[self.out(output)] = standing
 
     # Carrying
@@ -80,7 +80,7 @@ class Site:
         ]
         return ChannelTensor(self.out(output), tuple(axis for axis, _ in kept), tuple(dim for _, dim in kept))
 
-    def lead(self, target: ChannelTensor, parts: Sequence[Part], mark: str = "") -> None:
+    def lead(self, target: ChannelTensor, parts: Sequence[JoinShare], mark: str = "") -> None:
         """Let the parts make up the target."""
         if not target.name:
             return
@@ -101,7 +101,7 @@ class Site:
             return
         places = np.arange(source.count)
         moved = source.axes if axes is None else [axes[axis] for axis in source.axes]
-        self.lead(self.target(output, moved, source.dims), [Part(source, places)], mark)
+        self.lead(self.target(output, moved, source.dims), [JoinShare(source, places)], mark)
 
     # Weights
 
@@ -132,7 +132,7 @@ class Site:
         target: ChannelTensor,
         source: ChannelTensor,
         wanted: Sequence[int],
-        block: Block,
+        block: StrengthBlock,
         mark: str = "",
     ) -> Link:
         """The link through weights that take the axes ``wanted`` of the source for channels."""
@@ -144,7 +144,7 @@ class Site:
             edges = spread(block, wanted, sizes, source)
         return Link(source.name, target.name, self.node.id, edges, None, mark)
 
-    def _sizes(self, source: ChannelTensor, wanted: Sequence[int], block: Block) -> list[int]:
+    def _sizes(self, source: ChannelTensor, wanted: Sequence[int], block: StrengthBlock) -> list[int]:
         if len(wanted) == 1:
             return [block.sources]
         dims = self.draft.dims(source.name)

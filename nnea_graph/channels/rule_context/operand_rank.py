@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Standing(IntEnum):
+class OperandRank(IntEnum):
     """Where several tensors meet in one operator, those of the highest standing are followed.
 
     A ``STATISTIC`` (mean, variance, norm) is never followed beside the tensor that it is of. A ``GATE``

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import cache
 
 from nnea_graph.channels import rules
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.ops.registry import Registry, load_families
 
-ChannelRule = Callable[[Site], None]
+ChannelRule = Callable[[OpContext], None]
 """Writes the channels of the outputs; raises ``UnknownFactError`` with the reason where they cannot be followed."""
 
 CHANNEL_RULES: Registry[ChannelRule] = Registry("channel")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nnea_graph.channels.graph import ChannelGraph, ChannelTensor, End, Link, Places
-from nnea_graph.channels.rule_context.model_view import Sight
-from nnea_graph.channels.rule_context.operand_rank import Standing
+from nnea_graph.channels.rule_context.model_view import ModelView
+from nnea_graph.channels.rule_context.operand_rank import OperandRank
 from nnea_graph.graph import OpNode
 from nnea_graph.ops.call import UnknownFactError
 
@@ -26,20 +26,20 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class Draft:
+class ChannelGraphBuilder:
     """``lost`` says of tensors without channels where and why these ended; ``apart`` which layers are not covered.
 
     With ``scouting`` the draft only finds where the channels of one tensor arrive: nothing begins and nothing
     leads through weights.
     """
 
-    sight: Sight
+    sight: ModelView
     scouting: bool = False
     tensors: dict[str, ChannelTensor] = field(default_factory=dict)
     into: dict[str, tuple[Link, ...]] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
     lost: dict[str, End] = field(default_factory=dict)
-    standing: dict[str, Standing] = field(default_factory=dict)
+    standing: dict[str, OperandRank] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     copies: dict[str, Places] = field(default_factory=dict)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.graph import ChannelTensor, Dense, Floats
-from nnea_graph.channels.rule_context.model_view import Reader
+from nnea_graph.channels.graph import ChannelTensor, DenseLink, Floats
+from nnea_graph.channels.rule_context.model_view import ConstantView
 from nnea_graph.graph.constants import CHUNK
 from nnea_graph.ops.call import UnknownFactError
 
@@ -20,7 +20,7 @@ SPREAD_LIMIT = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class StrengthBlock:
     """Weights of a layer: ``compute()`` gives sums of |w| of shape (groups, targets / groups, sources / groups)."""
 
     groups: int
@@ -29,17 +29,19 @@ class Block:
     compute: Callable[[], Floats]
 
 
-def weighed(block: Block, activation: Floats | None) -> Dense:
+def weighed(block: StrengthBlock, activation: Floats | None) -> DenseLink:
     """The edges of a layer whose sources are its own channels."""
 
     def strength() -> Floats:
         found = block.compute()
         return found if activation is None else found * activation.reshape(block.groups, 1, -1)
 
-    return Dense(block.groups, strength)
+    return DenseLink(block.groups, strength)
 
 
-def spread(block: Block, wanted: Sequence[int], dims: Sequence[int], source: ChannelTensor) -> Dense:
+def spread(
+    block: StrengthBlock, wanted: Sequence[int], dims: Sequence[int], source: ChannelTensor
+) -> DenseLink:
     """The edges where the layer takes axes ``wanted`` (of these dims) for channels and the source has others.
 
     A source channel that lies within one of the layer's channels has its strength; one that runs through
@@ -58,7 +60,7 @@ def spread(block: Block, wanted: Sequence[int], dims: Sequence[int], source: Cha
         full = np.broadcast_to(summed, (block.targets, *source.dims))
         return full.reshape(1, block.targets, source.count)
 
-    return Dense(1, strength)
+    return DenseLink(1, strength)
 
 
 def _ungrouped(strength: Floats) -> Floats:
@@ -78,7 +80,7 @@ def magnitudes(values: NDArray[Any]) -> Floats:
     return np.asarray(np.abs(floats))
 
 
-def filter_sums(reader: Reader) -> Floats:
+def filter_sums(reader: ConstantView) -> Floats:
     """A filter bank (A, B, taps …) as (A, B): |w| summed over the taps, in float64 where there are several."""
     constant = reader.read()
     first, second, *taps = reader.shape

@@ -8,11 +8,11 @@ from math import prod
 import numpy as np
 
 from nnea_graph.channels.graph import Floats, Places
-from nnea_graph.channels.rule_context.join_shares import Part
-from nnea_graph.channels.rule_context.model_view import Reader
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.join_shares import JoinShare
+from nnea_graph.channels.rule_context.model_view import ConstantView
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import channels
-from nnea_graph.channels.rule_context.strength import Block, magnitudes
+from nnea_graph.channels.rule_context.strength import StrengthBlock, magnitudes
 from nnea_graph.channels.rules.attention_products import QUERY_KEY, VALUES
 from nnea_graph.channels.rules.convolution import weights_of
 from nnea_graph.ops.call import BadCallError, UnknownFactError
@@ -27,7 +27,7 @@ def repeated(heads: int, value_heads: int, size: int) -> Places:
     return (head[:, None] * size + np.arange(size)).reshape(-1)
 
 
-def _last(site: Site, index: int) -> int:
+def _last(site: OpContext, index: int) -> int:
     size = site.dims(index)[-1]
     if size is None:
         raise UnknownFactError(
@@ -36,7 +36,7 @@ def _last(site: Site, index: int) -> int:
     return size
 
 
-def _values(site: Site, index: int, axes: tuple[int, ...], places: Places) -> None:
+def _values(site: OpContext, index: int, axes: tuple[int, ...], places: Places) -> None:
     """Lead values with channels along ``axes`` (and only there) to the output."""
     source = site.channels(index)
     if source is None:
@@ -49,10 +49,12 @@ def _values(site: Site, index: int, axes: tuple[int, ...], places: Places) -> No
     dims = [size for size in sizes if size is not None]
     if len(dims) < len(sizes) or np.prod(dims, dtype=np.int64) != places.size:
         raise UnknownFactError("the channels of its output are not known before the model runs")
-    site.lead(site.target(0, target_axes, dims), [Part(source, _numbers(site, index, axes)[places])], VALUES)
+    site.lead(
+        site.target(0, target_axes, dims), [JoinShare(source, _numbers(site, index, axes)[places])], VALUES
+    )
 
 
-def _numbers(site: Site, index: int, axes: tuple[int, ...]) -> Places:
+def _numbers(site: OpContext, index: int, axes: tuple[int, ...]) -> Places:
     """The channel of the source at each place along ``axes``, of which it may have fewer."""
     source, dims = site.channels(index), site.dims(index)
     sizes = [dims[axis] for axis in axes]
@@ -63,14 +65,14 @@ def _numbers(site: Site, index: int, axes: tuple[int, ...]) -> Places:
     return np.broadcast_to(numbers, [size for size in sizes if size is not None]).reshape(-1)
 
 
-def _ends(site: Site, *indices: int) -> None:
+def _ends(site: OpContext, *indices: int) -> None:
     for index in indices:
         site.end(index, QUERY_KEY)
 
 
 @channels("Attention")
 @channels("FlexAttention", domain="ai.onnx.preview")
-def attention(site: Site) -> None:
+def attention(site: OpContext) -> None:
     """ai.onnx: operands of three or four axes."""
     if len(site.dims(2)) == 4:
         heads, value_heads, size = site.dims(0)[1], site.dims(2)[1], _last(site, 2)
@@ -85,7 +87,7 @@ def attention(site: Site) -> None:
     _keep(site, 2, 2)
 
 
-def _keep(site: Site, index: int, output: int) -> None:
+def _keep(site: OpContext, index: int, output: int) -> None:
     """The values that it hands on (batch, heads, positions, size)."""
     source = site.channels(index)
     if source is None or not site.out(output):
@@ -94,11 +96,11 @@ def _keep(site: Site, index: int, output: int) -> None:
     places = _numbers(site, index, (1, 3) if len(site.dims(index)) == 4 else (2,))
     if heads is None or size is None or heads * size != places.size:
         raise UnknownFactError("the values that it hands on are of another shape")
-    site.lead(site.target(output, (1, 3), (heads, size)), [Part(source, places)], VALUES)
+    site.lead(site.target(output, (1, 3), (heads, size)), [JoinShare(source, places)], VALUES)
 
 
 @channels("MultiHeadAttention", domain=MICROSOFT)
-def multi_head_attention(site: Site) -> None:
+def multi_head_attention(site: OpContext) -> None:
     """Values apart, packed with the keys, or packed with queries and keys."""
     heads = int(site.call.attr("num_heads", 0))
     packed = next((index for index in (0, 1) if site.name(index) and len(site.dims(index)) == 5), None)
@@ -111,7 +113,7 @@ def multi_head_attention(site: Site) -> None:
     _keep(site, 2, 2)
 
 
-def _unpack(site: Site, index: int) -> None:
+def _unpack(site: OpContext, index: int) -> None:
     """(batch, positions, heads, 2 or 3, size): the values are the last of each head."""
     source = site.channels(index)
     if source is None:
@@ -123,7 +125,7 @@ def _unpack(site: Site, index: int) -> None:
 
 
 @channels("GroupQueryAttention", domain=MICROSOFT)
-def group_query_attention(site: Site) -> None:
+def group_query_attention(site: OpContext) -> None:
     """Several heads share the values of one; without keys all three are packed in the first input."""
     heads, value_heads = int(site.call.attr("num_heads", 0)), int(site.call.attr("kv_num_heads", 0))
     packed = not site.name(2)
@@ -140,7 +142,7 @@ def group_query_attention(site: Site) -> None:
 
 
 @channels("Attention", "QAttention", domain=MICROSOFT)
-def projected_attention(site: Site) -> None:
+def projected_attention(site: OpContext) -> None:
     """Projects its input by weights (I, queries + keys + values); only the values' part leads on."""
     reader = weights_of(site, 1)
     source = site.demand(0, (2,))
@@ -149,19 +151,19 @@ def projected_attention(site: Site) -> None:
     inputs, whole = reader.shape
     sizes = site.call.attr("qkv_hidden_sizes") or [whole // 3] * 3
     size = int(sizes[2])
-    block = Block(1, size, inputs, partial(_value_part, reader, size))
+    block = StrengthBlock(1, size, inputs, partial(_value_part, reader, size))
     target = site.target(0, (2,), (size,))
     site.lead_dense(target, [site.dense(target, source, (2,), block, VALUES)])
     _ends(site, 0)
 
 
-def _value_part(reader: Reader, size: int) -> Floats:
+def _value_part(reader: ConstantView, size: int) -> Floats:
     return np.ascontiguousarray(magnitudes(reader.array()[:, -size:]).T)[None]
 
 
 @channels("LinearAttention")
 @channels("LinearAttention", domain=MICROSOFT)
-def linear_attention(site: Site) -> None:
+def linear_attention(site: OpContext) -> None:
     """Heads side by side; several may share the values of one."""
     heads, value_heads = int(site.call.attr("q_num_heads", 0)), int(site.call.attr("kv_num_heads", 0))
     _values(site, 2, (2,), repeated(heads, value_heads, _last(site, 2) // max(1, value_heads)))
@@ -169,7 +171,7 @@ def linear_attention(site: Site) -> None:
 
 
 @channels("DecoderMaskedMultiHeadAttention", domain=MICROSOFT)
-def masked_attention(site: Site) -> None:
+def masked_attention(site: OpContext) -> None:
     """One step of decoding."""
     _values(site, 2, (2,), np.arange(_last(site, 2)))
     _ends(site, 0, 1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nnea_graph.channels.rule_context.axis_labels import Product, carry_letters, real_letters
-from nnea_graph.channels.rule_context.op_context import Site
-from nnea_graph.channels.rule_context.operand_rank import Standing
+from nnea_graph.channels.rule_context.op_context import OpContext
+from nnea_graph.channels.rule_context.operand_rank import OperandRank
 
 VALUES = "attention: followed the values"
 QUERY_KEY = "query-key"
@@ -12,13 +12,13 @@ COMPUTED = "its weights are computed by the model"
 BILINEAR = "product: followed the second operand"
 
 
-def _weighed(site: Site, product: Product, staying: list[int]) -> bool:
+def _weighed(site: OpContext, product: Product, staying: list[int]) -> bool:
     """Whether a softmax weighs the only operand whose channels stay apart."""
     others = {product.left, product.right} - set(staying)
-    return len(others) == 1 and site.standing(others.pop()) is Standing.GATE
+    return len(others) == 1 and site.standing(others.pop()) is OperandRank.GATE
 
 
-def mix(site: Site, product: Product) -> None:
+def mix(site: OpContext, product: Product) -> None:
     """Follow the operand whose channels stay apart; of two such, the one that no gate made, else the second.
 
     Where both operands have their channels summed, as queries and keys, both end.

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nnea_graph.channels.graph import ChannelTensor
-from nnea_graph.channels.rule_context.join_shares import Part, carried
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.join_shares import JoinShare, carried
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import channels
-from nnea_graph.channels.rule_context.state import Draft
+from nnea_graph.channels.rule_context.state import ChannelGraphBuilder
 from nnea_graph.graph import Body, OpNode
 
 UNROLLED = "loop: unrolled once"
@@ -20,7 +20,7 @@ Passage = tuple[str, str, int | None]
 """Source, target and the axis that goes: None for none, -1 and -2 for the first and the first two."""
 
 
-def enter(draft: Draft, body: Body) -> None:
+def enter(draft: ChannelGraphBuilder, body: Body) -> None:
     """Lead channels from the inputs of a body's operator to those of the body."""
     owner = draft.sight.graph.node(body.owner)
     passages = _ENTRIES.get(owner.op_type, _nothing)
@@ -28,18 +28,18 @@ def enter(draft: Draft, body: Body) -> None:
         _pass(draft, owner, source, target, axis)
 
 
-def _nothing(draft: Draft, owner: OpNode, body: Body) -> Iterator[Passage]:
+def _nothing(draft: ChannelGraphBuilder, owner: OpNode, body: Body) -> Iterator[Passage]:
     del draft, owner, body
     yield from ()
 
 
-def _loop(draft: Draft, owner: OpNode, body: Body) -> Iterator[Passage]:
+def _loop(draft: ChannelGraphBuilder, owner: OpNode, body: Body) -> Iterator[Passage]:
     """Carried values."""
     del draft
     yield from ((a, b, None) for a, b in zip(owner.inputs[2:], body.inputs[2:], strict=False))
 
 
-def _scan(draft: Draft, owner: OpNode, body: Body) -> Iterator[Passage]:
+def _scan(draft: ChannelGraphBuilder, owner: OpNode, body: Body) -> Iterator[Passage]:
     """States as they are, scanned inputs without their axis; up to opset 8 all by sample."""
     old = owner.opset < 9
     given = owner.inputs[1:] if old else owner.inputs
@@ -57,7 +57,7 @@ def _scan(draft: Draft, owner: OpNode, body: Body) -> Iterator[Passage]:
 _ENTRIES = {"Loop": _loop, "Scan": _scan}
 
 
-def _pass(draft: Draft, owner: OpNode, source: str, target: str, axis: int | None) -> None:
+def _pass(draft: ChannelGraphBuilder, owner: OpNode, source: str, target: str, axis: int | None) -> None:
     """Lead channels through; ``axis`` goes, -1 and -2 are the first one and the first two."""
     tensor = draft.tensors.get(source)
     if tensor is None or not target:
@@ -72,12 +72,12 @@ def _pass(draft: Draft, owner: OpNode, source: str, target: str, axis: int | Non
         if each not in gone
     ]
     inner = ChannelTensor(target, tuple(each for each, _ in kept), tuple(dim for _, dim in kept))
-    parts = [Part(tensor, np.arange(tensor.count))]
+    parts = [JoinShare(tensor, np.arange(tensor.count))]
     draft.lead(inner, carried(draft.sight, owner.id, inner, parts, UNROLLED))
 
 
 @channels("If")
-def choose(site: Site) -> None:
+def choose(site: OpContext) -> None:
     """What the branches that can run give, in equal shares."""
     sight = site.draft.sight
     bodies = [sight.graph.bodies[path] for path in site.node.bodies if path not in sight.idle]
@@ -89,12 +89,12 @@ def choose(site: Site) -> None:
         alike = [tensor for tensor in found if (tensor.axes, tensor.dims) == (found[0].axes, found[0].dims)]
         if alike:
             target = site.target(output, alike[0].axes, alike[0].dims)
-            parts = [Part(tensor, np.arange(tensor.count)) for tensor in alike]
+            parts = [JoinShare(tensor, np.arange(tensor.count)) for tensor in alike]
             site.lead(target, parts, BRANCH if len(bodies) > 1 else "")
 
 
 @channels("Loop")
-def leave_loop(site: Site) -> None:
+def leave_loop(site: OpContext) -> None:
     """Final values, then what each trip gave, stacked along a new first axis."""
     body = _only_body(site)
     if body is None:
@@ -105,7 +105,7 @@ def leave_loop(site: Site) -> None:
 
 
 @channels("Scan")
-def leave_scan(site: Site) -> None:
+def leave_scan(site: OpContext) -> None:
     """Final states, then what each trip gave, stacked along its scan axis."""
     body = _only_body(site)
     if body is None:
@@ -122,13 +122,13 @@ def leave_scan(site: Site) -> None:
             _leave(site, name, output, int(axes[output - states]) % len(site.out_dims(output)))
 
 
-def _only_body(site: Site) -> Body | None:
+def _only_body(site: OpContext) -> Body | None:
     sight = site.draft.sight
     path = site.node.bodies[0]
     return None if path in sight.idle else sight.graph.bodies[path]
 
 
-def _leave(site: Site, name: str, output: int, axis: int | None) -> None:
+def _leave(site: OpContext, name: str, output: int, axis: int | None) -> None:
     """The reverse of ``_pass``: ``axis`` comes, -1 and -2 are one or two in front."""
     tensor = site.draft.tensors.get(name)
     if tensor is None or not site.out(output):
@@ -137,4 +137,4 @@ def _leave(site: Site, name: str, output: int, axis: int | None) -> None:
         each - axis if axis is not None and axis < 0 else each + (axis is not None and each >= axis)
         for each in tensor.axes
     ]
-    site.lead(site.target(output, moved, tensor.dims), [Part(tensor, np.arange(tensor.count))], UNROLLED)
+    site.lead(site.target(output, moved, tensor.dims), [JoinShare(tensor, np.arange(tensor.count))], UNROLLED)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nnea_graph.channels.rule_context.axis_labels import Letters, Product, carry_letters
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import channels
 from nnea_graph.channels.rules.matmul import multiplied
 from nnea_graph.ops.call import BadCallError, UnknownFactError
@@ -15,7 +15,7 @@ ELLIPSIS = "..."
 
 
 @channels("Einsum")
-def einsum(site: Site) -> None:
+def einsum(site: OpContext) -> None:
     """One operand is moved, two are multiplied."""
     operands, out = equation(_text(site), [len(site.dims(index)) for index in range(len(site.node.inputs))])
     if len(operands) == 1:
@@ -26,7 +26,7 @@ def einsum(site: Site) -> None:
         raise UnknownFactError(f"Einsum of {len(operands)} operands")
 
 
-def _text(site: Site) -> str:
+def _text(site: OpContext) -> str:
     found = site.call.attr("equation", "")
     return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
 

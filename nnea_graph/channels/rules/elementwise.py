@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnea_graph.channels.rule_context.op_context import Site
-from nnea_graph.channels.rule_context.operand_rank import Standing
+from nnea_graph.channels.rule_context.op_context import OpContext
+from nnea_graph.channels.rule_context.operand_rank import OperandRank
 from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, ChannelRule, channels
 from nnea_graph.ops.call import UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
 
 
-def one_to_one(standing: Standing | None = None) -> ChannelRule:
+def one_to_one(standing: OperandRank | None = None) -> ChannelRule:
     """Every output that has the shape of the first input; ``standing`` None is the input's own."""
 
-    def rule(site: Site) -> None:
+    def rule(site: OpContext) -> None:
         site.carry(0)
         if standing is not None:
             site.stand(min(standing, site.standing(0)))
@@ -25,7 +25,7 @@ def one_to_one(standing: Standing | None = None) -> ChannelRule:
 def norm(axis: int) -> ChannelRule:
     """One to one; what it scales along ``axis`` is a hint at the channels of an input."""
 
-    def rule(site: Site) -> None:
+    def rule(site: OpContext) -> None:
         if site.draft.scouting and site.channels(0) is not None:
             rank = len(site.dims(0))
             site.demand(0, (axis % rank,) if -rank <= axis < rank else (), dense=False)
@@ -46,16 +46,16 @@ BOUNDED = ["Tanh", "Erf"]
 ACTIVATIONS = ["Relu", "Gelu", "Swish", "HardSwish", "Mish"]
 
 CHANNEL_RULES.add(one_to_one(), *PLAIN.split())
-CHANNEL_RULES.add(one_to_one(Standing.GATE), *GATES)
-CHANNEL_RULES.add(one_to_one(Standing.BOUNDED), *BOUNDED)
-CHANNEL_RULES.add(one_to_one(Standing.ACTIVATION), *ACTIVATIONS)
+CHANNEL_RULES.add(one_to_one(OperandRank.GATE), *GATES)
+CHANNEL_RULES.add(one_to_one(OperandRank.BOUNDED), *BOUNDED)
+CHANNEL_RULES.add(one_to_one(OperandRank.ACTIVATION), *ACTIVATIONS)
 
 CHANNEL_RULES.add(one_to_one(), "DequantizeLinear", "QLinearLeakyRelu", "QuantizeLinear", domain=MICROSOFT)
 CHANNEL_RULES.add(
-    one_to_one(Standing.GATE), "BiasSoftmax", "QLinearSigmoid", "QLinearSoftmax", domain=MICROSOFT
+    one_to_one(OperandRank.GATE), "BiasSoftmax", "QLinearSigmoid", "QLinearSoftmax", domain=MICROSOFT
 )
 CHANNEL_RULES.add(
-    one_to_one(Standing.ACTIVATION), "BiasGelu", "FastGelu", "Gelu", "QuickGelu", domain=MICROSOFT
+    one_to_one(OperandRank.ACTIVATION), "BiasGelu", "FastGelu", "Gelu", "QuickGelu", domain=MICROSOFT
 )
 
 CHANNEL_RULES.add(norm(1), "BatchNormalization", "InstanceNormalization", "GroupNormalization")
@@ -65,21 +65,21 @@ CHANNEL_RULES.add(norm(-1), "GroupNorm", "LayerNormalization", domain=MICROSOFT)
 
 @channels("RotaryEmbedding")
 @channels("RotaryEmbedding", domain=MICROSOFT)
-def rotary(site: Site) -> None:
+def rotary(site: OpContext) -> None:
     """Turns channels in pairs."""
     site.carry(0, mark="rotary: each channel followed as itself")
 
 
 @channels("Clip")
-def clip(site: Site) -> None:
+def clip(site: OpContext) -> None:
     """A clip to numbers from 0 up to a bound is what hard sigmoid and hard swish are written with."""
     site.carry(0)
     low, high = _bound(site, 1, "min"), _bound(site, 2, "max")
     if low is not None and high is not None and low >= 0 and np.isfinite(high):
-        site.stand(min(Standing.GATE, site.standing(0)))
+        site.stand(min(OperandRank.GATE, site.standing(0)))
 
 
-def _bound(site: Site, index: int, attribute: str) -> float | None:
+def _bound(site: OpContext, index: int, attribute: str) -> float | None:
     """A bound where it is known: the last inputs from opset 11 on, attributes below."""
     if site.name(index):
         values = site.call.values[index]
@@ -89,7 +89,7 @@ def _bound(site: Site, index: int, attribute: str) -> float | None:
 
 
 @channels("CumSum", "CumProd")
-def running(site: Site) -> None:
+def running(site: OpContext) -> None:
     """Running totals keep channels apart unless they run along them."""
     source = site.channels(0)
     if source is not None and int(site.call.value(1).reshape(-1)[0]) % len(site.dims(0)) in source.real:
@@ -98,7 +98,7 @@ def running(site: Site) -> None:
 
 
 @channels("ReverseSequence")
-def reverse_sequence(site: Site) -> None:
+def reverse_sequence(site: OpContext) -> None:
     """Turns positions round; which, the lengths say while it runs."""
     source = site.channels(0)
     if source is not None and int(site.call.attr("time_axis", 0)) in source.real:
@@ -107,7 +107,7 @@ def reverse_sequence(site: Site) -> None:
 
 
 @channels("TopK")
-def top_k(site: Site) -> None:
+def top_k(site: OpContext) -> None:
     """Sorts positions; sorted channels are channels no more."""
     source = site.channels(0)
     if source is not None and int(site.call.attr("axis", -1)) % len(site.dims(0)) in source.real:

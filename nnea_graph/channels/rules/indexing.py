@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from nnea_graph.channels.graph import ChannelTensor
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, channels
 from nnea_graph.channels.rules.add import join
 from nnea_graph.channels.rules.layout import (
@@ -27,7 +27,7 @@ _slice = moving(0)
 
 
 @channels("Slice")
-def cut(site: Site) -> None:
+def cut(site: OpContext) -> None:
     """By the model's own bounds; where the data decide them and they are of positions, channels stay."""
     source = site.channels(0)
     if source is None or _bounds_known(site):
@@ -39,7 +39,7 @@ def cut(site: Site) -> None:
     site.carry(0)
 
 
-def _bounds_known(site: Site) -> bool:
+def _bounds_known(site: OpContext) -> bool:
     return all(
         site.call.values[index] is not None for index in range(1, len(site.node.inputs)) if site.name(index)
     )
@@ -49,7 +49,7 @@ def _meets(source: ChannelTensor, axes: Iterable[int], rank: int) -> bool:
     return bool({int(axis) % rank for axis in axes} & set(source.real))
 
 
-def indices_of(site: Site, index: int) -> Array | None:
+def indices_of(site: OpContext, index: int) -> Array | None:
     """The indices, read from a constant of any size; None where the model computes them."""
     known = site.call.values[index]
     if known is not None:
@@ -58,7 +58,7 @@ def indices_of(site: Site, index: int) -> Array | None:
     return site.draft.sight.value(name) if name in site.draft.sight.found.constant else None
 
 
-def _picked(site: Site, index: int, axes: Iterable[int], values: Values) -> OpCall:
+def _picked(site: OpContext, index: int, axes: Iterable[int], values: Values) -> OpCall:
     """The call with its indices, or with any in their place if they only pick positions."""
     chosen = indices_of(site, index)
     if chosen is None:
@@ -70,11 +70,11 @@ def _picked(site: Site, index: int, axes: Iterable[int], values: Values) -> OpCa
     return with_values(site.call, values | {index: chosen})
 
 
-def _along(site: Site, values: Values) -> OpCall:
+def _along(site: OpContext, values: Values) -> OpCall:
     return _picked(site, 1, (int(site.call.attr("axis", 0)),), values)
 
 
-def _tuples(site: Site, values: Values) -> OpCall:
+def _tuples(site: OpContext, values: Values) -> OpCall:
     depth = site.dims(1)[-1]
     if depth is None:
         raise UnknownFactError("how many axes it indexes is not known before the model runs")
@@ -88,7 +88,7 @@ _gather = moving(0, settings=_along)
 
 
 @channels("Gather")
-def gather(site: Site) -> None:
+def gather(site: OpContext) -> None:
     """Of what the model computes, a pick; of a constant table by computed indices, an embedding: channels begin."""
     if site.reader(0) is None or site.channels(0) is not None:
         _gather(site)
@@ -96,7 +96,7 @@ def gather(site: Site) -> None:
     embed(site, int(site.call.attr("axis", 0)))
 
 
-def embed(site: Site, axis: int, table: int = 0, ids: int = 1, output: int = 0) -> None:
+def embed(site: OpContext, axis: int, table: int = 0, ids: int = 1, output: int = 0) -> None:
     """Channels along the axes of a constant table that are not looked up."""
     reader = site.reader(table)
     if reader is None or site.draft.scouting:
@@ -110,7 +110,7 @@ def embed(site: Site, axis: int, table: int = 0, ids: int = 1, output: int = 0) 
 
 
 @channels("ScatterElements", "Scatter", "ScatterND")
-def scatter(site: Site) -> None:
+def scatter(site: OpContext) -> None:
     """Both the data and what is put into it, by the share of elements where the places are known."""
     operands = site.followed(0, 2)
     if not operands:
@@ -127,7 +127,7 @@ def scatter(site: Site) -> None:
 
 
 @channels("TensorScatter")
-def tensor_scatter(site: Site) -> None:
+def tensor_scatter(site: OpContext) -> None:
     """Positions of a cache replaced by others."""
     operands = site.followed(0, 1)
     axis = int(site.call.attr("axis", -2)) % len(site.dims(0))
@@ -136,12 +136,12 @@ def tensor_scatter(site: Site) -> None:
     join(site, (0, 1))
 
 
-def _axis(site: Site) -> int:
+def _axis(site: OpContext) -> int:
     return int(site.call.attr("axis", 0))
 
 
 @channels("Compress")
-def compress(site: Site) -> None:
+def compress(site: OpContext) -> None:
     """Drops slices of positions."""
     source = site.channels(0)
     if source is None:

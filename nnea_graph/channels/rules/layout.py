@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from nnea_graph.channels.graph import ChannelTensor, Places
 from nnea_graph.channels.rule_context.index_tracing import firsts, numbered, read_off
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, ChannelRule, channels
 from nnea_graph.ops.call import OpCall, UnknownFactError
 from nnea_graph.ops.value_rules import value_rules
 
 Array = NDArray[Any]
 Values = dict[int, Array]
-Settings = Callable[[Site, Values], OpCall]
+Settings = Callable[[OpContext, Values], OpCall]
 
 
 def moving(*data: int, settings: Settings | None = None, keep: tuple[int, ...] = ()) -> ChannelRule:
@@ -27,7 +27,7 @@ def moving(*data: int, settings: Settings | None = None, keep: tuple[int, ...] =
     ``keep`` are channel axes of the output whatever happens.
     """
 
-    def rule(site: Site) -> None:
+    def rule(site: OpContext) -> None:
         _stand(site, data or range(len(site.node.inputs)))
         if not site.followed(*data):
             return
@@ -38,12 +38,12 @@ def moving(*data: int, settings: Settings | None = None, keep: tuple[int, ...] =
     return rule
 
 
-def _as_is(site: Site, values: Values) -> OpCall:
+def _as_is(site: OpContext, values: Values) -> OpCall:
     return with_values(site.call, values)
 
 
 def move(
-    site: Site,
+    site: OpContext,
     indices: Sequence[int],
     operands: dict[int, ChannelTensor],
     settings: Settings,
@@ -64,7 +64,7 @@ def _tells(result: Array, tensors: Sequence[ChannelTensor]) -> bool:
     return bool(read_off(result, tensors).axes)
 
 
-def _stand(site: Site, data: Sequence[int]) -> None:
+def _stand(site: OpContext, data: Sequence[int]) -> None:
     """What is moved keeps its standing; of several, that of the highest."""
     found = [site.standing(index) for index in data if site.name(index)]
     for output in range(len(site.node.outputs)):
@@ -73,7 +73,7 @@ def _stand(site: Site, data: Sequence[int]) -> None:
 
 
 def channel_numbers(
-    site: Site,
+    site: OpContext,
     indices: Sequence[int],
     operands: dict[int, ChannelTensor],
     copies: Mapping[str, Places] | None = None,
@@ -94,7 +94,7 @@ def channel_numbers(
     return values
 
 
-def static(site: Site, index: int) -> tuple[int, ...]:
+def static(site: OpContext, index: int) -> tuple[int, ...]:
     """The shape of an input; open dims that hold no channels count as 1."""
     tensor = site.channels(index)
     dims = site.dims(index)
@@ -114,7 +114,7 @@ def with_values(call: OpCall, values: Values) -> OpCall:
     return replace(call, values=tuple(known))
 
 
-def run(site: Site, call: OpCall) -> list[Array]:
+def run(site: OpContext, call: OpCall) -> list[Array]:
     """The outputs, by the operator's own rule."""
     rule = value_rules().get(site.node.op_type, site.node.domain)
     if rule is None:
@@ -123,7 +123,7 @@ def run(site: Site, call: OpCall) -> list[Array]:
 
 
 def write(
-    site: Site, results: Sequence[Array], operands: Sequence[ChannelTensor], keep: Sequence[int] = ()
+    site: OpContext, results: Sequence[Array], operands: Sequence[ChannelTensor], keep: Sequence[int] = ()
 ) -> None:
     """Read the channels of each output off its numbers."""
     for output, result in enumerate(results):
@@ -132,7 +132,7 @@ def write(
             site.lead(site.target(output, moved.axes, moved.dims), moved.parts)
 
 
-def _padded(site: Site, values: Values) -> OpCall:
+def _padded(site: OpContext, values: Values) -> OpCall:
     """Whatever it pads with, nothing comes from there."""
     zeros = {2: np.zeros((), np.int32)} if site.name(2) else {}
     return replace(with_values(site.call, values | zeros), attributes={**site.call.attributes, "value": 0})
@@ -146,7 +146,7 @@ _pad = moving(0, settings=_padded)
 
 
 @channels("Pad")
-def pad(site: Site) -> None:
+def pad(site: OpContext) -> None:
     """Positions are not counted where only they grow: images are large."""
     source = site.channels(0)
     if source is None:
@@ -160,7 +160,7 @@ def pad(site: Site) -> None:
         _pad(site)
 
 
-def _only_grows(site: Site, source: ChannelTensor) -> bool:
+def _only_grows(site: OpContext, source: ChannelTensor) -> bool:
     """Whether nothing is cropped off a channel axis that grows on its other side."""
     amounts = site.call.attr("pads") or site.call.attr("paddings")
     if amounts is None:
@@ -173,7 +173,7 @@ def _only_grows(site: Site, source: ChannelTensor) -> bool:
 
 
 @channels("Concat", "ConcatFromSequence")
-def concat(site: Site) -> None:
+def concat(site: OpContext) -> None:
     """Only channel axes are counted: along all others any position is like the first."""
     indices = range(len(site.node.inputs))
     operands = site.followed()
@@ -204,7 +204,7 @@ def concat(site: Site) -> None:
     site.lead(site.target(0, moved.axes, moved.dims), parts)
 
 
-def _narrowed(site: Site, index: int, wide: set[int]) -> tuple[int, ...]:
+def _narrowed(site: OpContext, index: int, wide: set[int]) -> tuple[int, ...]:
     """The shape of an operand with every axis that holds no channels cut to 1."""
     shape = []
     for axis, dim in enumerate(site.dims(index)):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nnea_graph.channels.rule_context.axis_labels import Letters, Product, batched, lead_weights
-from nnea_graph.channels.rule_context.model_view import Reader
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.model_view import ConstantView
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, ChannelRule, channels
 from nnea_graph.channels.rules.attention_products import mix
 from nnea_graph.channels.rules.convolution import add_links
 from nnea_graph.ops.registry import MICROSOFT
 
 
-def multiplied(site: Site, product: Product) -> None:
+def multiplied(site: OpContext, product: Product) -> None:
     """By weights where one operand is constant, else as attention."""
     for data, weight in ((product.left, product.right), (product.right, product.left)):
         reader = site.reader(weight)
@@ -23,7 +23,7 @@ def multiplied(site: Site, product: Product) -> None:
     mix(site, product)
 
 
-def _fitting(product: Product, weight: int, reader: Reader) -> Product:
+def _fitting(product: Product, weight: int, reader: ConstantView) -> Product:
     """Letters for the axes that the weight has as the operator sees it."""
     letters = product.letters(weight)
     own = letters[len(letters) - len(reader.shape) :]
@@ -35,14 +35,14 @@ def _fitting(product: Product, weight: int, reader: Reader) -> Product:
 def matmul(left: int, right: int) -> ChannelRule:
     """As numpy's matmul."""
 
-    def rule(site: Site) -> None:
+    def rule(site: OpContext) -> None:
         first, second, out = batched(site.dims(left), site.dims(right))
         multiplied(site, Product(left, right, first, second, out))
 
     return rule
 
 
-def unpacked(site: Site) -> None:
+def unpacked(site: OpContext) -> None:
     """A weight that the operator unpacks to (K, N)."""
     reader = site.reader(1)
     if reader is None:
@@ -63,7 +63,7 @@ CHANNEL_RULES.add(unpacked, "MatMulBnb4", "MatMulNBits", "MatMulFpQ4", domain=MI
 def gemm(left: int, right: int) -> ChannelRule:
     """A B with either transposed, and an addend that is not a path where it is a constant."""
 
-    def rule(site: Site) -> None:
+    def rule(site: OpContext) -> None:
         first = ("k", "m") if site.call.attr("transA", 0) else ("m", "k")
         second = ("n", "k") if site.call.attr("transB", 0) else ("k", "n")
         multiplied(site, Product(left, right, first, second, ("m", "n")))
@@ -79,7 +79,7 @@ CHANNEL_RULES.add(gemm(0, 3), "QGemm", domain=MICROSOFT)
 
 
 @channels("FusedMatMul", "TransposeMatMul", domain=MICROSOFT)
-def fused_matmul(site: Site) -> None:
+def fused_matmul(site: OpContext) -> None:
     """MatMul with either operand's last two axes swapped."""
     if site.call.attr("transBatchA", 0) or site.call.attr("transBatchB", 0):
         site.end_all("its batch axes are moved")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from nnea_graph.channels.graph import ChannelTensor
-from nnea_graph.channels.rule_context.join_shares import Part
-from nnea_graph.channels.rule_context.op_context import Site
-from nnea_graph.channels.rule_context.operand_rank import Standing
+from nnea_graph.channels.rule_context.join_shares import JoinShare
+from nnea_graph.channels.rule_context.op_context import OpContext
+from nnea_graph.channels.rule_context.operand_rank import OperandRank
 from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, ChannelRule, channels
 from nnea_graph.channels.rules.add import align, elements
 from nnea_graph.ops.registry import MICROSOFT
@@ -20,7 +20,7 @@ PRODUCT = "product: followed the first operand"
 def multiplying(left: int, right: int) -> ChannelRule:
     """The operand that is not broadcast; of equals, that of the higher standing."""
 
-    def rule(site: Site) -> None:
+    def rule(site: OpContext) -> None:
         found = site.followed(left, right)
         _hint(site)
         if len(found) < 2:
@@ -30,9 +30,9 @@ def multiplying(left: int, right: int) -> ChannelRule:
         value, gate = order[0], order[1]
         decided = _rank(site, value) != _rank(site, gate)
         self_gated = (
-            decided and site.standing(value) >= Standing.ACTIVATION and _same_origin(site, value, gate)
+            decided and site.standing(value) >= OperandRank.ACTIVATION and _same_origin(site, value, gate)
         )
-        standing = Standing.ACTIVATION if self_gated else site.standing(value)
+        standing = OperandRank.ACTIVATION if self_gated else site.standing(value)
         site.stand(standing)
         squared = site.name(left) == site.name(right)
         mark = "" if squared else GATED if decided else PRODUCT
@@ -41,20 +41,20 @@ def multiplying(left: int, right: int) -> ChannelRule:
     return rule
 
 
-def _rank(site: Site, index: int) -> tuple[int, Standing]:
+def _rank(site: OpContext, index: int) -> tuple[int, OperandRank]:
     """What is broadcast over the other is a gate, whatever it is made of."""
     return elements(site, index), site.standing(index)
 
 
-def _single(site: Site, operands: tuple[int, int], found: dict[int, ChannelTensor]) -> None:
+def _single(site: OpContext, operands: tuple[int, int], found: dict[int, ChannelTensor]) -> None:
     """One operand, or none, has channels: it is followed whatever it is."""
     computed = [index for index in operands if site.name(index) and site.reader(index) is None]
-    site.stand(max((site.standing(index) for index in found or computed), default=Standing.VALUE))
+    site.stand(max((site.standing(index) for index in found or computed), default=OperandRank.VALUE))
     if found:
         align(site, found, mark=GATED if len(computed) > 1 else "")
 
 
-def _same_origin(site: Site, value: int, gate: int) -> bool:
+def _same_origin(site: OpContext, value: int, gate: int) -> bool:
     """Whether the gate is made from the value itself, as in x * sigmoid(x)."""
     wanted, seen, stack = site.name(value), set[str](), [site.name(gate)]
     while stack and len(seen) < 16:
@@ -67,7 +67,7 @@ def _same_origin(site: Site, value: int, gate: int) -> bool:
     return False
 
 
-def _hint(site: Site) -> None:
+def _hint(site: OpContext) -> None:
     """A constant factor along one axis hints at the channels of an input."""
     if not site.draft.scouting:
         return
@@ -78,19 +78,19 @@ def _hint(site: Site) -> None:
 
 
 @channels("SwiGLU")
-def swiglu(site: Site) -> None:
+def swiglu(site: OpContext) -> None:
     """The first operand is the gate."""
     site.carry(1, mark=GATED)
 
 
 @channels("BiasSplitGelu", domain=MICROSOFT)
-def split_gelu(site: Site) -> None:
+def split_gelu(site: OpContext) -> None:
     """The second half of the channels is the gate of the first."""
     source = site.channels(0)
     last = len(site.dims(0)) - 1
     if source is not None and source.real == (last,):
         places = np.arange(source.count // 2)
-        site.lead(site.target(0, (last,), (places.size,)), [Part(source, places)], GATED)
+        site.lead(site.target(0, (last,), (places.size,)), [JoinShare(source, places)], GATED)
     else:
         site.end_all("its halves are not along channels")
 
@@ -100,7 +100,7 @@ CHANNEL_RULES.add(multiplying(0, 3), "QLinearMul", domain=MICROSOFT)
 
 
 @channels("Div")
-def divide(site: Site) -> None:
+def divide(site: OpContext) -> None:
     """The numerator, or the denominator where only that has channels."""
     found = site.followed(0, 1)
     _hint(site)

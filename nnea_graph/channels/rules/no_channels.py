@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import channels
 
 LABELS = (
@@ -18,12 +18,12 @@ MADE = (
 
 
 @channels(*MADE.split())
-def made(site: Site) -> None:
+def made(site: OpContext) -> None:
     """Depends on shapes at most."""
     del site
 
 
 @channels(*LABELS.split())
-def labelled(site: Site) -> None:
+def labelled(site: OpContext) -> None:
     """Places, classes and comparisons: whoever takes them for channels begins anew."""
     site.lose(f"{site.node.op_type} gives labels, not values")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, ChannelRule
 from nnea_graph.ops.call import UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
 
-Axes = Callable[[Site, int], set[int]]
+Axes = Callable[[OpContext, int], set[int]]
 """The axes that an operator works along, given the rank."""
 
 
 def along(axes: Axes) -> ChannelRule:
     """Channels along any other axis are carried to every output of the same rank."""
 
-    def rule(site: Site) -> None:
+    def rule(site: OpContext) -> None:
         source = site.channels(0)
         if source is None:
             return
@@ -30,31 +30,31 @@ def along(axes: Axes) -> ChannelRule:
     return rule
 
 
-def _first(site: Site, rank: int) -> set[int]:
+def _first(site: OpContext, rank: int) -> set[int]:
     """All after batch and channels, but for those of a window of 1."""
     kernel = site.call.attr("kernel_shape") or [0] * rank
     same = set(range(rank)) - _changed(site, rank)
     return {axis for axis in range(2, rank) if kernel[axis - 2 : axis - 1] != [1] or axis not in same}
 
 
-def _last(site: Site, rank: int) -> set[int]:
+def _last(site: OpContext, rank: int) -> set[int]:
     """All between batch and channels."""
     del site
     return set(range(1, rank - 1))
 
 
-def _either(site: Site, rank: int) -> set[int]:
+def _either(site: OpContext, rank: int) -> set[int]:
     return (_last if site.call.attr("channels_last", 0) else _first)(site, rank)
 
 
-def _changed(site: Site, rank: int) -> set[int]:
+def _changed(site: OpContext, rank: int) -> set[int]:
     """Those whose size changes."""
     del rank
     pairs = zip(site.dims(0), site.out_dims(), strict=False)
     return {axis for axis, (before, after) in enumerate(pairs) if before != after or before is None}
 
 
-def _regions(site: Site, rank: int) -> set[int]:
+def _regions(site: OpContext, rank: int) -> set[int]:
     """Regions come in place of the batch."""
     return _first(site, rank) | {0}
 

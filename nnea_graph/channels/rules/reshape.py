@@ -9,8 +9,8 @@ import numpy as np
 
 from nnea_graph.channels.graph import Carry, ChannelTensor
 from nnea_graph.channels.rule_context.index_tracing import ELEMENT_LIMIT, numbered, read_off
-from nnea_graph.channels.rule_context.join_shares import Part
-from nnea_graph.channels.rule_context.op_context import Site
+from nnea_graph.channels.rule_context.join_shares import JoinShare
+from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, channels
 from nnea_graph.channels.rules.layout import Values, moving, static, with_values
 from nnea_graph.ops.call import OpCall, UnknownFactError
@@ -21,7 +21,7 @@ STEPS = 8
 """Operators between a reshape and the one that undoes it."""
 
 
-def _shaped(site: Site, values: Values) -> OpCall:
+def _shaped(site: OpContext, values: Values) -> OpCall:
     """To the shape that inference found."""
     shape = np.array(_shape(site), np.int64)
     attributes = {**site.call.attributes, "allowzero": 1, "shape": shape.tolist()}
@@ -29,7 +29,7 @@ def _shaped(site: Site, values: Values) -> OpCall:
     return call if len(site.node.inputs) > 1 else replace(call, values=(values[0],))
 
 
-def _shape(site: Site) -> list[int]:
+def _shape(site: OpContext) -> list[int]:
     dims = [dim for dim in site.out_dims() if dim is not None]
     if len(dims) < len(site.out_dims()):
         raise UnknownFactError("the shape that it gives is not known before the model runs")
@@ -41,19 +41,21 @@ _reshape = moving(0, settings=_shaped)
 
 
 @channels("Reshape")
-def reshape(site: Site) -> None:
+def reshape(site: OpContext) -> None:
     """See the module."""
     source = site.channels(0)
     before = None if source is None else _before(site, source)
     if before is not None:
-        site.lead(site.target(0, before.axes, before.dims), [Part(before, np.arange(before.count))], UNDONE)
+        site.lead(
+            site.target(0, before.axes, before.dims), [JoinShare(before, np.arange(before.count))], UNDONE
+        )
     elif source is not None and prod(static(site, 0)) > ELEMENT_LIMIT:
         _smaller(site, source)
     else:
         _reshape(site)
 
 
-def _before(site: Site, source: ChannelTensor) -> ChannelTensor | None:
+def _before(site: OpContext, source: ChannelTensor) -> ChannelTensor | None:
     """The tensor of the same shape from which a reshape made this one with fewer channels, if there is one."""
     name = source.name
     for _ in range(STEPS):
@@ -69,7 +71,7 @@ def _before(site: Site, source: ChannelTensor) -> ChannelTensor | None:
     return None
 
 
-def _smaller(site: Site, source: ChannelTensor) -> None:
+def _smaller(site: OpContext, source: ChannelTensor) -> None:
     """The last positions stay side by side: two stand for all of them."""
     shape, out = static(site, 0), _shape(site)
     first = 1 + max(source.real, default=-1)

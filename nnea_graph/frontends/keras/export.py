@@ -13,7 +13,7 @@ from nnea_graph.frontends.keras.call import KerasCall, call_of
 from nnea_graph.frontends.keras.facts import keras_facts, normalizations, unique_weights
 from nnea_graph.frontends.keras.trace import traced
 from nnea_graph.frontends.provenance.template import Exported
-from nnea_graph.frontends.shared.interface import Arrays, Converted, Example
+from nnea_graph.frontends.shared.interface import Arrays, ConvertedModel, Example
 from nnea_graph.frontends.tf2onnx.imports import explained
 from nnea_graph.frontends.tf2onnx.provenance import exported
 
@@ -40,16 +40,16 @@ class KerasExport:
         norms = normalizations(model, {id(weight): name for name, weight in weights.items()})
         return cls(model, _structure(model), call, exported(traced(model, call, weights), norms))
 
-    def converted(self) -> Converted:
+    def converted(self) -> ConvertedModel:
         """The model with the weights that it has now."""
         values = {name: np.asarray(weight) for name, weight in unique_weights(self.model).items()}
         facts = keras_facts(self.model, "tensorflow")
         facts = replace(facts, origins=self.made.origins(facts))
         run = reference(self.model, self.call)
         proto = self.made.filled(values)
-        return Converted(proto, facts, self.call.example, run, self.made.notes, again=self._again)
+        return ConvertedModel(proto, facts, self.call.example, run, self.made.notes, again=self._again)
 
-    def _again(self) -> Converted | None:
+    def _again(self) -> ConvertedModel | None:
         """None where weights are not all that has changed, or where they are made in ways that nobody knows."""
         same = self.made.lasting and _structure(self.model) == self.structure
         return self.converted() if same else None

@@ -11,7 +11,7 @@ from nnea_graph.frontends.keras.backend import backend, check_backend
 from nnea_graph.frontends.keras.call import input_names
 from nnea_graph.frontends.keras.export import KerasExport
 from nnea_graph.frontends.keras.files import is_keras_file, load_keras
-from nnea_graph.frontends.shared.interface import Converted, Example, derives_from
+from nnea_graph.frontends.shared.interface import ConvertedModel, Example, derives_from
 
 _MODEL = "keras.src.models.model.Model"
 
@@ -29,7 +29,7 @@ class KerasFrontend:
         """See ``Frontend``."""
         return input_names(_model(source))
 
-    def convert(self, source: Any, example: Example | None) -> Converted:
+    def convert(self, source: Any, example: Example | None) -> ConvertedModel:
         """See ``Frontend``."""
         return KerasExport.of(_model(source), example).converted()
 

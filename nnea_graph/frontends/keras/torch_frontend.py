@@ -15,7 +15,7 @@ from nnea_graph.frontends.keras.call import KerasCall, call_of, input_names
 from nnea_graph.frontends.keras.facts import layers_of, named_weights
 from nnea_graph.frontends.keras.files import is_keras_file, load_keras
 from nnea_graph.frontends.keras.torch_module import mirror
-from nnea_graph.frontends.shared.interface import Arrays, Converted, Example, derives_from
+from nnea_graph.frontends.shared.interface import Arrays, ConvertedModel, Example, derives_from
 from nnea_graph.frontends.tf2onnx.imports import explained, imported
 from nnea_graph.frontends.torch.frontend import TorchExport, check_installed
 
@@ -35,7 +35,7 @@ class KerasTorchFrontend:
         """See ``Frontend``."""
         return input_names(_model(source))
 
-    def convert(self, source: Any, example: Example | None) -> Converted:
+    def convert(self, source: Any, example: Example | None) -> ConvertedModel:
         """See ``Frontend``."""
         check_installed("a Keras model on torch")
         model = _model(source)
@@ -72,10 +72,10 @@ def _structure(model: Any) -> Hashable:
     return modules, tuple((name, id(weight.value)) for name, weight in named_weights(model))
 
 
-def _of_keras(converted: Converted, model: Any, call: KerasCall, structure: Hashable) -> Converted:
+def _of_keras(converted: ConvertedModel, model: Any, call: KerasCall, structure: Hashable) -> ConvertedModel:
     """The same, compared with the model itself, and only as long as that has the same layers."""
 
-    def again() -> Converted | None:
+    def again() -> ConvertedModel | None:
         found = converted.again() if converted.again and _structure(model) == structure else None
         return found and _of_keras(found, model, call, structure)
 

@@ -9,7 +9,7 @@ from typing import Any
 from nnea_graph.frontends.keras.call import KerasCall, called_by
 from nnea_graph.frontends.keras.facts import layers_of
 from nnea_graph.frontends.tf2onnx.imports import explained, imported
-from nnea_graph.frontends.tf2onnx.trace import Names, Traced, frozen
+from nnea_graph.frontends.tf2onnx.trace import Traced, TraceNames, frozen
 
 
 def traced(model: Any, call: KerasCall, weights: Mapping[str, Any]) -> Traced:
@@ -31,7 +31,7 @@ def traced(model: Any, call: KerasCall, weights: Mapping[str, Any]) -> Traced:
     ]
     with explained("TensorFlow cannot trace the model"), _watched(model, scopes):
         function = tf.function(forward).get_concrete_function(*specs)
-    names = Names(
+    names = TraceNames(
         model.name,
         [each.name for each in call.inputs],
         _output_names(model, len(results)),

@@ -16,7 +16,7 @@ from nnea_graph.frontends.protobuf.bounded_parser import built
 from nnea_graph.frontends.protobuf.chunks import pieces
 from nnea_graph.frontends.protobuf.external_data import ExternalFiles
 from nnea_graph.frontends.protobuf.file_signatures import foreign_format
-from nnea_graph.frontends.protobuf.lazy_parser import Skim
+from nnea_graph.frontends.protobuf.lazy_parser import LazyParse
 from nnea_graph.frontends.protobuf.random_access_file import OPEN_FLAGS, DataFile, NotRegularError
 from nnea_graph.frontends.protobuf.strings import shown, text
 from nnea_graph.frontends.protobuf.tensors import TensorReader
@@ -148,7 +148,7 @@ def _parsed(own: DataFile, limits: Limits) -> tuple[ModelProto, str]:
     """The model without its large tensors, and the location that those have been given."""
     # Not closed by hand: while an error is on its way up, its traceback still holds slices of the map.
     mapped = mmap.mmap(own.descriptor, own.size, access=mmap.ACCESS_READ)
-    skim = Skim(memoryview(mapped), limits, lambda: _unmap_pages(mapped))
+    skim = LazyParse(memoryview(mapped), limits, lambda: _unmap_pages(mapped))
     return built(skim.steps(), limits), skim.marker
 
 

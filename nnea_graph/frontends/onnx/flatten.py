@@ -19,7 +19,7 @@ from nnea_graph.frontends.onnx.functions import (
     resolve_references,
 )
 from nnea_graph.frontends.onnx.module_scopes import scope_of
-from nnea_graph.frontends.onnx.scoped_names import Frame, Names
+from nnea_graph.frontends.onnx.scoped_names import Frame, ScopedNames
 from nnea_graph.frontends.onnx.subgraph_checks import check_bodies
 from nnea_graph.frontends.onnx.value_info import literal, tensor_info
 from nnea_graph.frontends.shared.limits import Limits
@@ -52,7 +52,7 @@ class Flattener:
         self._functions = functions
         self._limits = limits
         self._modules = modules
-        self._names = Names()
+        self._names = ScopedNames()
 
     @property
     def renamed(self) -> list[str]:

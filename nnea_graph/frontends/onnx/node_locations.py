@@ -15,7 +15,7 @@ from nnea_graph.frontends.onnx.functions import (
     functions_of,
     resolve_references,
 )
-from nnea_graph.frontends.onnx.scoped_names import Frame, Names
+from nnea_graph.frontends.onnx.scoped_names import Frame, ScopedNames
 
 Places = list[tuple[NodeProto, list[str]]]
 
@@ -26,18 +26,18 @@ def places_of(proto: ModelProto) -> Places:
     A call of a function has those of all operators in it, a Constant has none. No constant is read: external data
     need not be there.
     """
-    walk = _Walk(functions_of(proto))
+    walk = _ModelWalk(functions_of(proto))
     walk.nodes(proto.graph.node, Frame("", {}), None)
     return walk.places
 
 
-class _Walk:
+class _ModelWalk:
     """Goes through a model in the order of ``Flattener``, which names depend on."""
 
     def __init__(self, functions: Mapping[FunctionKey, FunctionProto]) -> None:
         self.places: Places = []
         self._functions = functions
-        self._names = Names()
+        self._names = ScopedNames()
 
     def nodes(self, protos: Iterable[NodeProto], frame: Frame, call: list[str] | None) -> None:
         """``call`` takes the ids of all that is inside of a function."""

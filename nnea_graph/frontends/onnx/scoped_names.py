@@ -38,7 +38,7 @@ class Frame:
         return self.opsets.get(domain, 0)
 
 
-class Names:
+class ScopedNames:
     """Gives tensors and operators names; ``renamed`` are the operators whose names were taken."""
 
     def __init__(self) -> None:

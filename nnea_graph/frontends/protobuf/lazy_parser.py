@@ -41,7 +41,7 @@ _FORGOTTEN = 16 << 20
 _NUMBERS = {TENSOR: {5, 7, 11}, ATTRIBUTE: {7, 8}}
 
 
-class Skim:
+class LazyParse:
     """One walk over a serialized model; ``marker`` is the location that its cut-out tensors are given.
 
     The marker is random, so that no file can contain it, and holds a NUL, so that no file can have its name.

@@ -13,7 +13,7 @@ Values = Mapping[str, NDArray[Any]]
 """The source's tensors by name."""
 
 
-class Recipe(Protocol):
+class Derivation(Protocol):
     """``names`` are the tensors that it takes, the one that it is mostly made of first."""
 
     @property
@@ -27,7 +27,7 @@ class Recipe(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class TransposedTensor:
     """A whole tensor with its axes in another order, then in another shape."""
 
     name: str
@@ -55,7 +55,7 @@ class Turned:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class ConcatenatedTensor:
     """Runs of elements one after the other, each a tensor, a start and a stop."""
 
     runs: tuple[tuple[str, int, int], ...]
@@ -72,7 +72,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class GatheredTensor:
     """Elements of a tensor in any order."""
 
     name: str
@@ -138,7 +138,7 @@ class NormScale:
 class FoldedWeight:
     """A weight times the scale of the normalization after it, along one axis of the constant."""
 
-    weight: Turned
+    weight: TransposedTensor
     norm: Normalization
     axis: int
 
@@ -178,10 +178,10 @@ class FoldedBias:
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
+class ScaledTensor:
     """A tensor times a number of the model's own."""
 
-    whole: Turned
+    whole: TransposedTensor
     factor: float
 
     @property

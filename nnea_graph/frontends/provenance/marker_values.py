@@ -48,7 +48,7 @@ def places(values: NDArray[np.float32]) -> NDArray[np.int64] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class MarkerCatalogue:
     """Where the probes of each source begin; sources one after the other in this order."""
 
     names: tuple[str, ...]
@@ -56,7 +56,7 @@ class Catalogue:
     starts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> Catalogue:
+    def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> MarkerCatalogue:
         """Of sources by name."""
         sizes = [int(np.prod(shape)) for shape in shapes.values()]
         return cls(tuple(shapes), dict(shapes), np.cumsum([0, *sizes]))

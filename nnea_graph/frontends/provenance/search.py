@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from nnea_graph.frontends.provenance.batchnorm_search import TOLERANCE, Norms
 from nnea_graph.frontends.provenance.derivations import (
+    ConcatenatedTensor,
+    Derivation,
     FoldedBias,
     FoldedWeight,
-    Joined,
+    GatheredTensor,
     Normalization,
     NormScale,
-    Picked,
-    Recipe,
-    Scaled,
-    Turned,
+    ScaledTensor,
+    TransposedTensor,
 )
-from nnea_graph.frontends.provenance.marker_values import Catalogue, places
+from nnea_graph.frontends.provenance.marker_values import MarkerCatalogue, places
 
 Floats = NDArray[np.float32]
 
@@ -33,10 +33,10 @@ _MOST_AXES = 5
 
 
 @dataclass(frozen=True)
-class Search:
+class DerivationSearch:
     """``values`` are the probes by source, ``norms`` the normalizations that the model has."""
 
-    catalogue: Catalogue
+    catalogue: MarkerCatalogue
     values: Mapping[str, Floats]
     norms: Sequence[Normalization]
     by_size: Mapping[int, list[str]] = field(init=False)
@@ -49,7 +49,7 @@ class Search:
         object.__setattr__(self, "by_size", found)
         object.__setattr__(self, "by_channels", Norms.by_channels(self.norms, self.values))
 
-    def recipe(self, constant: Floats, name: str) -> Recipe | None:
+    def recipe(self, constant: Floats, name: str) -> Derivation | None:
         """How a constant is made, checked on the probes; ``name`` hints at the source. None where it is not known."""
         if not constant.size:
             return None
@@ -58,7 +58,7 @@ class Search:
             return found
         return next((each for each in self._computed(constant, name) if self._makes(each, constant)), None)
 
-    def _makes(self, recipe: Recipe, constant: Floats) -> bool:
+    def _makes(self, recipe: Derivation, constant: Floats) -> bool:
         made = recipe.make(self.values)
         return made.shape == constant.shape and np.allclose(
             made, constant, rtol=TOLERANCE, atol=_least(constant)
@@ -66,7 +66,7 @@ class Search:
 
     # Numbers that were moved only: each is a probe
 
-    def _moved(self, constant: Floats) -> Recipe | None:
+    def _moved(self, constant: Floats) -> Derivation | None:
         found = places(constant)
         if found is None or int(found.max()) >= self.catalogue.size:
             return None
@@ -81,19 +81,19 @@ class Search:
             if turned is not None:
                 return turned
         return self._joined(found, constant.shape) or (
-            Picked(name, index, constant.shape) if inside and index.size >= _FEWEST else None
+            GatheredTensor(name, index, constant.shape) if inside and index.size >= _FEWEST else None
         )
 
-    def _turned(self, name: str, constant: Floats) -> Turned | None:
+    def _turned(self, name: str, constant: Floats) -> TransposedTensor | None:
         source = self.values[name]
         if source.ndim > _MOST_AXES:
             return None
         for axes in permutations(range(source.ndim)):
             if np.array_equal(source.transpose(axes).reshape(constant.shape), constant):
-                return Turned(name, axes, constant.shape)
+                return TransposedTensor(name, axes, constant.shape)
         return None
 
-    def _joined(self, found: NDArray[np.int64], shape: tuple[int, ...]) -> Joined | None:
+    def _joined(self, found: NDArray[np.int64], shape: tuple[int, ...]) -> ConcatenatedTensor | None:
         """Runs of neighbours, cut where a source ends."""
         breaks = np.flatnonzero(np.diff(found) != 1) + 1
         if len(breaks) > _MOST_RUNS:
@@ -103,7 +103,7 @@ class Search:
             runs += self._run(int(part[0]), int(part[-1]) + 1)
         if any(b - a < min(_FEWEST, self.values[name].size) for name, a, b in runs):
             return None
-        return Joined(tuple(runs), shape)
+        return ConcatenatedTensor(tuple(runs), shape)
 
     def _run(self, start: int, stop: int) -> Iterator[tuple[str, int, int]]:
         starts = self.catalogue.starts
@@ -115,7 +115,7 @@ class Search:
 
     # Numbers that were computed with
 
-    def _computed(self, constant: Floats, name: str) -> Iterator[Recipe]:
+    def _computed(self, constant: Floats, name: str) -> Iterator[Derivation]:
         if constant.ndim == 1:
             yield from self._biases(constant)
         norms = self.by_channels.get(constant.size)
@@ -127,21 +127,21 @@ class Search:
             for whole in self._shapes(source, constant.shape):
                 yield from self.factors(whole, constant)
 
-    def _shapes(self, source: str, shape: tuple[int, ...]) -> Iterator[Turned]:
+    def _shapes(self, source: str, shape: tuple[int, ...]) -> Iterator[TransposedTensor]:
         value = self.values[source]
         straight = tuple(range(value.ndim))
-        yield Turned(source, straight, shape)
+        yield TransposedTensor(source, straight, shape)
         if value.ndim == 2 and value.shape[::-1] == shape:
-            yield Turned(source, (1, 0), shape)
+            yield TransposedTensor(source, (1, 0), shape)
 
-    def factors(self, whole: Turned, constant: Floats) -> Iterator[Recipe]:
+    def factors(self, whole: TransposedTensor, constant: Floats) -> Iterator[Derivation]:
         """One factor for all, or one for each channel along an axis that a normalization has."""
         axes = [axis for axis in range(min(constant.ndim, 2)) if self._alike(whole, constant, axis)]
         if not axes and constant.ndim:
             return
         ratio = constant.astype(np.float64) / whole.make(self.values)
         if _same(ratio.reshape(1, -1)):
-            yield Scaled(whole, float(ratio.reshape(-1)[0]))
+            yield ScaledTensor(whole, float(ratio.reshape(-1)[0]))
             return
         for axis in axes:
             rows = np.moveaxis(ratio, axis, 0).reshape(constant.shape[axis], -1)
@@ -149,13 +149,13 @@ class Search:
             if norms is not None and _same(rows):
                 yield from (FoldedWeight(whole, norm, axis) for norm in norms.scaling(rows[:, 0]))
 
-    def _alike(self, whole: Turned, constant: Floats, axis: int) -> bool:
+    def _alike(self, whole: TransposedTensor, constant: Floats, axis: int) -> bool:
         """Whether a few elements of the first row along an axis have a factor in common: most wrong guesses do not."""
         few = _few(constant.shape, axis)
         ratio = constant.reshape(-1)[few].astype(np.float64) / whole.at(self.values, few)
         return _same(ratio[None])
 
-    def _biases(self, constant: Floats) -> Iterator[Recipe]:
+    def _biases(self, constant: Floats) -> Iterator[Derivation]:
         norms = self.by_channels.get(constant.size)
         if norms is None:
             return

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from nnea_graph.errors import ModelError
-from nnea_graph.frontends.provenance.derivations import Recipe, Values
+from nnea_graph.frontends.provenance.derivations import Derivation, Values
 from nnea_graph.graph.model import Note
 from nnea_graph.graph.source_facts import SourceFacts
 
@@ -28,7 +28,7 @@ class Exported:
     """
 
     skeleton: ModelProto
-    recipes: Mapping[str, Recipe]
+    recipes: Mapping[str, Derivation]
     lasting: bool
     reason: str = ""
     notes: tuple[Note, ...] = ()
@@ -72,7 +72,7 @@ def _little(array: NDArray[Any]) -> NDArray[Any]:
     return array if array.dtype.byteorder != ">" else array.astype(array.dtype.newbyteorder("<"))
 
 
-def emptied(proto: ModelProto, names: Mapping[str, Recipe]) -> ModelProto:
+def emptied(proto: ModelProto, names: Mapping[str, Derivation]) -> ModelProto:
     """The model without the values of these initializers."""
     for tensor in proto.graph.initializer:
         if tensor.name in names:

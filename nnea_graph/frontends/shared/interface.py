@@ -28,7 +28,7 @@ Example = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class ConvertedModel:
     """An exported model.
 
     ``facts`` are what the live model said before; ``example`` is what it was exported with, by input of the graph;
@@ -43,7 +43,7 @@ class Converted:
     example: Arrays | None = None
     reference: Callable[[Arrays], Sequence[NDArray[Any]]] | None = None
     notes: tuple[Note, ...] = ()
-    again: Callable[[], Converted | None] | None = None
+    again: Callable[[], ConvertedModel | None] | None = None
     steps: tuple[float, ...] = ()
 
 
@@ -64,7 +64,7 @@ class Frontend(Protocol):
         """
         ...
 
-    def convert(self, source: Any, example: Example | None) -> Converted:
+    def convert(self, source: Any, example: Example | None) -> ConvertedModel:
         """Export a source with an example of its inputs.
 
         Raises:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from nnea_graph.frontends.keras.export import known_type
 from nnea_graph.frontends.provenance.template import Exported
-from nnea_graph.frontends.shared.interface import Arrays, Converted, Example
+from nnea_graph.frontends.shared.interface import Arrays, ConvertedModel, Example
 from nnea_graph.frontends.tensorflow.call import TfCall, call_of
 from nnea_graph.frontends.tensorflow.facts import facts_of, names_of
 from nnea_graph.frontends.tf2onnx.batchnorm_patterns import normalizations
 from nnea_graph.frontends.tf2onnx.imports import explained, imported
 from nnea_graph.frontends.tf2onnx.provenance import exported
-from nnea_graph.frontends.tf2onnx.trace import Frozen, Names, frozen
+from nnea_graph.frontends.tf2onnx.trace import Frozen, TraceNames, frozen
 from nnea_graph.graph.source_facts import SourceFacts
 
 
@@ -43,7 +43,7 @@ class TfExport:
         named = names_of(graph, variables, root)
         parameters = {handle: names[0] for handle, names in named.parameters.items()}
         traced = graph.traced(
-            Names(name, [each.name for each in call.inputs], call.outputs, parameters, named.scopes)
+            TraceNames(name, [each.name for each in call.inputs], call.outputs, parameters, named.scopes)
         )
         norms = normalizations(traced.graph_def, traced.variables)
         facts = facts_of(named, variables, norms, _fixed(root))
@@ -51,12 +51,12 @@ class TfExport:
             call, {parameters[id(each.handle)]: each for each in variables}, facts, exported(traced, norms)
         )
 
-    def converted(self) -> Converted:
+    def converted(self) -> ConvertedModel:
         """The model with what its variables hold now."""
         values = {name: np.asarray(variable) for name, variable in self.variables.items()}
         facts = replace(self.facts, origins=self.made.origins(self.facts))
         again = self.converted if self.made.lasting else None
-        return Converted(
+        return ConvertedModel(
             self.made.filled(values), facts, self.call.example, self._run, self.made.notes, again=again
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from nnea_graph.frontends.provenance.derivations import Normalization
 from nnea_graph.frontends.shared.unique_names import free_name
-from nnea_graph.frontends.tensorflow.keras_scopes import Layers
+from nnea_graph.frontends.tensorflow.keras_scopes import KerasScopes
 from nnea_graph.frontends.tensorflow.variable_paths import Paths, paths_of
 from nnea_graph.frontends.tf2onnx.name_scopes import outer, parts, reads_of
 from nnea_graph.frontends.tf2onnx.trace import Frozen
@@ -59,7 +59,7 @@ def _of_layers(
     made: Mapping[int, str], reads: Mapping[int, Sequence[str]], paths: Paths, graph_def: Any
 ) -> TfNames:
     """``made`` are the names that the variables were given when they were made."""
-    layers = Layers.of(graph_def, (found[0] for found in reads.values() if found), made.values())
+    layers = KerasScopes.of(graph_def, (found[0] for found in reads.values() if found), made.values())
     homes = {handle: layers.home(found[0], made[handle]) if found else "" for handle, found in reads.items()}
     wanted = {handle: "/".join(filter(None, (home, _last(made[handle])))) for handle, home in homes.items()}
     parameters = {handle: [name] for handle, name in _distinct(wanted, paths).items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.frontends.shared.interface import Converted, Example, derives_from
+from nnea_graph.frontends.shared.interface import ConvertedModel, Example, derives_from
 from nnea_graph.frontends.shared.saved_model_path import is_saved_model, parted
 from nnea_graph.frontends.tensorflow.call import input_names
 from nnea_graph.frontends.tensorflow.export import TfExport
@@ -33,7 +33,7 @@ class TfFrontend:
         """See ``Frontend``."""
         return input_names(_found(source)[1])
 
-    def convert(self, source: Any, example: Example | None) -> Converted:
+    def convert(self, source: Any, example: Example | None) -> ConvertedModel:
         """See ``Frontend``."""
         root, function = _found(source)
         return TfExport.of(function, _name(source, root), root, example).converted()

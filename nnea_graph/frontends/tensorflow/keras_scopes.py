@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"_\d+$")
 
 
 @dataclass(frozen=True, slots=True)
-class Layers:
+class KerasScopes:
     """TensorFlow numbers a scope that it has met before.
 
     Keras 3 opens every scope twice, so that all are ``numbered``; older ones only number layers that are called again.
@@ -28,7 +28,7 @@ class Layers:
     used: frozenset[str]
 
     @classmethod
-    def of(cls, graph_def: Any, reads: Iterable[str], variables: Iterable[str]) -> Layers:
+    def of(cls, graph_def: Any, reads: Iterable[str], variables: Iterable[str]) -> KerasScopes:
         """From the operators that read variables, and what those were named when they were made."""
         paths = [found for read in reads if len(found := parts(read)) > 1]
         first = {path[0] for path in paths}

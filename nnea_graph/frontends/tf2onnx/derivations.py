@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.frontends.provenance.batchnorm_search import TOLERANCE
-from nnea_graph.frontends.provenance.derivations import Normalization, Recipe, Turned, Values
-from nnea_graph.frontends.provenance.marker_values import Catalogue, places
-from nnea_graph.frontends.provenance.search import Search
+from nnea_graph.frontends.provenance.derivations import Derivation, Normalization, TransposedTensor, Values
+from nnea_graph.frontends.provenance.marker_values import MarkerCatalogue, places
+from nnea_graph.frontends.provenance.search import DerivationSearch
 
 Floats = NDArray[np.float32]
 
@@ -41,7 +41,7 @@ class Gathered:
 class Narrowed:
     """A whole tensor in another type of number: mixed precision computes in half of what it stores."""
 
-    whole: Turned
+    whole: TransposedTensor
     dtype: np.dtype[Any]
 
     @property
@@ -55,10 +55,10 @@ class Narrowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Shaped:
+class ReshapedTensor:
     """What another recipe makes, in another shape."""
 
-    recipe: Recipe
+    recipe: Derivation
     shape: tuple[int, ...]
 
     @property
@@ -72,18 +72,18 @@ class Shaped:
 
 
 @dataclass(frozen=True)
-class TfSearch:
+class TfDerivationSearch:
     """``values`` are the probes by source, ``norms`` the normalizations that the model has."""
 
-    catalogue: Catalogue
+    catalogue: MarkerCatalogue
     values: Mapping[str, Floats]
     norms: Sequence[Normalization]
-    general: Search = field(init=False)
+    general: DerivationSearch = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "general", Search(self.catalogue, self.values, self.norms))
+        object.__setattr__(self, "general", DerivationSearch(self.catalogue, self.values, self.norms))
 
-    def recipe(self, constant: NDArray[Any]) -> Recipe | None:
+    def recipe(self, constant: NDArray[Any]) -> Derivation | None:
         """How a constant is made, checked on the probes; None where it is not known."""
         if constant.dtype != np.float32:
             return self._narrowed(constant)
@@ -92,19 +92,19 @@ class TfSearch:
             return found
         return next((each for each in self._special(constant) if self._makes(each, constant)), None)
 
-    def _general(self, constant: Floats) -> Recipe | None:
+    def _general(self, constant: Floats) -> Derivation | None:
         """By what every exporter does, to a vector in whatever shape as well."""
         found = self.general.recipe(constant, "")
         if found is not None or constant.size != max(constant.shape, default=0) or constant.ndim == 1:
             return found
         vector = self.general.recipe(constant.reshape(-1), "")
-        return Shaped(vector, constant.shape) if vector is not None else None
+        return ReshapedTensor(vector, constant.shape) if vector is not None else None
 
-    def _makes(self, recipe: Recipe, constant: Floats) -> bool:
+    def _makes(self, recipe: Derivation, constant: Floats) -> bool:
         made = recipe.make(self.values)
         return made.shape == constant.shape and np.allclose(made, constant, rtol=TOLERANCE, atol=0.0)
 
-    def _special(self, constant: Floats) -> Iterator[Recipe]:
+    def _special(self, constant: Floats) -> Iterator[Derivation]:
         if constant.ndim in {2, 3}:  # as tf2onnx packs a recurrent layer
             yield from self._gathered(constant)
         if (
@@ -142,10 +142,12 @@ class TfSearch:
                 return recipe
         return None
 
-    def _turned(self, constant: NDArray[Any]) -> Iterator[Turned]:
+    def _turned(self, constant: NDArray[Any]) -> Iterator[TransposedTensor]:
         for name, value in self.values.items():
             if value.size == constant.size and value.ndim <= _MOST_AXES:
-                yield from (Turned(name, axes, constant.shape) for axes in _orders(value, constant.shape))
+                yield from (
+                    TransposedTensor(name, axes, constant.shape) for axes in _orders(value, constant.shape)
+                )
 
 
 def _orders(kernel: Floats, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

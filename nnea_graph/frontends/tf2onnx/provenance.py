@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, TensorProto, numpy_helper
 
 from nnea_graph.errors import ModelError
-from nnea_graph.frontends.provenance.derivations import Normalization, Recipe
-from nnea_graph.frontends.provenance.marker_values import MOST, Catalogue
+from nnea_graph.frontends.provenance.derivations import Derivation, Normalization
+from nnea_graph.frontends.provenance.marker_values import MOST, MarkerCatalogue
 from nnea_graph.frontends.provenance.template import Exported, emptied
 from nnea_graph.frontends.tf2onnx.canonical_order import bodies_of
 from nnea_graph.frontends.tf2onnx.convert import checked, converted, nodes_of
-from nnea_graph.frontends.tf2onnx.derivations import TfSearch
+from nnea_graph.frontends.tf2onnx.derivations import TfDerivationSearch
 from nnea_graph.frontends.tf2onnx.dim_names import name_dims
 from nnea_graph.frontends.tf2onnx.imports import imported
 from nnea_graph.frontends.tf2onnx.stable_names import rename
 from nnea_graph.frontends.tf2onnx.trace import Traced
 
 Floats = NDArray[np.float32]
-Recipes = Mapping[str, Recipe]
+Recipes = Mapping[str, Derivation]
 """By constant of the exported graph, under tf2onnx's name."""
 
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
@@ -85,14 +85,16 @@ def _probed(
     traced: Traced, weights: Mapping[str, NDArray[Any]], norms: Sequence[Normalization]
 ) -> tuple[ModelProto | None, Recipes, str]:
     """The model with probes, None where ``reason`` says why it will not do, and the recipes found."""
-    catalogue = Catalogue.of({name: value.shape for name, value in weights.items()})
+    catalogue = MarkerCatalogue.of({name: value.shape for name, value in weights.items()})
     values = {name: catalogue.values(name) for name in weights}
     try:
         proto = converted(traced, _replaced(traced, weights, values))
     except ModelError as error:
         return None, {}, str(error)
-    search = TfSearch(catalogue, values, [norm for norm in norms if set(norm.names) <= set(weights)])
-    recipes: dict[str, Recipe] = {}
+    search = TfDerivationSearch(
+        catalogue, values, [norm for norm in norms if set(norm.names) <= set(weights)]
+    )
+    recipes: dict[str, Derivation] = {}
     strange = []
     for name, constant in _constants(proto.graph):
         recipe = search.recipe(constant)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
-from nnea_graph.frontends.provenance.derivations import FoldedWeight, Recipe, Turned
+from nnea_graph.frontends.provenance.derivations import Derivation, FoldedWeight, TransposedTensor
 from nnea_graph.frontends.shared.unique_names import free_name
 from nnea_graph.frontends.tf2onnx.canonical_order import bodies_of, defined, hoist, outer_reads, put_in_order
 from nnea_graph.frontends.tf2onnx.convert import unnumbered
-from nnea_graph.frontends.tf2onnx.trace import Names
+from nnea_graph.frontends.tf2onnx.trace import TraceNames
 
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"}) | _RECURRENT
@@ -27,8 +27,8 @@ class Naming:
     """``scopes`` gives the layer of a name scope; ``recipes`` are by tf2onnx's names, ``renamed`` by the new ones."""
 
     scopes: Mapping[str, str]
-    recipes: Mapping[str, Recipe]
-    renamed: dict[str, Recipe] = field(default_factory=dict)
+    recipes: Mapping[str, Derivation]
+    renamed: dict[str, Derivation] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
     def layer(self, name: str) -> str | None:
@@ -45,7 +45,7 @@ class Naming:
         return free_name(wanted, self.taken)
 
 
-def rename(proto: ModelProto, names: Names, recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
+def rename(proto: ModelProto, names: TraceNames, recipes: Mapping[str, Derivation]) -> dict[str, Derivation]:
     """Order and name everything anew; gives the recipes by the new names."""
     graph = proto.graph
     put_in_order(graph)
@@ -108,7 +108,7 @@ def _name_constants(graph: GraphProto, naming: Naming, names: dict[str, str], la
         recipe = naming.recipes.get(tensor.name)
         layer = readers.get(tensor.name, "")
         wanted = f"{layer}/constant" if layer else "constant"
-        if isinstance(recipe, Turned):
+        if isinstance(recipe, TransposedTensor):
             wanted = recipe.name
         old = tensor.name
         names[old] = naming.free(wanted)

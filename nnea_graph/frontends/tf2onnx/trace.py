@@ -15,7 +15,7 @@ _APART = ("_XlaMustCompile", "_noinline")
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TraceNames:
     """What a traced graph shall be called by.
 
     ``parameters`` are by the id of a variable's handle, ``scopes`` give the layer of a name scope of TensorFlow,
@@ -36,7 +36,7 @@ class Traced:
     ``variables`` gives the parameter that a constant of the graph is; ``nameless`` is a variable that is none.
     """
 
-    names: Names
+    names: TraceNames
     graph_def: Any
     tensors_in: tuple[str, ...]
     tensors_out: tuple[str, ...]
@@ -53,7 +53,7 @@ class Frozen:
     tensors_out: tuple[str, ...]
     places: Mapping[int, str]
 
-    def traced(self, names: Names) -> Traced:
+    def traced(self, names: TraceNames) -> Traced:
         """The graph with what it shall be called by."""
         known = {place: names.parameters.get(handle) for handle, place in self.places.items()}
         return Traced(

@@ -12,14 +12,14 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from nnea_graph.errors import ModelError
-from nnea_graph.frontends.provenance.derivations import Turned
+from nnea_graph.frontends.provenance.derivations import TransposedTensor
 from nnea_graph.frontends.shared.silence import quiet
 from nnea_graph.frontends.tf2onnx.convert import OPSET, checked, finished, optimizers
 from nnea_graph.frontends.tf2onnx.dim_names import name_dims
 from nnea_graph.frontends.tf2onnx.imports import explained, imported
 from nnea_graph.frontends.tf2onnx.loop_trip_counts import number_trips
 from nnea_graph.frontends.tf2onnx.stable_names import rename
-from nnea_graph.frontends.tf2onnx.trace import Names
+from nnea_graph.frontends.tf2onnx.trace import TraceNames
 from nnea_graph.frontends.tflite.flatbuffer import TfliteFile
 from nnea_graph.frontends.tflite.names import TensorNames, scope
 
@@ -54,10 +54,12 @@ def tflite_to_onnx(file: TfliteFile, shapes: Shapes, name: str) -> ModelProto:
         tensor.name: found[1] for tensor in proto.graph.initializer if (found := _SCOPED.match(tensor.name))
     }
     recipes = {
-        old: Turned(names.constants[key], (), ()) for old, key in scopes.items() if key in names.constants
+        old: TransposedTensor(names.constants[key], (), ())
+        for old, key in scopes.items()
+        if key in names.constants
     }
     halves = {id(recipes[old]) for old, key in scopes.items() if key in names.halves}
-    renamed = rename(proto, Names(name, names.inputs, names.outputs, {}, names.layers), recipes)
+    renamed = rename(proto, TraceNames(name, names.inputs, names.outputs, {}, names.layers), recipes)
     _narrow(proto.graph, {new for new, recipe in renamed.items() if id(recipe) in halves})
     number_trips(proto)
     name_dims(proto)

@@ -24,7 +24,7 @@ _WEIGHTED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TfliteTensor:
     """``scale`` is 0 where there is none, or more than one; ``constant`` says that the file holds the values."""
 
     name: str
@@ -47,7 +47,7 @@ class Operator:
 class Subgraph:
     """The main graph or the body of a control flow operator."""
 
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[TfliteTensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -150,7 +150,7 @@ def _given(places: Sequence[int]) -> tuple[int, ...]:
     return tuple(place for place in places if place != -1)
 
 
-def _tensor(model: Any, tensor: Any) -> Tensor:
+def _tensor(model: Any, tensor: Any) -> TfliteTensor:
     types = _names("TensorType")
     known = imported("tf2onnx.tflite_utils", "a .tflite file").TFLITE_TO_ONNX_DTYPE
     name, kind = _text(tensor.Name()), types.get(tensor.Type(), f"number {tensor.Type()}")
@@ -160,7 +160,7 @@ def _tensor(model: Any, tensor: Any) -> Tensor:
     quantization = tensor.Quantization()
     if quantization is not None and not quantization.ScaleIsNone():
         scales = quantization.ScaleLength()
-    return Tensor(
+    return TfliteTensor(
         name,
         kind,
         tensor.Buffer() > 0 and not model.Buffers(tensor.Buffer()).DataIsNone(),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from nnea_graph.frontends.shared.interface import Arrays, Converted, Example, InputSpec
+from nnea_graph.frontends.shared.interface import Arrays, ConvertedModel, Example, InputSpec
 from nnea_graph.frontends.shared.user_code import missing
 from nnea_graph.frontends.tflite.client import ask
 from nnea_graph.graph.model import Note
@@ -30,7 +30,7 @@ class TfliteFrontend:
         """None: the file says what its inputs are, so that no example is needed."""
         return {}
 
-    def convert(self, source: Path, example: Example | None) -> Converted:
+    def convert(self, source: Path, example: Example | None) -> ConvertedModel:
         """See ``Frontend``."""
         for name in ("tensorflow", "tf2onnx"):
             if find_spec(name) is None:
@@ -40,10 +40,12 @@ class TfliteFrontend:
         proto = ModelProto.FromString(found["proto"].tobytes())
         notes = tuple(Note(rule, "", message) for rule, message in about["notes"])
         if about["example"] is None:
-            return Converted(proto, notes=notes)
+            return ConvertedModel(proto, notes=notes)
         used = {name: found[f"example{place}"] for place, name in enumerate(about["example"])}
         reference = _reference(source, used, _outputs(found))
-        return Converted(proto, example=used, reference=reference, notes=notes, steps=tuple(about["steps"]))
+        return ConvertedModel(
+            proto, example=used, reference=reference, notes=notes, steps=tuple(about["steps"])
+        )
 
 
 FRONTEND = TfliteFrontend()

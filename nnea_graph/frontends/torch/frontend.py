@@ -13,7 +13,7 @@ from onnx import ModelProto
 
 from nnea_graph.errors import ModelError, UsageError
 from nnea_graph.frontends.provenance.template import Exported
-from nnea_graph.frontends.shared.interface import Arrays, Converted, Example, derives_from
+from nnea_graph.frontends.shared.interface import Arrays, ConvertedModel, Example, derives_from
 from nnea_graph.frontends.shared.user_code import missing
 from nnea_graph.frontends.torch.export import captured, checked, evaluating, failing, name_inputs, traced
 from nnea_graph.frontends.torch.facts import module_facts, program_facts
@@ -47,7 +47,7 @@ class TorchFrontend:
         """Of a module, the parameters of its forward; what was exported brings its own example."""
         return forward_names(source) if derives_from(source, _MODULE) else {}
 
-    def convert(self, source: Any, example: Example | None) -> Converted:
+    def convert(self, source: Any, example: Example | None) -> ConvertedModel:
         """See ``Frontend``."""
         if isinstance(source, Path):
             check_installed("a .pt2 file")
@@ -74,17 +74,17 @@ def check_installed(what: str) -> None:
             raise missing(name, what)
 
 
-def _from_onnx_program(source: Any) -> Converted:
+def _from_onnx_program(source: Any) -> ConvertedModel:
     """The model as it is; what it says of its source, if it was made from a program."""
     proto = ModelProto()
     proto.CopyFrom(source.model_proto)
     program = source.exported_program
     facts = program_facts(program) if program is not None else None
     model = checked(proto)
-    return Converted(model, _with_origins(facts, Exported(model, {}, lasting=False)) if facts else None)
+    return ConvertedModel(model, _with_origins(facts, Exported(model, {}, lasting=False)) if facts else None)
 
 
-def _from_program(program: Any) -> Converted:
+def _from_program(program: Any) -> ConvertedModel:
     facts = program_facts(program)
     made = exported(program, facts, {})
     proto = made.filled(values_of(program.state_dict))
@@ -94,9 +94,9 @@ def _from_program(program: Any) -> Converted:
         call = Call(tuple(args), dict(kwargs), {})
     facts = _with_origins(facts, made)
     if call is None:
-        return Converted(proto, facts, notes=made.notes)
+        return ConvertedModel(proto, facts, notes=made.notes)
     run = program.module()
-    return Converted(proto, facts, _by_name(proto, call), _reference(run, call), made.notes)
+    return ConvertedModel(proto, facts, _by_name(proto, call), _reference(run, call), made.notes)
 
 
 def _with_origins(facts: SourceFacts, made: Exported) -> SourceFacts:
@@ -142,16 +142,16 @@ class TorchExport:
             made = replace(made, notes=(WIDENED, *made.notes))
         return cls(source, module, repr(source), call, made)
 
-    def converted(self) -> Converted:
+    def converted(self) -> ConvertedModel:
         """The model with the weights that the module has now."""
         refresh(self.module, self.source)
         proto = self.made.filled(values_of(self._tensors()))
         facts = _with_origins(module_facts(self.source), self.made)
         reference = _reference(self.module, self.call)
         example = _by_name(proto, self.call)
-        return Converted(proto, facts, example, reference, self.made.notes, again=self._again)
+        return ConvertedModel(proto, facts, example, reference, self.made.notes, again=self._again)
 
-    def _again(self) -> Converted | None:
+    def _again(self) -> ConvertedModel | None:
         """None where weights are not all that has changed, or where they are made in ways that nobody knows."""
         same = self.made.lasting and repr(self.source) == self.structure
         return self.converted() if same else None

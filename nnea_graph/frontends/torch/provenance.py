@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.frontends.provenance.derivations import Normalization, Recipe
-from nnea_graph.frontends.provenance.marker_values import MOST, Catalogue
-from nnea_graph.frontends.provenance.search import Search
+from nnea_graph.frontends.provenance.derivations import Derivation, Normalization
+from nnea_graph.frontends.provenance.marker_values import MOST, MarkerCatalogue
+from nnea_graph.frontends.provenance.search import DerivationSearch
 from nnea_graph.frontends.provenance.template import Exported, emptied, float_constants
 from nnea_graph.frontends.torch.export import converted
 from nnea_graph.graph.source_facts import SourceFacts
@@ -42,15 +42,15 @@ def exported(program: ExportedProgram, facts: SourceFacts, epsilons: Mapping[str
     reason = _unfit(sources)
     if reason:
         return Exported(converted(program), {}, lasting=False, reason=reason)
-    catalogue = Catalogue.of({name: tuple(tensor.shape) for name, tensor in sources.items()})
+    catalogue = MarkerCatalogue.of({name: tuple(tensor.shape) for name, tensor in sources.items()})
     with _probing(program, catalogue, shared):
         proto = converted(program)
     values = {name: catalogue.values(name) for name in catalogue.names}
-    search = Search(catalogue, values, normalizations(catalogue.names, epsilons))
+    search = DerivationSearch(catalogue, values, normalizations(catalogue.names, epsilons))
     found = {
         name: search.recipe(constant, shared.get(name, name)) for name, constant in float_constants(proto)
     }
-    recipes: dict[str, Recipe] = {name: recipe for name, recipe in found.items() if recipe is not None}
+    recipes: dict[str, Derivation] = {name: recipe for name, recipe in found.items() if recipe is not None}
     left = _used(program, sources, shared) - {name for recipe in recipes.values() for name in recipe.names}
     if left:
         reason = f"no recipe is known for what the exporter makes of '{min(left)}'"
@@ -78,7 +78,9 @@ def _unfit(sources: Mapping[str, torch.Tensor]) -> str:
 
 
 @contextmanager
-def _probing(program: ExportedProgram, catalogue: Catalogue, shared: Mapping[str, str]) -> Iterator[None]:
+def _probing(
+    program: ExportedProgram, catalogue: MarkerCatalogue, shared: Mapping[str, str]
+) -> Iterator[None]:
     """Probes in the program's state meanwhile; the tensors themselves are not touched."""
     import torch  # noqa: PLC0415 - takes a second to import
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nnea_graph.ops.attribute_checks import need, number, parts, same, shaped, whole
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, dot_products, work
+from nnea_graph.ops.cost_rules import OperatorCost, dot_products, work
 from nnea_graph.ops.costs.softmax import SOFTMAX
 
 SOFTCAP = 3
@@ -18,7 +18,7 @@ SOFTCAP = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Heads:
+class AttentionSizes:
     """Sizes of one attention: ``rows`` queries of all samples, each against ``keys`` keys, in every head."""
 
     rows: int
@@ -27,16 +27,16 @@ class Heads:
     size: int
     value_size: int
 
-    def work(self, *, masked: bool = False, extra: int = 0, estimate: str = "") -> Work:
+    def work(self, *, masked: bool = False, extra: int = 0, estimate: str = "") -> OperatorCost:
         """Both products; a score costs its scale, its mask (where masked), ``extra`` and the softmax."""
         scores = self.rows * self.heads * self.keys
-        between = Work(other_flops=scores * (1 + masked + extra + SOFTMAX), estimate=estimate)
+        between = OperatorCost(other_flops=scores * (1 + masked + extra + SOFTMAX), estimate=estimate)
         mixed = dot_products(self.rows * self.heads * self.value_size, self.keys)
         return dot_products(scores, self.size) + between + mixed
 
 
 @work("Attention")
-def attention(call: OpCall) -> Work:
+def attention(call: OpCall) -> OperatorCost:
     """Q, K and V of rank 4 (samples, heads, positions, size) or of rank 3 with heads in the last dim.
 
     Fewer heads of K and V are shared by groups of queries, which changes no count. Past keys come first.
@@ -48,7 +48,7 @@ def attention(call: OpCall) -> Work:
     same(query[3], key[3], "head sizes of Q and K differ")
     parts(query[1], key[1], "query heads")
     past = shaped(call, 4, 4)[2] if call.has(4) else 0
-    heads = Heads(query[0] * query[2], past + key[2], query[1], query[3], value[3])
+    heads = AttentionSizes(query[0] * query[2], past + key[2], query[1], query[3], value[3])
     masked = call.has(3) or whole(call, "is_causal", 0) == 1 or call.has(6)
     return heads.work(masked=masked, extra=SOFTCAP * (number(call, "softcap", 0.0) != 0))
 
@@ -66,10 +66,10 @@ def _split(call: OpCall, index: int, heads: str) -> tuple[int, int, int, int]:
 
 
 @work("FlexAttention", domain="ai.onnx.preview")
-def flex_attention(call: OpCall) -> Work:
+def flex_attention(call: OpCall) -> OperatorCost:
     """As ``Attention`` of rank 4; what the bodies do to every score is counted where they are."""
     query, key, value = (shaped(call, index, 4) for index in range(3))
     same(query[3], key[3], "head sizes of Q and K differ")
     need(key[:3] == value[:3], "samples, heads or positions of K and V differ")
     parts(query[1], key[1], "query heads")
-    return Heads(query[0] * query[2], key[2], query[1], query[3], value[3]).work()
+    return AttentionSizes(query[0] * query[2], key[2], query[1], query[3], value[3]).work()

@@ -10,8 +10,8 @@ from math import prod
 
 from nnea_graph.ops.attribute_checks import counts, known, made, number, parts, same, shaped, single, whole
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, work
-from nnea_graph.ops.costs.attention import SOFTCAP, Heads
+from nnea_graph.ops.cost_rules import OperatorCost, work
+from nnea_graph.ops.costs.attention import SOFTCAP, AttentionSizes
 from nnea_graph.ops.costs.attention_projected import (
     PADDED,
     SHARED,
@@ -38,7 +38,7 @@ class Operands:
 
 
 @work("MultiHeadAttention", domain=MICROSOFT)
-def multi_head_attention(call: OpCall) -> Work:
+def multi_head_attention(call: OpCall) -> OperatorCost:
     """Attention over past and present; the bias of the projections is added here, the products are not."""
     heads = whole(call, "num_heads", least=1)
     operands = _multi_head(call, heads)
@@ -49,7 +49,7 @@ def multi_head_attention(call: OpCall) -> Work:
     masked = call.has(4) or whole(call, "unidirectional", 0) == 1
     biased = _qkv_elements(operands, heads, heads) if call.has(3) else 0
     products = counted.work(masked=masked, extra=int(call.has(5)), estimate=reason)
-    return products + Work(other_flops=biased)
+    return products + OperatorCost(other_flops=biased)
 
 
 def _multi_head(call: OpCall, heads: int) -> Operands:
@@ -68,8 +68,10 @@ def _multi_head(call: OpCall, heads: int) -> Operands:
     return Operands(query[0], query[1], key[1], size, value_size)
 
 
-def _heads(operands: Operands, heads: int, keys: int) -> Heads:
-    return Heads(operands.samples * operands.queries, keys, heads, operands.size, operands.value_size)
+def _heads(operands: Operands, heads: int, keys: int) -> AttentionSizes:
+    return AttentionSizes(
+        operands.samples * operands.queries, keys, heads, operands.size, operands.value_size
+    )
 
 
 def _qkv_elements(operands: Operands, heads: int, kv_heads: int) -> int:
@@ -78,7 +80,7 @@ def _qkv_elements(operands: Operands, heads: int, kv_heads: int) -> int:
 
 
 @work("DecoderMaskedMultiHeadAttention", domain=MICROSOFT)
-def decoder_masked_attention(call: OpCall) -> Work:
+def decoder_masked_attention(call: OpCall) -> OperatorCost:
     """As ``MultiHeadAttention`` for one new position; packed QKV where there is no key."""
     heads = whole(call, "num_heads", least=1)
     operands = _decoder(call, heads)
@@ -88,7 +90,7 @@ def decoder_masked_attention(call: OpCall) -> Work:
     counted = _heads(operands, heads, keys)
     biased = _qkv_elements(operands, heads, heads) if call.has(10) else 0
     products = counted.work(masked=call.has(3), extra=int(call.has(4)), estimate=reason)
-    return products + Work(other_flops=biased)
+    return products + OperatorCost(other_flops=biased)
 
 
 def _decoder(call: OpCall, heads: int) -> Operands:
@@ -101,7 +103,7 @@ def _decoder(call: OpCall, heads: int) -> Operands:
 
 
 @work("PackedMultiHeadAttention", domain=MICROSOFT)
-def packed_multi_head_attention(call: OpCall) -> Work:
+def packed_multi_head_attention(call: OpCall) -> OperatorCost:
     """As ``MultiHeadAttention`` on the tokens of all sequences, each against its own sequence."""
     heads = whole(call, "num_heads", least=1)
     query = shaped(call, 0, 2, 4)
@@ -110,21 +112,21 @@ def packed_multi_head_attention(call: OpCall) -> Work:
     pairs, reason = packed_pairs(call, query[0], offsets=4, lengths=5)
     biased = query[0] * heads * (2 * size + value) * call.has(3)
     counted = packed_products(
-        Heads(pairs, 1, heads, size, value), query[0], masked=call.has(6), estimate=reason
+        AttentionSizes(pairs, 1, heads, size, value), query[0], masked=call.has(6), estimate=reason
     )
-    return counted + Work(other_flops=biased)
+    return counted + OperatorCost(other_flops=biased)
 
 
 @work("GroupQueryAttention", domain=MICROSOFT)
-def group_query_attention(call: OpCall) -> Work:
+def group_query_attention(call: OpCall) -> OperatorCost:
     """Query heads share fewer key heads. Lengths come from seqlens_k, total_sequence_length or the cache."""
     return _grouped(call, *_lengths(call, 5, 6))
 
 
 @work("SparseAttention", domain=MICROSOFT)
-def sparse_attention(call: OpCall) -> Work:
+def sparse_attention(call: OpCall) -> OperatorCost:
     """As ``GroupQueryAttention``; which blocks are left out is data, so all count."""
-    return _grouped(call, *_lengths(call, None, 7)) + Work(estimate=SPARSE)
+    return _grouped(call, *_lengths(call, None, 7)) + OperatorCost(estimate=SPARSE)
 
 
 def _lengths(call: OpCall, lasts: int | None, total: int) -> tuple[int, str]:
@@ -148,22 +150,22 @@ def _cache_length(call: OpCall) -> int:
     return past + shaped(call, 0, 3)[1]
 
 
-def _grouped(call: OpCall, keys: int, reason: str) -> Work:
+def _grouped(call: OpCall, keys: int, reason: str) -> OperatorCost:
     samples, queries, features = shaped(call, 0, 3)
     heads, kv_heads = whole(call, "num_heads", least=1), whole(call, "kv_num_heads", least=1)
     parts(heads, kv_heads, "query heads")
     size = parts(features, heads if call.has(1) else heads + 2 * kv_heads, "features of the query")
-    counted = Heads(queries * keys, 1, heads, size, size)
+    counted = AttentionSizes(queries * keys, 1, heads, size, size)
     products = packed_products(counted, samples * queries, masked=True, estimate=reason)
     capped = SOFTCAP * (number(call, "softcap", 0.0) != 0) + call.has(10) * (call.op_type[0] == "G")
-    around = Work(other_flops=capped * queries * keys * heads)
+    around = OperatorCost(other_flops=capped * queries * keys * heads)
     return products + around + _before(call, samples * queries, heads + kv_heads, size)
 
 
-def _before(call: OpCall, rows: int, heads: int, size: int) -> Work:
+def _before(call: OpCall, rows: int, heads: int, size: int) -> OperatorCost:
     """What is done to Q and the new K: rotation, normalization of every head."""
     elements = rows * heads * size
-    rotated = Work(other_flops=PER_ELEMENT * elements * whole(call, "do_rotary", 0))
+    rotated = OperatorCost(other_flops=PER_ELEMENT * elements * whole(call, "do_rotary", 0))
     normed = {
         "GroupQueryAttention": 14,
         "PagedAttention": 12,
@@ -176,20 +178,20 @@ def _before(call: OpCall, rows: int, heads: int, size: int) -> Work:
 
 
 @work("PagedAttention", domain=MICROSOFT)
-def paged_attention(call: OpCall) -> Work:
+def paged_attention(call: OpCall) -> OperatorCost:
     """Every token against as many keys as its sequence has blocks for."""
     block, blocks = shaped(call, 3, 4)[1], shaped(call, 7, 2)[1]
     return _by_token(call, block * blocks, PADDED)
 
 
 @work("SparsePagedAttention", domain=MICROSOFT)
-def sparse_paged_attention(call: OpCall) -> Work:
+def sparse_paged_attention(call: OpCall) -> OperatorCost:
     """Every token against the entries that are selected for it, and a local window where there is one."""
     return _by_token(call, shaped(call, 9, 2)[1] + max(_window(call), 0), SPARSE)
 
 
 @work("DynamicSparseAttention", domain=MICROSOFT)
-def dynamic_sparse_attention(call: OpCall) -> Work:
+def dynamic_sparse_attention(call: OpCall) -> OperatorCost:
     """As ``SparsePagedAttention`` on samples of equal length."""
     return _by_token(call, shaped(call, 7, 2)[1] + max(_window(call), 0), SPARSE)
 
@@ -198,13 +200,15 @@ def _window(call: OpCall) -> int:
     return whole(call, "local_window_size", -1, least=-1)
 
 
-def _by_token(call: OpCall, keys: int, reason: str) -> Work:
+def _by_token(call: OpCall, keys: int, reason: str) -> OperatorCost:
     query = shaped(call, 0, 2, 3)
     rows = prod(query[:-1])
     heads, kv_heads = whole(call, "num_heads", least=1), whole(call, "kv_num_heads", least=1)
     parts(heads, kv_heads, "query heads")
     size = parts(query[-1], heads if call.has(1) else heads + 2 * kv_heads, "features of the query")
-    products = Heads(rows, keys, heads, size, parts(made(call, 0, 2, 3)[-1], heads, "features of the output"))
+    products = AttentionSizes(
+        rows, keys, heads, size, parts(made(call, 0, 2, 3)[-1], heads, "features of the output")
+    )
     capped = SOFTCAP * (number(call, "softcap", 0.0) != 0)
     return products.work(masked=True, extra=capped, estimate=reason) + _before(
         call, rows, heads + kv_heads, size

@@ -9,14 +9,14 @@ from math import prod
 
 from nnea_graph.ops.attribute_checks import made, need, parts, shaped, whole, word
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, dot_products, work
+from nnea_graph.ops.cost_rules import OperatorCost, dot_products, work
 from nnea_graph.ops.costs.elementwise import FUNCTIONS
 from nnea_graph.ops.registry import MICROSOFT
 
 RULES = ("linear", "gated", "delta", "gated_delta")
 
 
-def recurrence(rule: str, states: int, reads: int, size: int, value_size: int) -> Work:
+def recurrence(rule: str, states: int, reads: int, size: int, value_size: int) -> OperatorCost:
     """``states`` updates and ``reads`` readings of a state of size x value_size.
 
     An update adds an outer product: a MAC, two FLOPs, an element. A delta rule reads the state at the key
@@ -24,18 +24,18 @@ def recurrence(rule: str, states: int, reads: int, size: int, value_size: int) -
     """
     need(rule in RULES, f"update_rule is {rule!r:.60}, not one of {', '.join(RULES)}")
     elements = size * value_size
-    update = Work(macs=states * elements, flops=2 * states * elements)
-    read = dot_products(reads * value_size, size) + Work(other_flops=reads * value_size)
+    update = OperatorCost(macs=states * elements, flops=2 * states * elements)
+    read = dot_products(reads * value_size, size) + OperatorCost(other_flops=reads * value_size)
     if "delta" in rule:
-        update += dot_products(states * value_size, size) + Work(other_flops=2 * states * value_size)
+        update += dot_products(states * value_size, size) + OperatorCost(other_flops=2 * states * value_size)
     if "gated" in rule:
-        update += Work(other_flops=states * (elements + 1))
+        update += OperatorCost(other_flops=states * (elements + 1))
     return update + read
 
 
 @work("LinearAttention")
 @work("LinearAttention", domain=MICROSOFT)
-def linear_attention(call: OpCall) -> Work:
+def linear_attention(call: OpCall) -> OperatorCost:
     """One update a token and key head, one reading a token and query head."""
     samples, positions, features = shaped(call, 0, 3)
     heads, states = whole(call, "q_num_heads", least=1), whole(call, "kv_num_heads", least=1)
@@ -47,7 +47,7 @@ def linear_attention(call: OpCall) -> Work:
 
 
 @work("GatedDeltaNet", domain=MICROSOFT)
-def gated_delta_net(call: OpCall) -> Work:
+def gated_delta_net(call: OpCall) -> OperatorCost:
     """As ``LinearAttention`` with heads in a dim of their own, one token a row."""
     query = call.shape(0)
     need(len(query) >= 2, f"input 0 has rank {len(query)}, it has no heads")
@@ -66,7 +66,7 @@ def _states(call: OpCall) -> tuple[int, int, int]:
 
 
 @work("LinearAttentionGate", domain=MICROSOFT)
-def linear_attention_gate(call: OpCall) -> Work:
+def linear_attention_gate(call: OpCall) -> OperatorCost:
     """Softplus of a biased gate, scaled; a sigmoid where there is an update rate."""
     each = 2 + FUNCTIONS["Softplus"] + FUNCTIONS["Sigmoid"] * call.has(3)
-    return Work(other_flops=each * call.size(0))
+    return OperatorCost(other_flops=each * call.size(0))

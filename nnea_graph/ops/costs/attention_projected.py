@@ -20,8 +20,8 @@ from nnea_graph.ops.attribute_checks import (
     whole,
 )
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, dot_products, work
-from nnea_graph.ops.costs.attention import Heads
+from nnea_graph.ops.cost_rules import OperatorCost, dot_products, work
+from nnea_graph.ops.costs.attention import AttentionSizes
 from nnea_graph.ops.costs.pooling import REQUANTIZE
 from nnea_graph.ops.costs.rotary import PER_ELEMENT
 from nnea_graph.ops.registry import MICROSOFT
@@ -44,20 +44,22 @@ def _widths(call: OpCall, total: int) -> tuple[int, int, int]:
     return listed[0], listed[1], listed[2]
 
 
-def _projection(call: OpCall, rows: int, weight: int, bias: int) -> Work:
+def _projection(call: OpCall, rows: int, weight: int, bias: int) -> OperatorCost:
     features, columns = shaped(call, weight, 2)
     same(call.shape(0)[-1], features, "features of the input and of the weight differ")
     return dot_products(rows * columns, features, bias=call.has(bias))
 
 
-def _sizes(call: OpCall, weight: int, rows: int, keys: int) -> Heads:
+def _sizes(call: OpCall, weight: int, rows: int, keys: int) -> AttentionSizes:
     query, key, value = _widths(call, shaped(call, weight, 2)[1])
     heads = whole(call, "num_heads", least=1)
     same(query, key, "widths of Q and K differ")
-    return Heads(rows, keys, heads, parts(query, heads, "columns of Q"), parts(value, heads, "columns of V"))
+    return AttentionSizes(
+        rows, keys, heads, parts(query, heads, "columns of Q"), parts(value, heads, "columns of V")
+    )
 
 
-def _projected(call: OpCall, *, weight: int, mask: int, past: int, bias: int = 2) -> Work:
+def _projected(call: OpCall, *, weight: int, mask: int, past: int, bias: int = 2) -> OperatorCost:
     samples, positions, _ = shaped(call, 0, 3)
     rows = samples * positions
     before = shaped(call, past, 5)[3] if call.has(past) else 0
@@ -68,7 +70,7 @@ def _projected(call: OpCall, *, weight: int, mask: int, past: int, bias: int = 2
     return (
         _projection(call, rows, weight, bias)
         + heads.work(masked=masked, extra=_biased(call), estimate=reason)
-        + Work(other_flops=rotated)
+        + OperatorCost(other_flops=rotated)
     )
 
 
@@ -88,41 +90,41 @@ def past_and_new(call: OpCall, new: int, *, past: int, length: int) -> tuple[int
 
 
 @work("Attention", "DecoderMaskedSelfAttention", domain=MICROSOFT)
-def attention(call: OpCall) -> Work:
+def attention(call: OpCall) -> OperatorCost:
     """Projection of the input by a merged weight, then attention over past and present."""
     return _projected(call, weight=1, mask=3, past=4)
 
 
 @work("QAttention", domain=MICROSOFT)
-def qattention(call: OpCall) -> Work:
+def qattention(call: OpCall) -> OperatorCost:
     """As ``Attention`` on quantized numbers: zero points beforehand, a scale on every projected element."""
     columns = shaped(call, 1, 2)[1]
     rows = call.shape(0)[0] * call.shape(0)[1] if len(call.shape(0)) > 1 else 0
     shifted = call.size(0) * call.has(6) + call.size(1) * call.has(7)
-    return _projected(call, weight=1, mask=5, past=8) + Work(other_flops=shifted + rows * columns)
+    return _projected(call, weight=1, mask=5, past=8) + OperatorCost(other_flops=shifted + rows * columns)
 
 
 @work("QOrderedAttention", domain=MICROSOFT)
-def qordered_attention(call: OpCall) -> Work:
+def qordered_attention(call: OpCall) -> OperatorCost:
     """As ``Attention`` with three weights; every product is quantized again."""
     samples, positions, features = shaped(call, 0, 3)
     rows, count = samples * positions, whole(call, "num_heads", least=1)
     widths = [shaped(call, index, 2)[1] for index in (5, 6, 7)]
     past = shaped(call, 18, 5)[3] if call.has(18) else 0
     size, value_size = parts(widths[0], count, "columns of Q"), parts(widths[2], count, "columns of V")
-    heads = Heads(rows, past + positions, count, size, value_size)
+    heads = AttentionSizes(rows, past + positions, count, size, value_size)
     masked = call.has(17) or whole(call, "unidirectional", 0) == 1
     scores = rows * count * heads.keys
     requantized = REQUANTIZE * (rows * sum(widths) + 2 * scores + rows * widths[2])
     return (
         dot_products(rows * sum(widths), features, bias=call.has(11))
         + heads.work(masked=masked, extra=int(call.has(19)))
-        + Work(other_flops=requantized)
+        + OperatorCost(other_flops=requantized)
     )
 
 
 @work("PackedAttention", domain=MICROSOFT)
-def packed_attention(call: OpCall) -> Work:
+def packed_attention(call: OpCall) -> OperatorCost:
     """As ``Attention`` on the tokens of all sequences one after another, each against its own sequence."""
     tokens, _ = shaped(call, 0, 2)
     pairs, reason = packed_pairs(call, tokens, offsets=3, lengths=4)
@@ -142,16 +144,16 @@ def packed_pairs(call: OpCall, tokens: int, *, offsets: int, lengths: int) -> tu
     return sum(step**2 for step in steps), ""
 
 
-def packed_products(pairs: Heads, tokens: int, *, masked: bool, estimate: str) -> Work:
+def packed_products(pairs: AttentionSizes, tokens: int, *, masked: bool, estimate: str) -> OperatorCost:
     """Work of the pairs in every head; each token's value is one sum over its keys."""
     counted = pairs.work(masked=masked, estimate=estimate)
     # A pair alone is no sum: of all products of a token all but one are added.
     joined = max(pairs.rows - tokens, 0) * pairs.heads * pairs.value_size
-    return counted + Work(flops=joined)
+    return counted + OperatorCost(flops=joined)
 
 
 @work("LongformerAttention", "QOrderedLongformerAttention", domain=MICROSOFT)
-def longformer(call: OpCall) -> Work:
+def longformer(call: OpCall) -> OperatorCost:
     """Local and global projections; a token meets ``window`` tokens on both sides and itself."""
     quantized = call.op_type.startswith("Q")
     weight, bias, wide, wide_bias = (2, 4, 8, 10) if quantized else (1, 2, 4, 5)
@@ -165,7 +167,7 @@ def longformer(call: OpCall) -> Work:
 
 
 @work("DecoderAttention", domain=MICROSOFT)
-def decoder_attention(call: OpCall) -> Work:
+def decoder_attention(call: OpCall) -> OperatorCost:
     """Projections of query and key, then attention over the new key cache; (positions, samples, features)."""
     positions, samples, features = shaped(call, 0, 3)
     length = shaped(call, 1, 3)[0]
@@ -175,5 +177,5 @@ def decoder_attention(call: OpCall) -> Work:
     reason = "whether the cache replaces the projection of the key is known only at run time: it is projected"
     query = dot_products(positions * samples * features, features, bias=call.has(4))
     both = dot_products(length * samples * 2 * features, features, bias=call.has(4))
-    heads = Heads(positions * samples, keys, count, size, size)
+    heads = AttentionSizes(positions * samples, keys, count, size, size)
     return query + both + heads.work(masked=call.has(5), estimate=reason)

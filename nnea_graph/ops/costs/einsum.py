@@ -14,7 +14,7 @@ from math import prod
 
 from nnea_graph.ops.attribute_checks import need, same, word
 from nnea_graph.ops.call import BadCallError, OpCall
-from nnea_graph.ops.cost_rules import Work, dot_products, work
+from nnea_graph.ops.cost_rules import OperatorCost, dot_products, work
 
 Sizes = dict[str, int]
 """Size of each label of an operand; a label may be 1 here and wider in another operand."""
@@ -23,13 +23,13 @@ ELLIPSIS = "..."
 
 
 @work("Einsum")
-def einsum(call: OpCall) -> Work:
+def einsum(call: OpCall) -> OperatorCost:
     """See the module."""
     shapes = [call.shape(index) for index in range(len(call.inputs))]
     return contraction(word(call, "equation", ""), shapes)
 
 
-def contraction(equation: str, shapes: list[tuple[int, ...]]) -> Work:
+def contraction(equation: str, shapes: list[tuple[int, ...]]) -> OperatorCost:
     """Work of an equation on operands of these shapes."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
@@ -83,19 +83,19 @@ def _consistent(operands: list[Sizes]) -> None:
             seen[label] = dim if seen.get(label, 1) == 1 else seen[label]
 
 
-def _pairwise(operands: list[Sizes], kept: Collection[str]) -> Work:
+def _pairwise(operands: list[Sizes], kept: Collection[str]) -> OperatorCost:
     """Contract from the left, summing every label after the last operand that has it."""
-    done, total = operands[0], Work()
+    done, total = operands[0], OperatorCost()
     for place, operand in enumerate(operands[1:], 1):
         needed = {*kept, *(label for later in operands[place + 1 :] for label in later)}
         done, step = _pair(done, operand, needed)
         total += step
     _, rest = _summed(done, kept)
     total += rest
-    return total if total != Work() else Work(free="moves elements")
+    return total if total != OperatorCost() else OperatorCost(free="moves elements")
 
 
-def _pair(left: Sizes, right: Sizes, needed: Collection[str]) -> tuple[Sizes, Work]:
+def _pair(left: Sizes, right: Sizes, needed: Collection[str]) -> tuple[Sizes, OperatorCost]:
     # A dim of 1 against a wider one has nothing to contract with: the wider side is summed by itself.
     alone = {label for label in {*left, *right} - {*needed} if left.get(label, 1) != right.get(label, 1)}
     alone |= {label for label in {*left} ^ {*right} if label not in needed}
@@ -105,7 +105,7 @@ def _pair(left: Sizes, right: Sizes, needed: Collection[str]) -> tuple[Sizes, Wo
     stay = {label: dim for label, dim in wide.items() if label in needed}
     shared = [dim for label, dim in wide.items() if label not in needed]
     outputs = prod(stay.values())
-    met = dot_products(outputs, prod(shared)) if shared else Work(other_flops=outputs)
+    met = dot_products(outputs, prod(shared)) if shared else OperatorCost(other_flops=outputs)
     return stay, first + second + met
 
 
@@ -114,8 +114,8 @@ def _wider(left: Mapping[str, int], right: Mapping[str, int], label: str) -> int
     return other if one == 1 else one
 
 
-def _summed(operand: Sizes, kept: Collection[str]) -> tuple[Sizes, Work]:
+def _summed(operand: Sizes, kept: Collection[str]) -> tuple[Sizes, OperatorCost]:
     """Sum the labels that are not kept: an add for every element but the first of each sum."""
     rest = {label: dim for label, dim in operand.items() if label in kept}
     adds = prod(operand.values()) - prod(rest.values())
-    return rest, Work(other_flops=max(adds, 0))
+    return rest, OperatorCost(other_flops=max(adds, 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnea_graph.ops.attribute_checks import need, number, word
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.cost_rules import Work, elementwise, free, work
+from nnea_graph.ops.cost_rules import OperatorCost, elementwise, free, work
 from nnea_graph.ops.registry import MICROSOFT
 
 
@@ -136,76 +136,78 @@ _LOWER = {name.lower(): flops for name, flops in FUNCTIONS.items()}
 
 
 @work("Clip")
-def clip(call: OpCall) -> Work:
+def clip(call: OpCall) -> OperatorCost:
     """One compare an element for each bound that is there."""
     bounds = sum(call.has(index) for index in (1, 2)) + sum(
         name in call.attributes for name in ("min", "max")
     )
-    return Work(other_flops=bounds * call.out_size())
+    return OperatorCost(other_flops=bounds * call.out_size())
 
 
 @work("Gelu")
-def gelu(call: OpCall) -> Work:
+def gelu(call: OpCall) -> OperatorCost:
     """By erf, or by tanh where it is approximated."""
     by_tanh = word(call, "approximate", "none") == "tanh"
-    return Work(other_flops=(TANH_GELU if by_tanh else GELU) * call.out_size())
+    return OperatorCost(other_flops=(TANH_GELU if by_tanh else GELU) * call.out_size())
 
 
 @work("FastGelu", domain=MICROSOFT)
-def fast_gelu(call: OpCall) -> Work:
+def fast_gelu(call: OpCall) -> OperatorCost:
     """The approximation by tanh, after the bias if there is one."""
-    return Work(other_flops=(TANH_GELU + call.has(1)) * call.out_size())
+    return OperatorCost(other_flops=(TANH_GELU + call.has(1)) * call.out_size())
 
 
 @work("Swish")
-def swish(call: OpCall) -> Work:
+def swish(call: OpCall) -> OperatorCost:
     """Counts x · sigmoid(alpha · x)."""
     return _scaled_silu(call, "alpha", 1.0)
 
 
 @work("QuickGelu", domain=MICROSOFT)
-def quick_gelu(call: OpCall) -> Work:
+def quick_gelu(call: OpCall) -> OperatorCost:
     """Counts x · sigmoid(alpha · x), alpha 1.702 where it is left out."""
     return _scaled_silu(call, "alpha", 1.702)
 
 
 @work("SwiGLU")
-def swiglu(call: OpCall) -> Work:
+def swiglu(call: OpCall) -> OperatorCost:
     """Swish of the gate times the value."""
-    return _scaled_silu(call, "alpha", 1.0) + Work(other_flops=call.out_size())
+    return _scaled_silu(call, "alpha", 1.0) + OperatorCost(other_flops=call.out_size())
 
 
 @work("SwiGLU", domain=MICROSOFT)
-def clamped_swiglu(call: OpCall) -> Work:
+def clamped_swiglu(call: OpCall) -> OperatorCost:
     """As ``SwiGLU`` with a limit (three compares) and a term added to the value."""
     extra = 1 + 3 * (number(call, "limit", 0.0) > 0) + (number(call, "activation_beta", 0.0) != 0)
-    return _scaled_silu(call, "activation_alpha", 1.0) + Work(other_flops=extra * call.out_size())
+    return _scaled_silu(call, "activation_alpha", 1.0) + OperatorCost(other_flops=extra * call.out_size())
 
 
-def _scaled_silu(call: OpCall, name: str, default: float) -> Work:
-    return Work(other_flops=(SILU + (number(call, name, default) != 1)) * call.out_size())
+def _scaled_silu(call: OpCall, name: str, default: float) -> OperatorCost:
+    return OperatorCost(other_flops=(SILU + (number(call, name, default) != 1)) * call.out_size())
 
 
 @work("Sum", "Max", "Min")
-def variadic(call: OpCall) -> Work:
+def variadic(call: OpCall) -> OperatorCost:
     """One operation an element for each operand after the first."""
     need(call.inputs, "it has no operands")
-    return Work(other_flops=(len(call.inputs) - 1) * call.out_size())
+    return OperatorCost(other_flops=(len(call.inputs) - 1) * call.out_size())
 
 
 @work("Mean")
-def mean(call: OpCall) -> Work:
+def mean(call: OpCall) -> OperatorCost:
     """The sum, and a divide."""
     need(call.inputs, "it has no operands")
-    return Work(other_flops=len(call.inputs) * call.out_size())
+    return OperatorCost(other_flops=len(call.inputs) * call.out_size())
 
 
 @work("BitmaskDropout", "BiasDropout", "BitmaskBiasDropout", domain=MICROSOFT)
 @work("Dropout")
-def dropout(call: OpCall) -> Work:
+def dropout(call: OpCall) -> OperatorCost:
     """Adding bias and residual; drawing, comparing and scaling only where it trains."""
     adds = call.has(1) + call.has(2) if "Bias" in call.op_type else 0
-    return Work(other_flops=(adds + 3 * _trains(call)) * call.size(0), free="" if adds else _idle(call))
+    return OperatorCost(
+        other_flops=(adds + 3 * _trains(call)) * call.size(0), free="" if adds else _idle(call)
+    )
 
 
 def _idle(call: OpCall) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnea_graph.ops.attribute_checks import word
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, elementwise, free, work
+from nnea_graph.ops.cost_rules import OperatorCost, elementwise, free, work
 from nnea_graph.ops.registry import MICROSOFT
 
 NCHWC = "com.microsoft.nchwc"
@@ -55,14 +55,14 @@ elementwise(2, "Range", domain=MICROSOFT)
 
 
 @work("ScatterElements", "ScatterND")
-def scatter(call: OpCall) -> Work:
+def scatter(call: OpCall) -> OperatorCost:
     """One operation an update where updates are reduced into the data, none where they replace it."""
     if word(call, "reduction", "none") == "none":
-        return Work(free="writes elements to places")
-    return Work(other_flops=call.size(2))
+        return OperatorCost(free="writes elements to places")
+    return OperatorCost(other_flops=call.size(2))
 
 
 @work("TorchEmbedding", domain=MICROSOFT)
-def torch_embedding(_: OpCall) -> Work:
+def torch_embedding(_: OpCall) -> OperatorCost:
     """A table that is looked up."""
-    return Work(free="looks elements up")
+    return OperatorCost(free="looks elements up")

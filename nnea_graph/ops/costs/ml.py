@@ -9,7 +9,7 @@ from math import prod
 
 from nnea_graph.ops.attribute_checks import need, numbers, parts, whole, word
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, dot_products, elementwise, free, work
+from nnea_graph.ops.cost_rules import OperatorCost, dot_products, elementwise, free, work
 from nnea_graph.ops.costs.elementwise import FUNCTIONS
 from nnea_graph.ops.costs.softmax import SOFTMAX
 
@@ -48,10 +48,10 @@ def rows_of(call: OpCall) -> tuple[int, int]:
     return prod(shape[:-1]), shape[-1]
 
 
-def post_transform(name: str, scores: int) -> Work:
+def post_transform(name: str, scores: int) -> OperatorCost:
     """What is done to so many scores in the end."""
     need(name in POST_TRANSFORM, f"post_transform is {name!r:.60}")
-    return Work(other_flops=POST_TRANSFORM[name] * scores)
+    return OperatorCost(other_flops=POST_TRANSFORM[name] * scores)
 
 
 def _after(call: OpCall) -> str:
@@ -59,14 +59,14 @@ def _after(call: OpCall) -> str:
 
 
 @work("Normalizer", domain=ML)
-def normalizer(call: OpCall) -> Work:
+def normalizer(call: OpCall) -> OperatorCost:
     """MAX and L1: find or add the absolute values, divide; L2: square, add, divide, a root a row."""
     rows, _ = rows_of(call)
-    return Work(other_flops=3 * call.size(0) + rows * (word(call, "norm", "MAX") == "L2"))
+    return OperatorCost(other_flops=3 * call.size(0) + rows * (word(call, "norm", "MAX") == "L2"))
 
 
 @work("LinearRegressor", domain=ML)
-def linear_regressor(call: OpCall) -> Work:
+def linear_regressor(call: OpCall) -> OperatorCost:
     """Rows x targets dot products over the features."""
     rows, features = rows_of(call)
     targets = whole(call, "targets", 1, least=1)
@@ -75,27 +75,27 @@ def linear_regressor(call: OpCall) -> Work:
 
 
 @work("LinearClassifier", domain=ML)
-def linear_classifier(call: OpCall) -> Work:
+def linear_classifier(call: OpCall) -> OperatorCost:
     """Rows x classes dot products over the features, and a search for the best."""
     rows, features = rows_of(call)
     scores = parts(len(numbers(call, "coefficients")), max(features, 1), "coefficients")
     counted = dot_products(rows * scores, features, bias=bool(numbers(call, "intercepts")))
-    return counted + post_transform(_after(call), rows * scores) + Work(other_flops=rows * scores)
+    return counted + post_transform(_after(call), rows * scores) + OperatorCost(other_flops=rows * scores)
 
 
 @work("SVMRegressor", domain=ML)
-def svm_regressor(call: OpCall) -> Work:
+def svm_regressor(call: OpCall) -> OperatorCost:
     """A kernel of the row and each support vector, weighted and added; without them a linear model."""
     rows, features = rows_of(call)
     vectors = whole(call, "n_supports", 0)
     if not vectors:
         return dot_products(rows, features, bias=True) + post_transform(_after(call), rows)
-    weighted = Work(other_flops=2 * rows * vectors)
+    weighted = OperatorCost(other_flops=2 * rows * vectors)
     return _kernels(call, rows * vectors, features) + weighted + post_transform(_after(call), rows)
 
 
 @work("SVMClassifier", domain=ML)
-def svm_classifier(call: OpCall) -> Work:
+def svm_classifier(call: OpCall) -> OperatorCost:
     """A kernel of the row and each support vector; every pair of classes votes with its own vectors."""
     rows, features = rows_of(call)
     listed = numbers(call, "vectors_per_class")
@@ -109,14 +109,14 @@ def svm_classifier(call: OpCall) -> Work:
             _after(call), rows * classes
         )
     # Each vector is weighted and added once for every other class.
-    votes = Work(other_flops=2 * rows * vectors * max(classes - 1, 0))
+    votes = OperatorCost(other_flops=2 * rows * vectors * max(classes - 1, 0))
     return _kernels(call, rows * vectors, features) + votes + post_transform(_after(call), rows * classes)
 
 
-def _kernels(call: OpCall, pairs: int, features: int) -> Work:
+def _kernels(call: OpCall, pairs: int, features: int) -> OperatorCost:
     kind = word(call, "kernel_type", "LINEAR")
     need(kind in KERNEL, f"kernel_type is {kind!r:.60}")
-    after = Work(other_flops=pairs * KERNEL[kind])
+    after = OperatorCost(other_flops=pairs * KERNEL[kind])
     if kind == "RBF":
-        return after + Work(other_flops=pairs * max(3 * features - 1, 0))
+        return after + OperatorCost(other_flops=pairs * max(3 * features - 1, 0))
     return after + dot_products(pairs, features)

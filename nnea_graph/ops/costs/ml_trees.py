@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from nnea_graph.ops.attribute_checks import need, numbers, whole, word
 from nnea_graph.ops.call import BadCallError, OpCall
-from nnea_graph.ops.cost_rules import Work, work
+from nnea_graph.ops.cost_rules import OperatorCost, work
 from nnea_graph.ops.costs.ml import ML, post_transform, rows_of
 
 Node = tuple[int, int] | int
@@ -37,7 +37,7 @@ def depth(roots: Iterable[Node], children: Mapping[Node, Sequence[Node]]) -> int
 
 
 @work("TreeEnsembleClassifier", "TreeEnsembleRegressor", domain=ML)
-def tree_ensemble(call: OpCall) -> Work:
+def tree_ensemble(call: OpCall) -> OperatorCost:
     """Nodes are named by tree and number; the first of a tree is its root."""
     columns = ("nodes_treeids", "nodes_nodeids", "nodes_truenodeids", "nodes_falsenodeids", "nodes_modes")
     trees, names, yes, no, modes = (numbers(call, column) for column in columns)
@@ -59,14 +59,14 @@ def _targets(call: OpCall) -> int:
     return whole(call, "n_targets", labels or 1)
 
 
-def _walked(call: OpCall, compares: int, trees: int, after: str) -> Work:
+def _walked(call: OpCall, compares: int, trees: int, after: str) -> OperatorCost:
     rows, _ = rows_of(call)
-    walked = Work(other_flops=rows * (compares + trees), estimate=LONGEST if compares else "")
+    walked = OperatorCost(other_flops=rows * (compares + trees), estimate=LONGEST if compares else "")
     return walked + post_transform(after, rows * _targets(call))
 
 
 @work("TreeEnsemble", domain=ML)
-def tree_ensemble_5(call: OpCall) -> Work:
+def tree_ensemble_5(call: OpCall) -> OperatorCost:
     """Nodes are positions in lists; leaves have lists of their own."""
     columns = ("nodes_truenodeids", "nodes_trueleafs", "nodes_falsenodeids", "nodes_falseleafs")
     yes, yes_leaf, no, no_leaf = (numbers(call, column) for column in columns)

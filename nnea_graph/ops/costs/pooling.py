@@ -6,7 +6,7 @@ from math import prod
 
 from nnea_graph.ops.attribute_checks import need, number, numbers, shaped, whole, wholes
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.cost_rules import Work, work
+from nnea_graph.ops.cost_rules import OperatorCost, work
 from nnea_graph.ops.costs.layout import NCHWC
 from nnea_graph.ops.registry import MICROSOFT
 
@@ -38,55 +38,55 @@ def plane(call: OpCall) -> int:
 @work("MaxPool", domain=NCHWC)
 @work("MaxPool")
 @work("NhwcMaxPool", "MaxpoolWithMask", domain=MICROSOFT)
-def max_pool(call: OpCall) -> Work:
+def max_pool(call: OpCall) -> OperatorCost:
     """Compares with all but the first element of the window."""
-    return Work(other_flops=(window(call) - 1) * call.out_size())
+    return OperatorCost(other_flops=(window(call) - 1) * call.out_size())
 
 
 @work("AveragePool", domain=NCHWC)
 @work("AveragePool")
-def average_pool(call: OpCall) -> Work:
+def average_pool(call: OpCall) -> OperatorCost:
     """The sum of the window and a divide."""
-    return Work(other_flops=window(call) * call.out_size())
+    return OperatorCost(other_flops=window(call) * call.out_size())
 
 
 @work("QLinearAveragePool", domain=MICROSOFT)
-def quantized_average_pool(call: OpCall) -> Work:
+def quantized_average_pool(call: OpCall) -> OperatorCost:
     """The average of numbers that are dequantized, quantized again."""
     taps = window(call)
-    return Work(other_flops=(taps * (1 + DEQUANTIZE) + REQUANTIZE) * call.out_size())
+    return OperatorCost(other_flops=(taps * (1 + DEQUANTIZE) + REQUANTIZE) * call.out_size())
 
 
 @work("LpPool")
-def lp_pool(call: OpCall) -> Work:
+def lp_pool(call: OpCall) -> OperatorCost:
     """|x|ᵖ of every element, their sum, and its root."""
-    return Work(other_flops=_norm(window(call), _power(call)) * call.out_size())
+    return OperatorCost(other_flops=_norm(window(call), _power(call)) * call.out_size())
 
 
 @work("GlobalMaxPool", domain=NCHWC)
 @work("GlobalMaxPool")
-def global_max_pool(call: OpCall) -> Work:
+def global_max_pool(call: OpCall) -> OperatorCost:
     """Compares with all but the first element of the channel."""
-    return Work(other_flops=max(plane(call) - 1, 0) * call.out_size())
+    return OperatorCost(other_flops=max(plane(call) - 1, 0) * call.out_size())
 
 
 @work("GlobalAveragePool", domain=NCHWC)
 @work("GlobalAveragePool")
-def global_average_pool(call: OpCall) -> Work:
+def global_average_pool(call: OpCall) -> OperatorCost:
     """The sum of the channel and a divide."""
-    return Work(other_flops=plane(call) * call.out_size())
+    return OperatorCost(other_flops=plane(call) * call.out_size())
 
 
 @work("QLinearGlobalAveragePool", domain=MICROSOFT)
-def quantized_global_average_pool(call: OpCall) -> Work:
+def quantized_global_average_pool(call: OpCall) -> OperatorCost:
     """Every element dequantized and added, every output divided and quantized again."""
-    return Work(other_flops=call.size(0) * (1 + DEQUANTIZE) + call.out_size() * REQUANTIZE)
+    return OperatorCost(other_flops=call.size(0) * (1 + DEQUANTIZE) + call.out_size() * REQUANTIZE)
 
 
 @work("GlobalLpPool")
-def global_lp_pool(call: OpCall) -> Work:
+def global_lp_pool(call: OpCall) -> OperatorCost:
     """As ``LpPool`` over the whole channel."""
-    return Work(other_flops=_norm(plane(call), _power(call)) * call.out_size())
+    return OperatorCost(other_flops=_norm(plane(call), _power(call)) * call.out_size())
 
 
 def _power(call: OpCall) -> float:
@@ -103,19 +103,19 @@ def _norm(terms: int, power: float) -> int:
 
 
 @work("MaxRoiPool")
-def max_roi_pool(call: OpCall) -> Work:
+def max_roi_pool(call: OpCall) -> OperatorCost:
     """Compares; how large a region is, is known only at run time: the whole image is the most."""
     _, channels, *spatial = shaped(call, 0, 4)
     need(len(numbers(call, "pooled_shape")) == 2, "attribute pooled_shape needs two entries")
     most = shaped(call, 1, 2)[0] * channels * prod(spatial)
-    return Work(other_flops=most, estimate="a region counts as the whole image, the most it can be")
+    return OperatorCost(other_flops=most, estimate="a region counts as the whole image, the most it can be")
 
 
 @work("RoiAlign")
-def roi_align(call: OpCall) -> Work:
+def roi_align(call: OpCall) -> OperatorCost:
     """Bilinear samples (4 multiplies, 3 adds) of each bin, averaged or compared."""
     samples, reason = _samples(call)
-    return Work(other_flops=call.out_size() * samples * 8, estimate=reason)
+    return OperatorCost(other_flops=call.out_size() * samples * 8, estimate=reason)
 
 
 def _samples(call: OpCall) -> tuple[int, str]:
@@ -131,6 +131,6 @@ def _samples(call: OpCall) -> tuple[int, str]:
 
 
 @work("Col2Im")
-def col2im(call: OpCall) -> Work:
+def col2im(call: OpCall) -> OperatorCost:
     """One add for every element of the columns."""
-    return Work(other_flops=call.size(0))
+    return OperatorCost(other_flops=call.size(0))

@@ -6,7 +6,7 @@ Dequantizing takes 2 operations (subtract, multiply), quantizing 5 (divide, roun
 from __future__ import annotations
 
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, elementwise, work
+from nnea_graph.ops.cost_rules import OperatorCost, elementwise, work
 from nnea_graph.ops.costs.elementwise import FUNCTIONS, GELU
 from nnea_graph.ops.costs.pooling import DEQUANTIZE, REQUANTIZE
 from nnea_graph.ops.registry import MICROSOFT
@@ -24,31 +24,31 @@ elementwise(2 + 1, "MulInteger", domain=MICROSOFT)
 
 @work("QuantizeLinear")
 @work("QuantizeLinear", domain=MICROSOFT)
-def quantize_linear(call: OpCall) -> Work:
+def quantize_linear(call: OpCall) -> OperatorCost:
     """Divide, round, clamp twice; add the zero point if it is there."""
-    return Work(other_flops=(REQUANTIZE - 1 + call.has(2)) * call.out_size())
+    return OperatorCost(other_flops=(REQUANTIZE - 1 + call.has(2)) * call.out_size())
 
 
 @work("DequantizeLinear")
 @work("DequantizeLinear", domain=MICROSOFT)
-def dequantize_linear(call: OpCall) -> Work:
+def dequantize_linear(call: OpCall) -> OperatorCost:
     """Multiply; subtract the zero point if it is there."""
-    return Work(other_flops=(1 + call.has(2)) * call.out_size())
+    return OperatorCost(other_flops=(1 + call.has(2)) * call.out_size())
 
 
 @work("DynamicQuantizeLinear")
-def dynamic_quantize_linear(call: OpCall) -> Work:
+def dynamic_quantize_linear(call: OpCall) -> OperatorCost:
     """Least and largest element, then as ``QuantizeLinear``; the scale itself is left out of account."""
-    return Work(other_flops=(2 + REQUANTIZE) * call.size(0))
+    return OperatorCost(other_flops=(2 + REQUANTIZE) * call.size(0))
 
 
 @work("GatherBlockQuantized", domain=MICROSOFT)
-def gather_block_quantized(call: OpCall) -> Work:
+def gather_block_quantized(call: OpCall) -> OperatorCost:
     """The rows that are looked up are dequantized."""
-    return Work(other_flops=(1 + call.has(3)) * call.out_size())
+    return OperatorCost(other_flops=(1 + call.has(3)) * call.out_size())
 
 
 @work("GatherPacked", domain=MICROSOFT)
-def gather_packed(call: OpCall) -> Work:
+def gather_packed(call: OpCall) -> OperatorCost:
     """As ``GatherBlockQuantized``, with an offset that the format implies."""
-    return Work(other_flops=DEQUANTIZE * call.out_size())
+    return OperatorCost(other_flops=DEQUANTIZE * call.out_size())

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from nnea_graph.ops.attribute_checks import counts, known, need, numbers, same, shaped, whole, word
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, dot_products, work
+from nnea_graph.ops.cost_rules import OperatorCost, dot_products, work
 from nnea_graph.ops.costs.elementwise import activation_flops
 from nnea_graph.ops.costs.pooling import DEQUANTIZE, REQUANTIZE
 from nnea_graph.ops.registry import MICROSOFT
@@ -27,24 +27,24 @@ PADDED = "sequence lengths are known only at run time: every step counts"
 
 
 @work("RNN")
-def rnn(call: OpCall) -> Work:
+def rnn(call: OpCall) -> OperatorCost:
     """One gate."""
     return _cells(call, gates=1, functions=((1, "Tanh"),), arithmetic=0)
 
 
 @work("GRU")
-def gru(call: OpCall) -> Work:
+def gru(call: OpCall) -> OperatorCost:
     """Three gates; the reset is a multiply, h = (1 - z) · n + z · h four operations more."""
     return _cells(call, gates=3, functions=((2, "Sigmoid"), (1, "Tanh")), arithmetic=5)
 
 
 @work("LSTM")
-def lstm(call: OpCall) -> Work:
+def lstm(call: OpCall) -> OperatorCost:
     """Four gates; c = f · c + i · g and h = o · act(c) are four operations, peepholes six more."""
     return _cells(call, gates=4, functions=LSTM, arithmetic=4 + 6 * call.has(7))
 
 
-def _cells(call: OpCall, *, gates: int, functions: Functions, arithmetic: int) -> Work:
+def _cells(call: OpCall, *, gates: int, functions: Functions, arithmetic: int) -> OperatorCost:
     features = shaped(call, 0, 3)[2]
     _, rows, width = shaped(call, 1, 3)
     hidden = shaped(call, 2, 3)[2]
@@ -53,7 +53,7 @@ def _cells(call: OpCall, *, gates: int, functions: Functions, arithmetic: int) -
     return _stepped(call, gates, hidden, _unit(call, functions) + arithmetic)
 
 
-def _stepped(call: OpCall, gates: int, hidden: int, arithmetic: int) -> Work:
+def _stepped(call: OpCall, gates: int, hidden: int, arithmetic: int) -> OperatorCost:
     directions = _directions(call)
     same(whole(call, "hidden_size", hidden, least=1), hidden, "hidden_size and R differ")
     steps, reason = _steps(call)
@@ -63,7 +63,7 @@ def _stepped(call: OpCall, gates: int, hidden: int, arithmetic: int) -> Work:
     return (
         dot_products(cells * gates, features, bias=call.has(3))
         + dot_products(cells * gates, hidden, bias=call.has(3))
-        + Work(other_flops=cells * (gates + clipped + arithmetic), estimate=reason)
+        + OperatorCost(other_flops=cells * (gates + clipped + arithmetic), estimate=reason)
     )
 
 
@@ -97,7 +97,7 @@ def _unit(call: OpCall, functions: Functions) -> int:
 
 
 @work("DynamicQuantizeLSTM", domain=MICROSOFT)
-def dynamic_quantize_lstm(call: OpCall) -> Work:
+def dynamic_quantize_lstm(call: OpCall) -> OperatorCost:
     """As ``LSTM`` with transposed int8 weights: inputs quantized, gates scaled back, at every step."""
     features = shaped(call, 0, 3)[2]
     _, hidden, columns = shaped(call, 2, 3)
@@ -106,4 +106,4 @@ def dynamic_quantize_lstm(call: OpCall) -> Work:
     counted = _stepped(call, 4, hidden, _unit(call, LSTM) + 4 + 6 * call.has(7))
     steps = _steps(call)[0] * _directions(call)
     converted = (2 + REQUANTIZE) * (features + hidden) + DEQUANTIZE * 4 * hidden
-    return counted + Work(other_flops=steps * converted)
+    return counted + OperatorCost(other_flops=steps * converted)

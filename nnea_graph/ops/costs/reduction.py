@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import WORK_RULES, Work, elementwise
+from nnea_graph.ops.cost_rules import COST_RULES, OperatorCost, elementwise
 from nnea_graph.ops.registry import MICROSOFT
 
 
 def reduction(*op_types: str, before: int = 0, folds: int = 1, after: int = 0, domain: str = "") -> None:
     """Declare reductions: operations an element before each of the folds, and an output after them."""
 
-    def count(call: OpCall) -> Work:
+    def count(call: OpCall) -> OperatorCost:
         elements, outputs = call.size(0), call.out_size()
         folded = folds * max(elements - outputs, 0)
-        return Work(other_flops=before * elements + folded + after * outputs)
+        return OperatorCost(other_flops=before * elements + folded + after * outputs)
 
-    WORK_RULES.add(count, *op_types, domain=domain)
+    COST_RULES.add(count, *op_types, domain=domain)
 
 
 reduction("ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin", "ArgMax", "ArgMin")

@@ -9,7 +9,7 @@ from math import ceil, log2, prod
 
 from nnea_graph.ops.attribute_checks import made, need, shaped, single, whole
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, elementwise, work
+from nnea_graph.ops.cost_rules import OperatorCost, elementwise, work
 from nnea_graph.ops.registry import MICROSOFT
 
 
@@ -24,13 +24,13 @@ elementwise(5, "MelWeightMatrix")  # subtract, divide, subtract, compare, compar
 
 
 @work("DFT")
-def dft(call: OpCall) -> Work:
+def dft(call: OpCall) -> OperatorCost:
     """One transform a line; the length is ``dft_length``, else that of the axis."""
     shape = shaped(call, 0, 2, 64)
     axis = _axis(call, len(shape))
     lines = prod(dim for place, dim in enumerate(shape[:-1]) if place != axis)
     length = single(call.value(1), "dft_length") if call.has(1) else _whole_length(call, shape[axis])
-    return Work(other_flops=lines * transform(length))
+    return OperatorCost(other_flops=lines * transform(length))
 
 
 def _whole_length(call: OpCall, stored: int) -> int:
@@ -52,12 +52,12 @@ def _axis(call: OpCall, rank: int) -> int:
 
 
 @work("STFT")
-def stft(call: OpCall) -> Work:
+def stft(call: OpCall) -> OperatorCost:
     """A window and a transform a frame."""
     samples, frames = made(call, 0, 4)[:2]
     length = _frame(call)
     windowed = length * call.has(2)
-    return Work(other_flops=samples * frames * (windowed + transform(length)))
+    return OperatorCost(other_flops=samples * frames * (windowed + transform(length)))
 
 
 def _frame(call: OpCall) -> int:
@@ -69,10 +69,10 @@ def _frame(call: OpCall) -> int:
 
 
 @work("Rfft", "Irfft", domain=MICROSOFT)
-def contrib_dft(call: OpCall) -> Work:
+def contrib_dft(call: OpCall) -> OperatorCost:
     """Transforms over the last ``signal_ndim`` axes of the real side."""
     real = call.shape(0) if call.op_type == "Rfft" else call.out()
     axes = whole(call, "signal_ndim", 1, least=1)
     need(axes <= len(real), f"signal_ndim {axes} is over the rank {len(real)}")
     elements = prod(real)
-    return Work(other_flops=sum(elements // max(side, 1) * transform(side) for side in real[-axes:]))
+    return OperatorCost(other_flops=sum(elements // max(side, 1) * transform(side) for side in real[-axes:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnea_graph.ops.attribute_checks import need, numbers
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import Work, elementwise, free, work
+from nnea_graph.ops.cost_rules import OperatorCost, elementwise, free, work
 from nnea_graph.ops.registry import MICROSOFT
 
 free("handles text", "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit")
@@ -15,7 +15,7 @@ elementwise(16, "MurmurHash3", domain=MICROSOFT)
 
 
 @work("TfIdfVectorizer")
-def tfidf(call: OpCall) -> Work:
+def tfidf(call: OpCall) -> OperatorCost:
     """Every n-gram of every length and gap adds one to its count; weights multiply the counts."""
     shape = call.shape(0)
     need(len(shape) in {1, 2}, f"input 0 has rank {len(shape)}, not 1 or 2")
@@ -24,4 +24,6 @@ def tfidf(call: OpCall) -> Work:
         need(isinstance(found, int) and found >= 0, f"attribute {name} is {found!r:.60}")
     counted = call.size(0) * longest * (skips + 1)
     weighted = call.out_size() if numbers(call, "weights") else 0
-    return Work(other_flops=counted + weighted, estimate="which n-grams are in the text is data: all count")
+    return OperatorCost(
+        other_flops=counted + weighted, estimate="which n-grams are in the text is data: all count"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnea_graph.ops.attribute_checks import parts
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.cost_rules import WORK_RULES, Work, work
+from nnea_graph.ops.cost_rules import COST_RULES, OperatorCost, work
 
 TRAINING = "ai.onnx.preview.training"
 
@@ -12,11 +12,11 @@ TRAINING = "ai.onnx.preview.training"
 def optimizer(op_type: str, *, tensors: int, flops: int) -> None:
     """Declare an optimizer whose inputs are rate, count and ``tensors`` tensors a parameter tensor."""
 
-    def count(call: OpCall) -> Work:
+    def count(call: OpCall) -> OperatorCost:
         parameters = parts(len(call.inputs) - 2, tensors, "inputs after R and T")
-        return Work(other_flops=flops * sum(call.size(2 + index) for index in range(parameters)))
+        return OperatorCost(other_flops=flops * sum(call.size(2 + index) for index in range(parameters)))
 
-    WORK_RULES.add(count, op_type, domain=TRAINING)
+    COST_RULES.add(count, op_type, domain=TRAINING)
 
 
 # Regularized gradient: 2. Its square and the sum: 2. Root, add epsilon, divide, times the rate, subtract: 5.
@@ -28,7 +28,7 @@ optimizer("Momentum", tensors=3, flops=7)
 
 
 @work("Gradient", domain=TRAINING)
-def gradient(_: OpCall) -> Work:
+def gradient(_: OpCall) -> OperatorCost:
     """Unknown: the work is that of the operators it differentiates, which are elsewhere in the graph.
 
     Raises:

@@ -22,7 +22,7 @@ from nnea_graph.render.plots.rows import bars
 from nnea_graph.render.sanitize import inert
 from nnea_graph.report.schema.analysis import Totals
 from nnea_graph.report.units import amount
-from nnea_graph.report.views.costs import Cost, Costs, costs_by_operator, costs_by_place
+from nnea_graph.report.views.costs import CostBar, Costs, costs_by_operator, costs_by_place
 
 Size = tuple[float, float] | None
 
@@ -66,7 +66,7 @@ def _beside(plot: Plot, heights: Sequence[int]) -> tuple[Axes, Axes]:
     return left, right
 
 
-def _called(page: Page, kind: str, cost: Cost) -> str:
+def _called(page: Page, kind: str, cost: CostBar) -> str:
     return page.called(cost.name) if kind == "layer" else inert(cost.name) or "in no module"
 
 
@@ -118,7 +118,7 @@ def _pairs(axes: Axes, costs: Costs, names: Sequence[str], height: int) -> None:
         )
 
 
-def _rest(rest: Cost) -> str:
+def _rest(rest: CostBar) -> str:
     """In words: a bar of all that is left over would leave no room for the others."""
     macs, parameters = per_cent(rest.macs), per_cent(rest.parameters)
     return f"{rest.name}: {macs} % of the MACs, {parameters} % of the parameters"

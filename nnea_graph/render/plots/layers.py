@@ -36,7 +36,7 @@ from nnea_graph.render.plots.figure import (
     short_names,
 )
 from nnea_graph.render.plots.rows import bars, height_of, name_rows, row_name
-from nnea_graph.report.views.layer_rows import Row, Spread, rows_of, whole_curve
+from nnea_graph.report.views.layer_rows import Percentiles, Row, rows_of, whole_curve
 
 Size = tuple[float, float] | None
 
@@ -73,7 +73,7 @@ def distribution(page: Page, size: Size) -> Plot:
     return plot
 
 
-def _floor(spreads: Sequence[Spread | None]) -> float | None:
+def _floor(spreads: Sequence[Percentiles | None]) -> float | None:
     """The smallest number that is drawn in its place."""
     sizes = [size for each in spreads if each for size in _sizes(each) if size > 0]
     if not sizes:
@@ -81,11 +81,11 @@ def _floor(spreads: Sequence[Spread | None]) -> float | None:
     return float(max(min(sizes), max(sizes) / 10.0**_DECADES))
 
 
-def _sizes(spread: Spread) -> tuple[float, ...]:
+def _sizes(spread: Percentiles) -> tuple[float, ...]:
     return spread.low, spread.first, spread.middle, spread.third, spread.high, spread.max
 
 
-def _draw_spreads(axes: Axes, spreads: Sequence[Spread | None], floor: float, thick: float) -> None:
+def _draw_spreads(axes: Axes, spreads: Sequence[Percentiles | None], floor: float, thick: float) -> None:
     places = [place for place, spread in enumerate(spreads) if spread is not None]
     sizes = [[max(floor, size) for size in _sizes(spread)] for spread in spreads if spread is not None]
     low, first, middle, third, high, largest = zip(*sizes, strict=True)

@@ -8,19 +8,19 @@ from rich.text import Text
 
 from nnea_graph.render.page import many
 from nnea_graph.render.sanitize import inert
-from nnea_graph.render.text.layout import Column, hanging, named, sentence, table, title
+from nnea_graph.render.text.layout import TextColumn, hanging, named, sentence, table, title
 from nnea_graph.report.schema.lossless import ExactFamily, ExactRemoval, ExactTensor
 from nnea_graph.report.schema.pruning import TargetReached
 from nnea_graph.report.units import binary
 
 _FAMILIES = (
-    Column(("", "channels of"), right=False, widest=34),
-    Column(("", "there")),
-    Column(("", "dead")),
-    Column(("", "constant")),
-    Column(("", "cloned")),
-    Column(("", "unread")),
-    Column(("", "left")),
+    TextColumn(("", "channels of"), right=False, widest=34),
+    TextColumn(("", "there")),
+    TextColumn(("", "dead")),
+    TextColumn(("", "constant")),
+    TextColumn(("", "cloned")),
+    TextColumn(("", "unread")),
+    TextColumn(("", "left")),
 )
 _REFUSED = (
     "the network makes much of the rounding of a sum; leave layers out with --keep, or take another target, which says"

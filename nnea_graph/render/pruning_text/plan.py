@@ -10,9 +10,15 @@ from rich.text import Text
 from nnea_graph.render.page import by_module, many
 from nnea_graph.render.pruning_text.report import page_width
 from nnea_graph.render.sanitize import inert, shorten_all
-from nnea_graph.render.text.layout import Column, hanging, named, sentence, table, title
+from nnea_graph.render.text.layout import TextColumn, hanging, named, sentence, table, title
 from nnea_graph.render.text.report import Terminal, print_lines
-from nnea_graph.report.schema.pruning_plan import PlannedFamily, PruningPlan, SavedTime, Saving, StaysWhole
+from nnea_graph.report.schema.pruning_plan import (
+    NotPrunable,
+    PlannedFamily,
+    PlannedSaving,
+    PruningPlan,
+    SavedTime,
+)
 from nnea_graph.report.units import binary, si
 
 _NAMES = 6
@@ -21,23 +27,23 @@ _NAME = 28
 """Cells that a name has."""
 
 _SAVED = (
-    Column(("", "params"), tight=True),
-    Column(("", "MACs"), tight=True),
-    Column(("", "bytes"), tight=True),
+    TextColumn(("", "params"), tight=True),
+    TextColumn(("", "MACs"), tight=True),
+    TextColumn(("", "bytes"), tight=True),
 )
 _FAMILIES = (
-    Column(("", "channels of"), right=False, widest=_NAME),
-    Column(("", "groups")),
-    Column(("in steps", "of")),
-    Column(("one step", "takes"), tight=True),
+    TextColumn(("", "channels of"), right=False, widest=_NAME),
+    TextColumn(("", "groups")),
+    TextColumn(("in steps", "of")),
+    TextColumn(("one step", "takes"), tight=True),
     *_SAVED,
 )
 _HALVES = (
-    Column(("", "channels of"), right=False, widest=_NAME),
-    Column(("", "gone"), tight=True),
+    TextColumn(("", "channels of"), right=False, widest=_NAME),
+    TextColumn(("", "gone"), tight=True),
     *_SAVED,
-    Column(("", "ms")),
-    Column(("", "95 % interval")),
+    TextColumn(("", "ms")),
+    TextColumn(("", "95 % interval")),
 )
 _PARTS = (
     ("producers", "made by"),
@@ -134,7 +140,7 @@ def _half(each: PlannedFamily, names: _Names) -> Sequence[str]:
     return names.one(each.family), gone, *_saved(each.half), *_time(each.half_time)
 
 
-def _saved(saving: Saving | None) -> Sequence[str]:
+def _saved(saving: PlannedSaving | None) -> Sequence[str]:
     if saving is None:
         return "–", "–", "–"
     return si(saving.parameters), si(saving.macs), binary(saving.bytes)
@@ -167,9 +173,9 @@ def _parts(each: PlannedFamily, names: _Names) -> str:
 
 def _whole(plan: PruningPlan, names: _Names) -> list[str]:
     """Each reason once, with all that it holds for."""
-    layers: dict[str, list[StaysWhole]] = {}
+    layers: dict[str, list[NotPrunable]] = {}
     for each in [
-        *(StaysWhole(one.family, one.groups * one.channels, one.reason) for one in plan.families),
+        *(NotPrunable(one.family, one.groups * one.channels, one.reason) for one in plan.families),
         *plan.pinned,
     ]:
         layers.setdefault(each.reason, []).append(each)

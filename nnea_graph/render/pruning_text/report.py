@@ -11,7 +11,7 @@ from nnea_graph.render.page import by_module
 from nnea_graph.render.pruning_text.lossless import exact_removal
 from nnea_graph.render.pruning_text.verification import verification
 from nnea_graph.render.sanitize import inert
-from nnea_graph.render.text.layout import Column, named, sentence, table, title
+from nnea_graph.render.text.layout import TextColumn, named, sentence, table, title
 from nnea_graph.render.text.report import Terminal, print_lines
 from nnea_graph.report.schema.lossless import ExactRemoval
 from nnea_graph.report.schema.pruning import FamilyChoice, PruningReport, SparedPoint, TargetReached
@@ -28,11 +28,11 @@ _LABELS = {
     "exact": "what it gives is not what it was",
 }
 _FAMILIES = (
-    Column(("", "channels of"), right=False, widest=34),
-    Column(("", "there")),
-    Column(("", "kept")),
-    Column(("in steps", "of")),
-    Column(("model's change", "if half go")),
+    TextColumn(("", "channels of"), right=False, widest=34),
+    TextColumn(("", "there")),
+    TextColumn(("", "kept")),
+    TextColumn(("in steps", "of")),
+    TextColumn(("model's change", "if half go")),
 )
 
 

@@ -10,7 +10,7 @@ from nnea_graph.render.page import many, per_cent
 from nnea_graph.render.sanitize import inert, shorten_all
 from nnea_graph.render.text.layout import (
     INDENT,
-    Column,
+    TextColumn,
     first_width,
     fitting,
     hanging,
@@ -20,7 +20,7 @@ from nnea_graph.render.text.layout import (
 )
 from nnea_graph.report.schema.verification import (
     NOT_CLEAR,
-    Likeness,
+    Agreement,
     ModelSize,
     RefitLayer,
     Speed,
@@ -29,31 +29,31 @@ from nnea_graph.report.schema.verification import (
 from nnea_graph.report.units import binary, percent, si
 
 _SIZES = (
-    Column(("", ""), right=False, widest=24),
-    Column(("", "original")),
-    Column(("", "pruned")),
-    Column(("", "less by")),
+    TextColumn(("", ""), right=False, widest=24),
+    TextColumn(("", "original")),
+    TextColumn(("", "pruned")),
+    TextColumn(("", "less by")),
 )
 _LIKENESS = (
-    Column(("", ""), right=False, widest=34),
-    Column(("same answer", "%")),
-    Column(("accuracy", "%")),
-    Column(("SQNR", "dB")),
+    TextColumn(("", ""), right=False, widest=34),
+    TextColumn(("same answer", "%")),
+    TextColumn(("accuracy", "%")),
+    TextColumn(("SQNR", "dB")),
 )
 _SPEED = (
-    Column(("", "threads"), right=False, widest=24),
-    Column(("original", "ms")),
-    Column(("pruned", "ms")),
-    Column(("", "faster")),
-    Column(("", "95 % interval")),
+    TextColumn(("", "threads"), right=False, widest=24),
+    TextColumn(("original", "ms")),
+    TextColumn(("pruned", "ms")),
+    TextColumn(("", "faster")),
+    TextColumn(("", "95 % interval")),
 )
 _LAYERS = (
-    Column(("", "refitted layer"), right=False, widest=40),
-    Column(("error before", "%")),
-    Column(("error after", "%")),
-    Column(("", "ridge"), rank=1),
-    Column(("", "rows"), rank=2),
-    Column(("", "compared at"), right=False, rank=3),
+    TextColumn(("", "refitted layer"), right=False, widest=40),
+    TextColumn(("error before", "%")),
+    TextColumn(("error after", "%")),
+    TextColumn(("", "ridge"), rank=1),
+    TextColumn(("", "rows"), rank=2),
+    TextColumn(("", "compared at"), right=False, rank=3),
 )
 _NAME = 16
 """Cells that the name of a layer should have at least."""
@@ -121,7 +121,7 @@ def _likeness(found: Verification, width: int) -> list[Text]:
     return lines
 
 
-def _alike(each: Likeness) -> Sequence[str]:
+def _alike(each: Agreement) -> Sequence[str]:
     sqnr = "–" if each.sqnr_db is None else f"{each.sqnr_db:.1f}"
     return inert(each.model), per_cent(each.agreement), per_cent(each.accuracy), sqnr
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from nnea_graph.render.page import Page, many, per_cent
 from nnea_graph.render.sanitize import shorten_all
-from nnea_graph.render.text.layout import INDENT, Column, Row, hanging, named, table, title
+from nnea_graph.render.text.layout import INDENT, Row, TextColumn, hanging, named, table, title
 from nnea_graph.report.units import binary
 from nnea_graph.report.views.activity import (
     IdleChannels,
@@ -20,11 +20,11 @@ from nnea_graph.report.views.activity import (
 )
 
 _COLUMNS = (
-    Column(("layer", ""), right=False, widest=44),
-    Column(("per MMAC", "")),
-    Column(("per KiB", "")),
-    Column(("stranded", "%")),
-    Column(("agreement", "")),
+    TextColumn(("layer", ""), right=False, widest=44),
+    TextColumn(("per MMAC", "")),
+    TextColumn(("per KiB", "")),
+    TextColumn(("stranded", "%")),
+    TextColumn(("agreement", "")),
 )
 _LEGEND = (
     "importance for what the layer costs, 1 is the whole model's: a cut risks least where it is low; stranded |w| on"

@@ -9,15 +9,15 @@ from rich.text import Text
 
 from nnea_graph.render.page import Page, per_cent
 from nnea_graph.render.sanitize import shorten_all
-from nnea_graph.render.text.layout import Column, Row, table, title
+from nnea_graph.render.text.layout import Row, TextColumn, table, title
 from nnea_graph.report.schema.analysis import Layer
 from nnea_graph.report.views.pathways import busiest, busy_layers
 
 _COLUMNS = (
-    Column(("layer", ""), right=False),
-    Column(("channels", "")),
-    Column(("share", "%")),
-    Column(("busiest channels, × the even share", ""), right=False, widest=100),
+    TextColumn(("layer", ""), right=False),
+    TextColumn(("channels", "")),
+    TextColumn(("share", "%")),
+    TextColumn(("busiest channels, × the even share", ""), right=False, widest=100),
 )
 _FEW = 5
 _STANDS_OUT = 1.2

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from nnea_graph.render.page import Page, per_cent
 from nnea_graph.render.sanitize import inert, shorten_all
-from nnea_graph.render.text.layout import INDENT, Column, bar, table, title
+from nnea_graph.render.text.layout import INDENT, TextColumn, bar, table, title
 from nnea_graph.report.schema.analysis import Branch
 from nnea_graph.report.units import si
 from nnea_graph.report.views.summary import (
@@ -20,11 +20,11 @@ from nnea_graph.report.views.summary import (
 )
 
 _BRANCH = (
-    Column(("body", ""), right=False, widest=60),
-    Column(("operators", "")),
-    Column(("parameters", "")),
-    Column(("MACs", "")),
-    Column(("", ""), right=False),
+    TextColumn(("body", ""), right=False, widest=60),
+    TextColumn(("operators", "")),
+    TextColumn(("parameters", "")),
+    TextColumn(("MACs", "")),
+    TextColumn(("", ""), right=False),
 )
 _MOST_GROUPS = 8
 _BAR = 20
@@ -85,11 +85,11 @@ def sites(page: Page) -> list[Text]:
 def _groups(page: Page, label: str, groups: Sequence[CostGroup]) -> list[Text]:
     shown = groups if page.verbose else groups[:_MOST_GROUPS]
     columns = (
-        Column((label, ""), right=False, widest=36),
-        Column(("operators", "")),
-        Column(("MACs", "")),
-        Column(("%", "")),
-        Column(("", ""), right=False),
+        TextColumn((label, ""), right=False, widest=36),
+        TextColumn(("operators", "")),
+        TextColumn(("MACs", "")),
+        TextColumn(("%", "")),
+        TextColumn(("", ""), right=False),
     )
     names = shorten_all([inert(group.name) or "(no module)" for group in shown], _GROUP_NAME)
     rows = [

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from nnea_graph.render.page import Page, dims, per_cent
 from nnea_graph.render.sanitize import inert, shorten, shorten_all, without_shared_path
-from nnea_graph.render.text.layout import INDENT, Column, Row, first_width, fitting, hanging, table, title
+from nnea_graph.render.text.layout import INDENT, Row, TextColumn, first_width, fitting, hanging, table, title
 from nnea_graph.report.schema.analysis import Layer
 from nnea_graph.report.units import si
 from nnea_graph.report.views.activity import has_real_data
@@ -25,18 +25,18 @@ _LEGEND = {
 _OF_IMPORTANCE = "util., red. and Gini of importance"
 
 _COLUMNS = (
-    Column(("layer", ""), right=False, widest=_WIDEST),
-    Column(("operator", ""), right=False, widest=12),
-    Column(("weight", ""), right=False, rank=2, widest=16),
-    Column(("params", "")),
-    Column(("MACs", ""), rank=5, tight=True),
-    Column(("MACs", "%"), tight=True),
-    Column(("util.", "%"), tight=True),
-    Column(("util.", "|w| %"), tight=True),
-    Column(("red.", "%"), rank=3, tight=True),
-    Column(("Gini", ""), tight=True),
-    Column(("<1e-3", "%"), rank=4, tight=True),
-    Column(("dead", ""), tight=True),
+    TextColumn(("layer", ""), right=False, widest=_WIDEST),
+    TextColumn(("operator", ""), right=False, widest=12),
+    TextColumn(("weight", ""), right=False, rank=2, widest=16),
+    TextColumn(("params", "")),
+    TextColumn(("MACs", ""), rank=5, tight=True),
+    TextColumn(("MACs", "%"), tight=True),
+    TextColumn(("util.", "%"), tight=True),
+    TextColumn(("util.", "|w| %"), tight=True),
+    TextColumn(("red.", "%"), rank=3, tight=True),
+    TextColumn(("Gini", ""), tight=True),
+    TextColumn(("<1e-3", "%"), rank=4, tight=True),
+    TextColumn(("dead", ""), tight=True),
 )
 
 
@@ -71,7 +71,7 @@ def _table(page: Page, shown: Sequence[Layer]) -> list[Text]:
     return [*table(columns, list(_sections(page, bodies, rows, room)), page.width), *_legend(page, columns)]
 
 
-def _legend(page: Page, columns: Sequence[Column]) -> list[Text]:
+def _legend(page: Page, columns: Sequence[TextColumn]) -> list[Text]:
     """What the short titles mean."""
     heads = dict.fromkeys(column.title[0] for column in columns)
     words = [f"{head} {_LEGEND[head]}" for head in heads if head in _LEGEND]

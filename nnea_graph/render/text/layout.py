@@ -23,7 +23,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TextColumn:
     """A column of a table: a title of one or two lines; ``rank`` 0 stays, the highest goes first.
 
     ``tight`` columns of numbers stand closer to their left neighbour on narrow pages.
@@ -120,7 +120,7 @@ def bar(share: float, width: int) -> str:
     return "█" * full + _EIGHTHS[rest].strip()
 
 
-def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int, first: int) -> list[int]:
+def fitting(columns: Sequence[TextColumn], rows: Sequence[Row], width: int, first: int) -> list[int]:
     """Places of the columns that fit beside a first column of ``first`` cells; least needed ones go."""
     taken = [_taken(column, rows, place, width) for place, column in enumerate(columns)]
     kept = list(range(1, len(columns)))
@@ -132,28 +132,28 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int, first: i
     return [0, *kept]
 
 
-def first_width(columns: Sequence[Column], rows: Sequence[Row], width: int) -> int:
+def first_width(columns: Sequence[TextColumn], rows: Sequence[Row], width: int) -> int:
     """Cells that the other columns leave to the first one."""
     others = sum(_taken(column, rows, place, width) for place, column in enumerate(columns) if place)
     return max(8, min(columns[0].widest, width - INDENT - others))
 
 
-def _taken(column: Column, rows: Sequence[Row], place: int, width: int) -> int:
+def _taken(column: TextColumn, rows: Sequence[Row], place: int, width: int) -> int:
     """Cells of a column and the gap before it."""
     return _size(column, rows, place) + _gap(column, width)
 
 
-def _gap(column: Column, width: int) -> int:
+def _gap(column: TextColumn, width: int) -> int:
     """Numbers stand closer where there is little room."""
     return 1 if column.right and column.tight and width < _ROOMY else 2
 
 
-def _size(column: Column, rows: Sequence[Row], place: int) -> int:
+def _size(column: TextColumn, rows: Sequence[Row], place: int) -> int:
     cells = [cell_len(row[place]) for row in rows if not isinstance(row, Text)]
     return min(max([*cells, *(len(line) for line in column.title)]), column.widest)
 
 
-def table(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[Text]:
+def table(columns: Sequence[TextColumn], rows: Sequence[Row], width: int) -> list[Text]:
     """Titles and rows; every column as wide as its widest cell, the first one within what is left."""
     sizes = [_size(column, rows, place) for place, column in enumerate(columns)]
     sizes[0] = min(sizes[0], first_width(columns, rows, width))
@@ -165,7 +165,9 @@ def table(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[Te
     return [*heads, *(row if isinstance(row, Text) else _line(columns, sizes, gaps, row) for row in rows)]
 
 
-def _line(columns: Sequence[Column], sizes: Sequence[int], gaps: Sequence[int], cells: Sequence[str]) -> Text:
+def _line(
+    columns: Sequence[TextColumn], sizes: Sequence[int], gaps: Sequence[int], cells: Sequence[str]
+) -> Text:
     parts = []
     for column, size, gap, cell in zip(columns, sizes, gaps, cells, strict=True):
         short = shorten(cell, size)

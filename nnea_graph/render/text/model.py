@@ -10,7 +10,7 @@ from rich.text import Text
 from nnea_graph.render.page import Page, dims, many
 from nnea_graph.render.sanitize import inert, shorten
 from nnea_graph.render.text.layout import HEADER, sentence
-from nnea_graph.report.schema.analysis import Tensor
+from nnea_graph.report.schema.analysis import ModelTensor
 from nnea_graph.report.units import binary
 
 _MOST_TENSORS = 6
@@ -41,7 +41,7 @@ def header(page: Page) -> list[Text]:
     ]
 
 
-def _tensors(label: str, tensors: Sequence[Tensor], page: Page) -> list[Text]:
+def _tensors(label: str, tensors: Sequence[ModelTensor], page: Page) -> list[Text]:
     shown = tensors if page.verbose else tensors[:_MOST_TENSORS]
     lines = []
     for place, tensor in enumerate(shown):
@@ -56,7 +56,7 @@ def _tensors(label: str, tensors: Sequence[Tensor], page: Page) -> list[Text]:
     return lines
 
 
-def _tensor(tensor: Tensor) -> Text:
+def _tensor(tensor: ModelTensor) -> Text:
     declared, actual = dims(tensor.declared), dims(tensor.shape)
     same = tensor.shape is None or declared == actual
     shape = declared if same else actual if tensor.declared is None else f"{declared} = {actual}"

@@ -9,20 +9,20 @@ from rich.text import Text
 
 from nnea_graph.render.page import Page, per_cent
 from nnea_graph.render.sanitize import inert
-from nnea_graph.render.text.layout import INDENT, Column, table, title
+from nnea_graph.render.text.layout import INDENT, TextColumn, table, title
 from nnea_graph.report.schema.modules import Module
 from nnea_graph.report.units import si
 from nnea_graph.report.views.summary import outer_modules, share, source_modules
 
 _SEPARATORS = re.compile("[./]")
 _COLUMNS = (
-    Column(("module", ""), right=False, widest=40),
-    Column(("class", ""), right=False, widest=19),
-    Column(("params", "")),
-    Column(("MACs", "")),
-    Column(("MACs", "%"), tight=True),
-    Column(("util.", "%"), tight=True),
-    Column(("", ""), right=False, widest=30),
+    TextColumn(("module", ""), right=False, widest=40),
+    TextColumn(("class", ""), right=False, widest=19),
+    TextColumn(("params", "")),
+    TextColumn(("MACs", "")),
+    TextColumn(("MACs", "%"), tight=True),
+    TextColumn(("util.", "%"), tight=True),
+    TextColumn(("", ""), right=False, widest=30),
 )
 
 

@@ -8,14 +8,14 @@ from rich.text import Text
 
 from nnea_graph.render.page import Page, many, per_cent
 from nnea_graph.render.sanitize import inert, shorten
-from nnea_graph.render.text.layout import INDENT, Column, Row, hanging, sentence, table, title
-from nnea_graph.report.schema.path_validation import Comparison, Effect, PathValidation
+from nnea_graph.render.text.layout import INDENT, Row, TextColumn, hanging, sentence, table, title
+from nnea_graph.report.schema.path_validation import AblationComparison, Effect, PathValidation
 
 _COLUMNS = (
-    Column(("", ""), right=False, widest=34),
-    Column(("output changes", "%")),
-    Column(("same answer", "%")),
-    Column(("accuracy", "%")),
+    TextColumn(("", ""), right=False, widest=34),
+    TextColumn(("output changes", "%")),
+    TextColumn(("same answer", "%")),
+    TextColumn(("accuracy", "%")),
 )
 _NAME = 30
 
@@ -48,7 +48,7 @@ def _aside(found: PathValidation | None) -> str:
     return f"{much}{'' if found.complete else ', then the time was up'}; output {shorten(inert(found.output), _NAME)}"
 
 
-def _rows(found: Comparison) -> Iterator[tuple[str, str, str, str]]:
+def _rows(found: AblationComparison) -> Iterator[tuple[str, str, str, str]]:
     yield _row("  the units on the paths", found.paths)
     yield _row("  as many of most importance", found.importance)
     yield _row("  as many of largest marginal", found.marginal)
@@ -69,7 +69,7 @@ def _span(low: float | None, high: float | None) -> str:
     return "–" if low is None or high is None else f"{per_cent(low)} … {per_cent(high)}"
 
 
-def _verdict(page: Page, found: PathValidation, removed: Comparison) -> list[Text]:
+def _verdict(page: Page, found: PathValidation, removed: AblationComparison) -> list[Text]:
     """What the numbers carry, and no more."""
     if removed.rank is None:
         return []

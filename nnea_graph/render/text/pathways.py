@@ -14,7 +14,7 @@ from nnea_graph.render.sanitize import inert, shorten, shorten_all
 from nnea_graph.render.text.layout import INDENT, hanging, sentence, title
 from nnea_graph.report.schema.pathways import ChannelCoverage, PathEnd, Pathways
 from nnea_graph.report.units import amount, binary, percent, si, small_percent
-from nnea_graph.report.views.pathways import Route, Step, routes
+from nnea_graph.report.views.pathways import Route, RouteStop, routes
 from nnea_graph.report.views.summary import share
 
 _MOST_ROUTES = 25
@@ -123,7 +123,7 @@ def _names(page: Page, shown: Sequence[Route], longest: int) -> Mapping[str, str
     return names
 
 
-def _label(step: Step, names: Mapping[str, str]) -> str:
+def _label(step: RouteStop, names: Mapping[str, str]) -> str:
     if step.keeps:
         return f"{inert(step.join)} ×{step.times:,}" if step.times > 1 else inert(step.join)
     name = inert(step.join) if step.join else names[step.node or step.tensor]

@@ -11,8 +11,8 @@ from nnea_graph.render.page import Page, many, per_cent
 from nnea_graph.render.sanitize import inert, shorten, shorten_all
 from nnea_graph.render.text.layout import (
     INDENT,
-    Column,
     Row,
+    TextColumn,
     first_width,
     fitting,
     hanging,
@@ -33,22 +33,22 @@ _NAMES = {
 }
 _ORDER = tuple(_NAMES)
 _MODEL = (
-    Column(("all layers", "in"), right=False, widest=24),
-    Column(("weights", "")),
-    Column(("output", "dB")),
-    Column(("same", "answer %")),
-    Column(("accuracy", "%")),
-    Column(("keep in floats", ""), right=False, widest=40),
+    TextColumn(("all layers", "in"), right=False, widest=24),
+    TextColumn(("weights", "")),
+    TextColumn(("output", "dB")),
+    TextColumn(("same", "answer %")),
+    TextColumn(("accuracy", "%")),
+    TextColumn(("keep in floats", ""), right=False, widest=40),
 )
 _LAYERS = (
-    Column(("layer, most", "changed first"), right=False, widest=40),
-    Column(("output", "int8"), tight=True),
-    Column(("dB in", "int4"), tight=True),
-    Column(("weights", "int8"), tight=True),
-    Column(("dB in", "int4"), tight=True),
-    Column(("int8,", "1 scale"), rank=1, tight=True),
-    Column(("", "crest"), rank=2, tight=True),
-    Column(("beyond", "6 sigma"), rank=3, tight=True),
+    TextColumn(("layer, most", "changed first"), right=False, widest=40),
+    TextColumn(("output", "int8"), tight=True),
+    TextColumn(("dB in", "int4"), tight=True),
+    TextColumn(("weights", "int8"), tight=True),
+    TextColumn(("dB in", "int4"), tight=True),
+    TextColumn(("int8,", "1 scale"), rank=1, tight=True),
+    TextColumn(("", "crest"), rank=2, tight=True),
+    TextColumn(("beyond", "6 sigma"), rank=3, tight=True),
 )
 _LEGEND = (
     "dB: signal over what rounding changes, 6 dB are one bit; int8 with a scale for each output channel, int4 with"

@@ -9,8 +9,8 @@ from rich.text import Text
 from nnea_graph.render.page import Page, many
 from nnea_graph.render.sanitize import inert, shorten_all
 from nnea_graph.render.text.layout import (
-    Column,
     Row,
+    TextColumn,
     first_width,
     fitting,
     hanging,
@@ -30,15 +30,15 @@ from nnea_graph.report.schema.redundancy import (
 from nnea_graph.report.units import binary, si
 
 _COLUMNS = (
-    Column(("", "layer"), right=False, widest=40),
-    Column(("", "channels")),
-    Column(("", "dead"), tight=True),
-    Column(("con-", "stant"), tight=True),
-    Column(("", "cloned"), tight=True),
-    Column(("", "unread"), tight=True),
-    Column(("go for", "nothing")),
-    Column(("", "MACs"), rank=2),
-    Column(("", "parallel"), rank=1),
+    TextColumn(("", "layer"), right=False, widest=40),
+    TextColumn(("", "channels")),
+    TextColumn(("", "dead"), tight=True),
+    TextColumn(("con-", "stant"), tight=True),
+    TextColumn(("", "cloned"), tight=True),
+    TextColumn(("", "unread"), tight=True),
+    TextColumn(("go for", "nothing")),
+    TextColumn(("", "MACs"), rank=2),
+    TextColumn(("", "parallel"), rank=1),
 )
 _NAME = 16
 _COMMAND = (

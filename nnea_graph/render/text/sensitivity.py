@@ -8,7 +8,16 @@ from rich.text import Text
 
 from nnea_graph.render.page import Page, many, per_cent
 from nnea_graph.render.sanitize import inert, shorten_all
-from nnea_graph.render.text.layout import INDENT, Column, Row, first_width, hanging, sentence, table, title
+from nnea_graph.render.text.layout import (
+    INDENT,
+    Row,
+    TextColumn,
+    first_width,
+    hanging,
+    sentence,
+    table,
+    title,
+)
 from nnea_graph.report.schema.analysis import Layer
 from nnea_graph.report.schema.sensitivity import ModelSensitivity, SensitivityPoint, StaticAgreement
 from nnea_graph.report.units import percent
@@ -17,16 +26,16 @@ _FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 _CRITERIA = {"importance": "by importance", "magnitude": "by |w|", "random": "at random"}
 _UNITS = ("weights", "channels")
 _WHOLE = (
-    Column(("all layers at once,", "without the least"), right=False, widest=24),
-    *(Column(("", percent(share).replace(".0 ", " "))) for share in _FRACTIONS),
+    TextColumn(("all layers at once,", "without the least"), right=False, widest=24),
+    *(TextColumn(("", percent(share).replace(".0 ", " "))) for share in _FRACTIONS),
 )
 _LAYERS = (
-    Column(("layer, most", "sensitive first"), right=False, widest=40),
-    Column(("can go: %", "weights")),
-    Column(("can go: %", "channels")),
-    Column(("change %", "importance"), tight=True),
-    Column(("change %", "|w|"), rank=1, tight=True),
-    Column(("change %", "random"), rank=2, tight=True),
+    TextColumn(("layer, most", "sensitive first"), right=False, widest=40),
+    TextColumn(("can go: %", "weights")),
+    TextColumn(("can go: %", "channels")),
+    TextColumn(("change %", "importance"), tight=True),
+    TextColumn(("change %", "|w|"), rank=1, tight=True),
+    TextColumn(("change %", "random"), rank=2, tight=True),
 )
 _MEASURE = {
     "accuracy": "accuracy, %",

@@ -29,7 +29,7 @@ from nnea_graph.report.sections.layers import layers_of
 from nnea_graph.report.sections.modules import modules_of
 from nnea_graph.report.sections.statistics import NO_STATISTICS, statistic_totals
 from nnea_graph.static.dims import Dims
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 
 _DEPENDENCIES = ("networkx", "numpy", "onnx")
 
@@ -67,10 +67,10 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
     )
 
 
-def _data(found: Activations | None) -> schema.Data | None:
+def _data(found: Activations | None) -> schema.DataUsed | None:
     if found is None:
         return None
-    return schema.Data(found.source, found.samples, found.synthetic, found.not_run)
+    return schema.DataUsed(found.source, found.samples, found.synthetic, found.not_run)
 
 
 # Model
@@ -93,13 +93,13 @@ def _model(graph: ModelGraph, dims: Dims | None, sha256: str) -> schema.Model:
     )
 
 
-def _tensor(graph: ModelGraph, name: str, dims: Dims | None, found: Inference | None) -> schema.Tensor:
+def _tensor(graph: ModelGraph, name: str, dims: Dims | None, found: StaticFacts | None) -> schema.ModelTensor:
     declared = graph.tensors.get(name, TensorInfo(None, None))
     if dims and name in dims.symbolic:
         declared = dims.symbolic[name]
     actual = found.types.get(name) if found else None
     dtype = (actual.dtype if actual else None) or declared.dtype
-    return schema.Tensor(
+    return schema.ModelTensor(
         name=name,
         dtype=dtype.name if dtype else None,
         declared=declared.shape,

@@ -17,7 +17,7 @@ _FOLDED = "folded"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BoxMember:
     """What may be folded with its neighbours: ids of ``operators``, ``shape`` of what leaves it, its module."""
 
     name: str
@@ -37,7 +37,7 @@ class Boxes:
         self._macs = report.totals.macs
         self.of_importance = report.totals.statistics_of == "importance"
 
-    def drawn(self, parts: Sequence[Part]) -> DrawnBox:
+    def drawn(self, parts: Sequence[BoxMember]) -> DrawnBox:
         """One box for all of these, without a level."""
         ids = [operator for part in parts for operator in part.operators]
         nodes = [self._nodes[each] for each in ids if each in self._nodes]
@@ -95,7 +95,7 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return total
 
 
-def _name(parts: Sequence[Part]) -> str:
+def _name(parts: Sequence[BoxMember]) -> str:
     return shared_module(part.scope for part in parts) or f"{parts[0].name} … {parts[-1].name}"
 
 

@@ -11,7 +11,7 @@ from nnea_graph.channels.paths.link_flows import Flows, link_flows
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.channels import CHANNELS
 from nnea_graph.passes.pathways import MARGINALS, PATH_ENDS, PATHWAYS
-from nnea_graph.report.diagrams.boxes import OPERATOR, Boxes, Part, by_utilization, joined_edges
+from nnea_graph.report.diagrams.boxes import OPERATOR, Boxes, BoxMember, by_utilization, joined_edges
 from nnea_graph.report.diagrams.folding import Edge, fold
 from nnea_graph.report.diagrams.model import FlowDiagram
 from nnea_graph.report.facts import fact
@@ -32,7 +32,7 @@ def flow_diagram(graph: ModelGraph, report: Report) -> FlowDiagram | None:
     parts = grouped.parts()
     for name in ends.sinks:
         between[grouped.home[name], len(parts)] = float(marginals[name].sum())
-        parts.append(Part(name, "output", (), _shape(channels, name)))
+        parts.append(BoxMember(name, "output", (), _shape(channels, name)))
     shapes, scopes = [part.shape for part in parts], [part.scope for part in parts]
     folded, how = fold(len(parts), between, shapes, scopes, _BOXES)
     sums = Boxes(report)
@@ -77,7 +77,7 @@ class _Grouped:
         made_by = [link.node for link in links] or ([producer.id] if producer else [])
         self._operators[number].update(dict.fromkeys(made_by))
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[BoxMember]:
         """The groups."""
         last = {number: name for name, number in self.home.items()}
         stopped = {end.tensor: end.reason for end in self._channels.ends}
@@ -86,13 +86,15 @@ class _Grouped:
         }
         return [self._part(number, last[number], notes.get(number, "")) for number in range(len(self._heads))]
 
-    def _part(self, number: int, last: str, note: str) -> Part:
+    def _part(self, number: int, last: str, note: str) -> BoxMember:
         head = self._heads[number]
         node = self._graph.producer(head)
         shape = _shape(self._channels, last)
         if node is None:
-            return Part(head, "input", tuple(self._operators[number]), shape)
-        return Part(node.scope or node.id, OPERATOR, tuple(self._operators[number]), shape, node.scope, note)
+            return BoxMember(head, "input", tuple(self._operators[number]), shape)
+        return BoxMember(
+            node.scope or node.id, OPERATOR, tuple(self._operators[number]), shape, node.scope, note
+        )
 
     def between(self, flows: Flows) -> Mapping[Edge, float]:
         """What runs from group to group."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nnea_graph.report.diagrams.boxes import OPERATOR, Boxes, Part, joined_edges
+from nnea_graph.report.diagrams.boxes import OPERATOR, Boxes, BoxMember, joined_edges
 from nnea_graph.report.diagrams.folding import Edge, fold
 from nnea_graph.report.diagrams.model import DrawnBox, OperatorDiagram, step
 from nnea_graph.report.schema.analysis import Dim, Node, Report
@@ -18,8 +18,8 @@ _BOXES = 120
 def operator_diagram(report: Report) -> OperatorDiagram:
     """Operators that inputs lead to; those that only compute constants are counted, not drawn."""
     nodes = _fed(report)
-    inputs = [Part(each.name, "input", (), _shape(each.shape)) for each in report.model.inputs]
-    outputs = [Part(each.name, "output", (), _shape(each.shape)) for each in report.model.outputs]
+    inputs = [BoxMember(each.name, "input", (), _shape(each.shape)) for each in report.model.inputs]
+    outputs = [BoxMember(each.name, "output", (), _shape(each.shape)) for each in report.model.outputs]
     parts = [*inputs, *(_part(node) for node in nodes), *outputs]
     edges: dict[Edge, float | None] = dict.fromkeys(_edges(report, nodes, len(inputs)))
     limit = _MOST if len(parts) <= _MOST else _BOXES
@@ -53,8 +53,10 @@ def _fed(report: Report) -> list[Node]:
     return found
 
 
-def _part(node: Node) -> Part:
-    return Part(node.id, OPERATOR, (node.id,), _shape(node.shapes[0] if node.shapes else None), node.scope)
+def _part(node: Node) -> BoxMember:
+    return BoxMember(
+        node.id, OPERATOR, (node.id,), _shape(node.shapes[0] if node.shapes else None), node.scope
+    )
 
 
 def _shape(shape: Sequence[Dim] | None) -> str:

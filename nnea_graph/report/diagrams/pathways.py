@@ -9,7 +9,7 @@ from math import exp
 from pathlib import PurePath
 
 from nnea_graph.channels.graph import ChannelGraph
-from nnea_graph.channels.paths.path import Path
+from nnea_graph.channels.paths.path import ChannelPath
 from nnea_graph.channels.paths.shares import Vector
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.channels import CHANNELS
@@ -64,7 +64,7 @@ Seen = Mapping[str, Mapping[int, int]]
 """By tensor and number of the path, the channel."""
 
 
-def _seen(paths: Sequence[Path]) -> dict[str, dict[int, int]]:
+def _seen(paths: Sequence[ChannelPath]) -> dict[str, dict[int, int]]:
     seen: dict[str, dict[int, int]] = {}
     for number, path in enumerate(paths):
         for unit in path.units:
@@ -72,7 +72,7 @@ def _seen(paths: Sequence[Path]) -> dict[str, dict[int, int]]:
     return seen
 
 
-def _columns(channels: ChannelGraph, paths: Sequence[Path]) -> list[_Column]:
+def _columns(channels: ChannelGraph, paths: Sequence[ChannelPath]) -> list[_Column]:
     """The layers on the paths in order; if they are many, those between which nothing happens folded, then others."""
     seen = _seen(paths)
     columns = [_Column(tensor) for tensor in channels.order if tensor in seen]
@@ -114,7 +114,7 @@ class _Layout:
         self,
         graph: ModelGraph,
         channels: ChannelGraph,
-        paths: Sequence[Path],
+        paths: Sequence[ChannelPath],
         marginals: Mapping[str, Vector],
         columns: Sequence[_Column],
     ) -> None:

@@ -33,7 +33,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class ModelTensor:
     """An input or output of the model."""
 
     name: str = field(metadata=doc("as in the model"))
@@ -55,8 +55,8 @@ class Model:
     producer: str = field(metadata=doc("what the file says wrote it"))
     ir_version: int | None = field(metadata=doc("of the ONNX file"))
     opsets: Mapping[str, int] = field(metadata=doc("version of each operator set; ai.onnx is spelled out"))
-    inputs: Sequence[Tensor] = field(metadata=doc("what a caller feeds"))
-    outputs: Sequence[Tensor] = field(metadata=doc("what a caller gets"))
+    inputs: Sequence[ModelTensor] = field(metadata=doc("what a caller feeds"))
+    outputs: Sequence[ModelTensor] = field(metadata=doc("what a caller gets"))
     operators: int = field(metadata=doc("operators, those in bodies and inlined functions included"))
 
 
@@ -279,7 +279,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class DataUsed:
     """What the model was run on."""
 
     source: str = field(metadata=doc("file or folder, or synthetic with its seed"))
@@ -319,7 +319,7 @@ class Report:
     pathways: Pathways | None = field(metadata=doc("the best paths; null where the pass did not run"))
     findings: Sequence[Finding] = field(metadata=doc("errors, warnings, notes"))
     passes: Sequence[PassRun] = field(metadata=doc("what ran"))
-    data: Data | None = field(metadata=doc("what the model was run on, null where no pass runs it"))
+    data: DataUsed | None = field(metadata=doc("what the model was run on, null where no pass runs it"))
     modules: Sequence[Module] = field(
         default=(),
         metadata=doc(

@@ -18,7 +18,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class AblationComparison:
     """The units on the best paths, and as many units of the same layers chosen otherwise."""
 
     paths: Effect = field(metadata=doc("of the units on the paths"))
@@ -58,5 +58,5 @@ class PathValidation:
         metadata=doc("tensors on the paths left as they are, with the reason")
     )
     accuracy: float | None = field(metadata=doc("of the whole model, null without labels"))
-    removed: Comparison | None = field(metadata=doc("without the chosen units"))
-    kept: Comparison | None = field(metadata=doc("with nothing but the chosen units in these layers"))
+    removed: AblationComparison | None = field(metadata=doc("without the chosen units"))
+    kept: AblationComparison | None = field(metadata=doc("with nothing but the chosen units in these layers"))

@@ -27,7 +27,7 @@ class PathUnit:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class Pathway:
     """One path from a source to a sink."""
 
     score: float = field(metadata=doc("product of the shares along it into its own sink channel"))
@@ -75,7 +75,7 @@ class Pathways:
     unusable: Mapping[str, int] = field(
         metadata=doc("strengths that are NaN or infinite and no edges, by operator")
     )
-    paths: Sequence[Path] = field(metadata=doc("best first; ties by place in the model"))
+    paths: Sequence[Pathway] = field(metadata=doc("best first; ties by place in the model"))
     validation: PathValidation | None = field(
         metadata=doc("what the model does without these units; null where the pass did not run")
     )

@@ -10,7 +10,7 @@ from nnea_graph.report.schema.verification import Speed
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
+class PlannedSaving:
     """What a model would have less with so many groups of a family gone, and all others there."""
 
     groups: int = field(metadata=doc("how many go"))
@@ -66,17 +66,19 @@ class PlannedFamily:
     step: int = field(metadata=doc("a multiple of this is kept"))
     reason: str = field(metadata=doc("why a pruning would leave it whole, or empty"))
     parts: FamilyParts = field(metadata=doc("what changes with them"))
-    one_step: Saving | None = field(
+    one_step: PlannedSaving | None = field(
         metadata=doc("the least that can go: down to the next multiple of the step; null: nothing can")
     )
-    half: Saving | None = field(metadata=doc("half of them, to a multiple of the step; null: as above"))
+    half: PlannedSaving | None = field(
+        metadata=doc("half of them, to a multiple of the step; null: as above")
+    )
     half_time: SavedTime = field(
         metadata=doc("what half of them would save of a run, measured at one thread")
     )
 
 
 @dataclass(frozen=True, slots=True)
-class StaysWhole:
+class NotPrunable:
     """Output channels of a layer that cannot go."""
 
     layer: str = field(metadata=doc("id of the operator"))
@@ -101,7 +103,7 @@ class PruningPlan:
     synthetic: bool = field(metadata=doc("whether that is made up: values do not matter to the time"))
     run_samples: int | None = field(metadata=doc("samples of one run that was timed; null: none was"))
     families: Sequence[PlannedFamily] = field(metadata=doc("what could go"))
-    pinned: Sequence[StaysWhole] = field(metadata=doc("what stays"))
+    pinned: Sequence[NotPrunable] = field(metadata=doc("what stays"))
     called: Mapping[str, str] = field(
         default_factory=dict,
         metadata=doc(

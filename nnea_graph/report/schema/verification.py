@@ -54,7 +54,7 @@ class ModelSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class Agreement:
     """What a model gives beside the original, on data that nothing was fitted to. Null is not known."""
 
     model: str = field(metadata=doc("which one: original, pruned, or another one of the same size"))
@@ -94,7 +94,7 @@ class Verification:
     )
     original: ModelSize = field(metadata=doc("what the original takes"))
     pruned: ModelSize = field(metadata=doc("what the pruned model takes"))
-    likeness: Sequence[Likeness] = field(
+    likeness: Sequence[Agreement] = field(
         metadata=doc(
             "the original, the pruned model, and others of its size: without refit, chosen at random"
         )

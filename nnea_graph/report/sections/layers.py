@@ -16,7 +16,7 @@ from nnea_graph.passes.weight_statistics import WEIGHT_STATISTICS
 from nnea_graph.report.facts import count, fact, node_fact
 from nnea_graph.report.schema import analysis as schema
 from nnea_graph.static.fused_bias import biased_operator
-from nnea_graph.stats.metrics import Metrics
+from nnea_graph.stats.metrics import DistributionMetrics
 from nnea_graph.stats.ranking import rank_correlation
 
 _FEWEST_RANKED = 3
@@ -145,7 +145,7 @@ def _stored_bytes(graph: ModelGraph, weight: Weight) -> int:
     return stored.stored_bytes if stored else weight.constant.dtype.nbytes(weight.constant.size)
 
 
-def _metrics(found: Metrics | None) -> schema.Metrics | None:
+def _metrics(found: DistributionMetrics | None) -> schema.Metrics | None:
     if found is None:
         return None
     return schema.Metrics(**{field.name: getattr(found, field.name) for field in fields(schema.Metrics)})

@@ -9,7 +9,7 @@ from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.path_validation import PATH_VALIDATION, Trials
 from nnea_graph.report.facts import fact
 from nnea_graph.report.schema import path_validation as schema
-from nnea_graph.stats.output_change import Change
+from nnea_graph.stats.output_change import OutputChange
 
 
 def validation_of(graph: ModelGraph) -> schema.PathValidation | None:
@@ -35,10 +35,10 @@ def validation_of(graph: ModelGraph) -> schema.PathValidation | None:
     )
 
 
-def _comparison(trials: Trials | None) -> schema.Comparison | None:
+def _comparison(trials: Trials | None) -> schema.AblationComparison | None:
     if trials is None:
         return None
-    return schema.Comparison(
+    return schema.AblationComparison(
         paths=_effect(trials.paths),
         importance=_effect(trials.importance),
         marginal=_effect(trials.marginal),
@@ -50,11 +50,11 @@ def _comparison(trials: Trials | None) -> schema.Comparison | None:
     )
 
 
-def _effect(found: Change) -> schema.Effect:
+def _effect(found: OutputChange) -> schema.Effect:
     return schema.Effect(found.relative_l2, found.agreement, found.accuracy)
 
 
-def _over(draws: Sequence[Change], join: Callable[[Iterable[float]], float]) -> schema.Effect:
+def _over(draws: Sequence[OutputChange], join: Callable[[Iterable[float]], float]) -> schema.Effect:
     """One number of several, for each field; None where any of them is not known."""
 
     def joined(field: str) -> float | None:

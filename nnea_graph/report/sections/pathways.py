@@ -10,9 +10,9 @@ from sys import float_info
 
 import numpy as np
 
-from nnea_graph.channels.build.coverage import Coverage, coverage
+from nnea_graph.channels.build.coverage import ChannelCoverage, coverage
 from nnea_graph.channels.graph import ChannelGraph, Places
-from nnea_graph.channels.paths.path import Path
+from nnea_graph.channels.paths.path import ChannelPath
 from nnea_graph.channels.paths.shares import Vector
 from nnea_graph.channels.rules.attention_products import QUERY_KEY
 from nnea_graph.graph import ModelGraph, OpNode
@@ -51,7 +51,7 @@ def channel_coverage(graph: ModelGraph) -> schema.ChannelCoverage | None:
     )
 
 
-def _coverage(graph: ModelGraph, channels: ChannelGraph) -> Coverage:
+def _coverage(graph: ModelGraph, channels: ChannelGraph) -> ChannelCoverage:
     costs = {node.id: node_fact(graph, node, COST) for node in graph}
     if not all(costs.values()):
         return coverage(channels)
@@ -123,9 +123,9 @@ def _bytes(graph: ModelGraph, node: OpNode) -> int | None:
     return cost.work.bytes_read + cost.work.bytes_written
 
 
-def _path(path: Path) -> schema.Path:
+def _path(path: ChannelPath) -> schema.Pathway:
     units = [schema.PathUnit(unit.node or None, unit.tensor, unit.channel) for unit in path.units]
-    return schema.Path(path.score, path.log_score, path.share, units)
+    return schema.Pathway(path.score, path.log_score, path.share, units)
 
 
 def with_flows(graph: ModelGraph, layers: Sequence[Layer]) -> list[Layer]:

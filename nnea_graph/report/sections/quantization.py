@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.quantization import MODEL_QUANTIZATION, QUANTIZATION
-from nnea_graph.passes.quantization import LayerQuantization as Found
+from nnea_graph.passes.quantization import LayerQuantizationFact as Found
 from nnea_graph.report.facts import fact, node_fact
 from nnea_graph.report.schema import quantization as schema
 from nnea_graph.report.schema.analysis import Layer
@@ -18,7 +18,7 @@ from nnea_graph.stats.fake_quantize import FORMATS, INT8_CHANNEL
 _NOTHING = Found(reason="not computed (pass quantization)")
 
 if TYPE_CHECKING:
-    from nnea_graph.runtime.perturb.quantized_runs import KeptFloat, RoundedRun
+    from nnea_graph.runtime.perturb.quantized_runs import KeptFloat, QuantizedRun
 
 
 def with_quantization(graph: ModelGraph, layers: Sequence[Layer]) -> list[Layer]:
@@ -64,7 +64,7 @@ def _layer(found: Found, rank: int | None) -> schema.LayerQuantization:
     )
 
 
-def _loss(run: RoundedRun | None) -> schema.OutputLoss | None:
+def _loss(run: QuantizedRun | None) -> schema.OutputLoss | None:
     if run is None:
         return None
     change = run.change

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from nnea_graph.channels.dataflow.redundancy import Saving
+from nnea_graph.channels.dataflow.redundancy import RemovedWork
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.constants import WEIGHTS
-from nnea_graph.passes.redundancy import MODEL_REDUNDANCY, REDUNDANCY, LayerRedundancy
+from nnea_graph.passes.redundancy import MODEL_REDUNDANCY, REDUNDANCY, LayerRedundancyFact
 from nnea_graph.report.facts import fact, node_fact
 from nnea_graph.report.findings.rules import Rule
 from nnea_graph.report.schema import redundancy as schema
@@ -48,7 +48,7 @@ def with_redundancy(graph: ModelGraph, layers: Sequence[Layer]) -> list[Layer]:
     ]
 
 
-def _layer(found: LayerRedundancy | None) -> schema.LayerRedundancy | None:
+def _layer(found: LayerRedundancyFact | None) -> schema.LayerRedundancy | None:
     if found is None:
         return None
     mine = found.channels
@@ -66,7 +66,7 @@ def _layer(found: LayerRedundancy | None) -> schema.LayerRedundancy | None:
     )
 
 
-def _saving(found: Saving) -> schema.Saving:
+def _saving(found: RemovedWork) -> schema.Saving:
     return schema.Saving(found.bytes, found.macs)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nnea_graph.graph import ModelGraph
-from nnea_graph.passes.sensitivity import MODEL_SENSITIVITY, SENSITIVITY, Point
+from nnea_graph.passes.sensitivity import MODEL_SENSITIVITY, SENSITIVITY, AblationPoint
 from nnea_graph.report.facts import fact, node_fact
 from nnea_graph.report.schema.analysis import Layer
 from nnea_graph.report.schema.sensitivity import (
@@ -73,7 +73,7 @@ def model_sensitivity(graph: ModelGraph, layers: Sequence[Layer]) -> ModelSensit
     )
 
 
-def harmless(points: Sequence[Point], unit: str, limit: float) -> float | None:
+def harmless(points: Sequence[AblationPoint], unit: str, limit: float) -> float | None:
     """The largest share by importance up to which every measured loss is below the limit.
 
     0 where even the smallest share costs more, None where that was not measured.
@@ -93,11 +93,11 @@ def harmless(points: Sequence[Point], unit: str, limit: float) -> float | None:
 _SMALLEST = 0.1
 
 
-def _key(point: Point) -> tuple[str, str, float]:
+def _key(point: AblationPoint) -> tuple[str, str, float]:
     return point.cut.unit, point.cut.criterion, point.cut.fraction
 
 
-def _described(points: Sequence[Point]) -> list[SensitivityPoint]:
+def _described(points: Sequence[AblationPoint]) -> list[SensitivityPoint]:
     return [
         SensitivityPoint(
             unit=point.cut.unit,

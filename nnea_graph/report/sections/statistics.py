@@ -7,7 +7,7 @@ from typing import Protocol
 
 from nnea_graph.report.schema.analysis import Layer, Metrics
 from nnea_graph.report.schema.modules import StatisticTotals
-from nnea_graph.stats.metrics import Metrics as Measured
+from nnea_graph.stats.metrics import DistributionMetrics as Measured
 
 NO_STATISTICS = StatisticTotals(None, None, None, None, None, None, None)
 

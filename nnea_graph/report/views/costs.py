@@ -11,7 +11,7 @@ from nnea_graph.report.views.summary import by_module, left_out, share
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class CostBar:
     """A bar: operators or layers of a kind, with their shares of the model; None is not known."""
 
     name: str
@@ -23,8 +23,8 @@ class Cost:
 class Costs:
     """The dearest ones, and in one what is left over; None where nothing is."""
 
-    shown: Sequence[Cost]
-    rest: Cost | None = None
+    shown: Sequence[CostBar]
+    rest: CostBar | None = None
 
 
 def costs_by_operator(report: Report, most: int) -> Costs:
@@ -71,8 +71,8 @@ def _bars(report: Report, macs: Counter[str], parameters: Counter[str], most: in
 
 def _cost(
     report: Report, title: str, names: Sequence[str], macs: Counter[str], parameters: Counter[str]
-) -> Cost:
-    return Cost(
+) -> CostBar:
+    return CostBar(
         title,
         share(sum(macs[name] for name in names), report.totals.macs),
         share(sum(parameters[name] for name in names), report.totals.parameters),

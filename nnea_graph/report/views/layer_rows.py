@@ -17,7 +17,7 @@ _PARTS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Percentiles:
     """Sizes of numbers x: 5, 25, 50, 75, 95 of 100 are smaller. Each is the mean of one of 100 parts."""
 
     low: float
@@ -42,7 +42,7 @@ class Row:
     macs: int | None
     utilization: float | None
     redundancy: float | None
-    spread: Spread | None
+    spread: Percentiles | None
     curve: Sequence[float] | None
     flow: float | None
     busiest: float | None
@@ -107,7 +107,7 @@ def _sorted_parts(found: Sequence[Metrics]) -> list[tuple[float, float]]:
     return sorted((part, metrics.count / _PARTS) for metrics in found for part in _parts(metrics))
 
 
-def _spread(found: Sequence[Metrics]) -> Spread | None:
+def _spread(found: Sequence[Metrics]) -> Percentiles | None:
     parts = _sorted_parts(found)
     if not parts:
         return None
@@ -118,7 +118,7 @@ def _spread(found: Sequence[Metrics]) -> Spread | None:
         return parts[place][0]
 
     largest = max(metrics.max or 0.0 for metrics in found)
-    return Spread(at(0.05), at(0.25), at(0.5), at(0.75), at(0.95), largest)
+    return Percentiles(at(0.05), at(0.25), at(0.5), at(0.75), at(0.95), largest)
 
 
 def _curve(found: Sequence[Metrics]) -> Sequence[float] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from nnea_graph.report.schema.analysis import Report
-from nnea_graph.report.schema.pathways import Path
+from nnea_graph.report.schema.pathways import Pathway
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def lines_of(report: Report, most: int) -> tuple[list[Stop], list[Line]]:
     return stops, lines
 
 
-def _in_order(report: Report, paths: Sequence[Path]) -> list[str]:
+def _in_order(report: Report, paths: Sequence[Pathway]) -> list[str]:
     """The tensors on paths, inputs first, then as they are made."""
     made = (name for node in report.nodes for name in node.outputs)
     place = {name: number for number, name in enumerate(made)}

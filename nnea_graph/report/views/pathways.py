@@ -8,14 +8,14 @@ from itertools import groupby
 from math import isclose
 
 from nnea_graph.report.schema.analysis import Layer, Report
-from nnea_graph.report.schema.pathways import Path, PathUnit
+from nnea_graph.report.schema.pathways import PathUnit, Pathway
 
 _ALIKE = 1e-6
 """Shares of paths that differ by less are the same."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RouteStop:
     """A stop of a path, or ``times`` of them.
 
     ``tensor`` is set at the ends that are inputs and outputs of the model, ``node`` elsewhere. ``join`` is the
@@ -35,7 +35,7 @@ class Route:
     """A path, and how many others of the same share look like it but for their channels."""
 
     share: float
-    steps: Sequence[Step]
+    steps: Sequence[RouteStop]
     alike: int
 
 
@@ -53,7 +53,7 @@ def routes(report: Report) -> list[Route]:
     return found
 
 
-def _look(steps: Sequence[Step]) -> list[tuple[str, str, bool, int]]:
+def _look(steps: Sequence[RouteStop]) -> list[tuple[str, str, bool, int]]:
     """What a reader sees of the steps besides their channels."""
     return [(step.tensor, step.join or step.node, step.keeps, step.times) for step in steps]
 
@@ -77,21 +77,21 @@ class _Ends:
         )
 
 
-def _steps(path: Path, ends: _Ends) -> list[Step]:
+def _steps(path: Pathway, ends: _Ends) -> list[RouteStop]:
     first, *middle, last = [_step(unit, ends, path.units) for unit in path.units]
     return [first, *_folded(middle, first.channel), last]
 
 
-def _step(unit: PathUnit, ends: _Ends, units: Sequence[PathUnit]) -> Step:
+def _step(unit: PathUnit, ends: _Ends, units: Sequence[PathUnit]) -> RouteStop:
     at_end = unit is units[0] or unit is units[-1]
     if at_end and unit.tensor in ends.named:
-        return Step("", unit.tensor, unit.channel)
+        return RouteStop("", unit.tensor, unit.channel)
     node = unit.node or ends.makers.get(unit.tensor, "")
     join = "" if at_end else ends.joins.get(node, "")
-    return Step(node, "" if node else unit.tensor, unit.channel, join)
+    return RouteStop(node, "" if node else unit.tensor, unit.channel, join)
 
 
-def _folded(steps: Sequence[Step], channel: int) -> Iterator[Step]:
+def _folded(steps: Sequence[RouteStop], channel: int) -> Iterator[RouteStop]:
     """Joins of one type in a row that keep the channel number as one step."""
     before = [channel, *(step.channel for step in steps)]
     marked = [

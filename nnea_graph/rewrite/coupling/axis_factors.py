@@ -14,7 +14,7 @@ import numpy as np
 
 from nnea_graph.rewrite.coupling.constraints import Option
 from nnea_graph.rewrite.coupling.index_space import Indices
-from nnea_graph.rewrite.coupling.op_context import NotFollowedError, Site
+from nnea_graph.rewrite.coupling.op_context import CouplingContext, NotFollowedError
 
 Way = frozenset[str]
 """Factors that may lose indices at once."""
@@ -28,7 +28,7 @@ class Side:
     factors: tuple[str, ...]
 
 
-def side(site: Site, tensor: str, axis: int, *factors: str) -> list[Side]:
+def side(site: CouplingContext, tensor: str, axis: int, *factors: str) -> list[Side]:
     """A whole axis of a tensor; none where it is left out, or of length 1 and so the same for all."""
     if not tensor or site.draft.single(site.axis(tensor, axis)):
         return []
@@ -38,7 +38,7 @@ def side(site: Site, tensor: str, axis: int, *factors: str) -> list[Side]:
     return [Side(slots, factors)]
 
 
-def length(site: Site, tensor: str, axis: int) -> int:
+def length(site: CouplingContext, tensor: str, axis: int) -> int:
     """How long an axis is, which must be known."""
     dim = site.dims(tensor)[site.axis(tensor, axis)[1]]
     if dim is None:
@@ -46,7 +46,7 @@ def length(site: Site, tensor: str, axis: int) -> int:
     return dim
 
 
-def parts(site: Site, tensor: str, axis: int, *pieces: tuple[int, tuple[str, ...]]) -> list[Side]:
+def parts(site: CouplingContext, tensor: str, axis: int, *pieces: tuple[int, tuple[str, ...]]) -> list[Side]:
     """An axis of several pieces, each of so many indices and its factors."""
     sides = []
     for whole in side(site, tensor, axis):
@@ -59,7 +59,7 @@ def parts(site: Site, tensor: str, axis: int, *pieces: tuple[int, tuple[str, ...
 
 
 def couple_factors(
-    site: Site, sides: Sequence[Side], lengths: Mapping[str, int], ways: Iterable[Way], reason: str
+    site: CouplingContext, sides: Sequence[Side], lengths: Mapping[str, int], ways: Iterable[Way], reason: str
 ) -> None:
     """Let the factors of one of the ways lose indices; what has none of them stays, for this reason."""
     for each in sides:
@@ -88,7 +88,9 @@ def _connected(sides: Sequence[Side]) -> list[list[Side]]:
     return groups
 
 
-def _option(site: Site, sides: Sequence[Side], lengths: Mapping[str, int], way: Way, reason: str) -> Option:
+def _option(
+    site: CouplingContext, sides: Sequence[Side], lengths: Mapping[str, int], way: Way, reason: str
+) -> Option:
     option = Option()
     for factor in sorted(way):
         rows = [_rows(each, lengths, factor) for each in sides if factor in each.factors]

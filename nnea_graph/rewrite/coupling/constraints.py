@@ -9,7 +9,7 @@ import numpy as np
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices, Slots
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 
 Edges = tuple[Indices, Indices]
 Pinning = tuple[Indices, str]
@@ -32,7 +32,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class CouplingChoice:
     """An operator that couples in one of several ways, ``options`` in the order of preference.
 
     A reshape couples by one of its factors, a grouped convolution by whole groups or within them.
@@ -50,15 +50,15 @@ class Choice:
 
 
 @dataclass(slots=True)
-class Draft:
+class CouplingConstraints:
     """Filled in by the rules, operator after operator."""
 
     graph: ModelGraph
-    found: Inference
+    found: StaticFacts
     slots: Slots
     edges: list[Edges] = field(default_factory=list)
     pins: list[Pinning] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[CouplingChoice] = field(default_factory=list)
 
     def dims(self, tensor: str) -> tuple[int | None, ...] | None:
         """Dims of a tensor, None where one, or the rank, is not known."""

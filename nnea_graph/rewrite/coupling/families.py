@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnea_graph.rewrite.coupling.constraints import Draft
+from nnea_graph.rewrite.coupling.constraints import CouplingConstraints
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices
 from nnea_graph.rewrite.coupling.layer_axes import layer_axes
 from nnea_graph.rewrite.coupling.solver import Sets
@@ -42,7 +42,7 @@ class Pin:
     reason: str
 
 
-def families_of(draft: Draft, sets: Sets) -> tuple[Indices, tuple[Family, ...]]:
+def families_of(draft: CouplingConstraints, sets: Sets) -> tuple[Indices, tuple[Family, ...]]:
     """The number of each slot's group (-1: none) and the families; groups are numbered in the order of the layers."""
     seen: dict[int, list[tuple[str, Axis, int]]] = {}
     for node, axis in layer_axes(draft):
@@ -59,7 +59,10 @@ def families_of(draft: Draft, sets: Sets) -> tuple[Indices, tuple[Family, ...]]:
 
 
 def _families(
-    draft: Draft, sets: Sets, seen: dict[int, list[tuple[str, Axis, int]]], numbers: dict[int, int]
+    draft: CouplingConstraints,
+    sets: Sets,
+    seen: dict[int, list[tuple[str, Axis, int]]],
+    numbers: dict[int, int],
 ) -> Iterator[Family]:
     """One for each set of axes that groups run through."""
     signatures = _signatures(draft, sets)
@@ -79,7 +82,7 @@ def _families(
         )
 
 
-def _signatures(draft: Draft, sets: Sets) -> Indices:
+def _signatures(draft: CouplingConstraints, sets: Sets) -> Indices:
     """By set, a number for the axes that it lies in, and how many of its slots in each."""
     axes = draft.slots.axis_of(np.arange(draft.slots.count))
     random = np.random.default_rng(0).integers(1, 1 << 62, len(draft.slots.axes) + 1)
@@ -88,7 +91,7 @@ def _signatures(draft: Draft, sets: Sets) -> Indices:
     return found
 
 
-def pins_of(draft: Draft, sets: Sets) -> tuple[Pin, ...]:
+def pins_of(draft: CouplingConstraints, sets: Sets) -> tuple[Pin, ...]:
     """Layers with channels that stay, by reason."""
     found: list[Pin] = []
     for node, axis in layer_axes(draft):
@@ -101,12 +104,12 @@ def pins_of(draft: Draft, sets: Sets) -> tuple[Pin, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _told(draft: Draft, tensor: str, reason: str) -> str:
+def _told(draft: CouplingConstraints, tensor: str, reason: str) -> str:
     """What a layer far from the outputs has to do with them: sums, for one, tie its channels to theirs."""
     return WITH_OUTPUT if reason == OUTPUT and not _put_out(draft, tensor) else reason
 
 
-def _put_out(draft: Draft, tensor: str) -> bool:
+def _put_out(draft: CouplingConstraints, tensor: str) -> bool:
     """Whether a tensor is an output of the model, or all that is made of it alone in the end."""
     while tensor not in draft.graph.outputs:
         readers = draft.graph.consumers(tensor)

@@ -11,11 +11,11 @@ import numpy as np
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.passes.shape_inference import SHAPES
-from nnea_graph.rewrite.coupling.constraints import Draft
+from nnea_graph.rewrite.coupling.constraints import CouplingConstraints
 from nnea_graph.rewrite.coupling.families import OUTPUT, Family, Pin, families_of, pins_of
 from nnea_graph.rewrite.coupling.grouped_kernels import grouped_kernels, listed
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices, Slots, slots_of
-from nnea_graph.rewrite.coupling.op_context import NotFollowedError, Site, coupling_rules
+from nnea_graph.rewrite.coupling.op_context import CouplingContext, NotFollowedError, coupling_rules
 from nnea_graph.rewrite.coupling.shape_arithmetic import sizes_used
 from nnea_graph.rewrite.coupling.solver import resolve
 from nnea_graph.static.result import call_of
@@ -90,9 +90,9 @@ def couplings(graph: ModelGraph) -> Coupling:
     return Coupling(draft.slots, groups, families, pins_of(draft, sets))
 
 
-def _drafted(graph: ModelGraph) -> Draft:
+def _drafted(graph: ModelGraph) -> CouplingConstraints:
     found = graph[SHAPES]
-    draft = Draft(graph, found, slots_of(found.types, grouped_kernels(graph)))
+    draft = CouplingConstraints(graph, found, slots_of(found.types, grouped_kernels(graph)))
     for name in graph.outputs:
         draft.pin_tensor(name, OUTPUT)
     for name in graph.inputs:
@@ -104,7 +104,7 @@ def _drafted(graph: ModelGraph) -> Draft:
     return draft
 
 
-def _visit(draft: Draft, node: OpNode) -> None:
+def _visit(draft: CouplingConstraints, node: OpNode) -> None:
     """By the operator's rule; what has none, or lies in a body, keeps its tensors whole."""
     rule = coupling_rules().get(node.op_type, node.domain)
     reason = f"{node.op_type} is not followed"
@@ -113,7 +113,7 @@ def _visit(draft: Draft, node: OpNode) -> None:
     if rule is not None:
         marks = len(draft.edges), len(draft.pins), len(draft.choices)
         try:
-            rule(Site(draft, _as_used(draft, node), call_of(node, draft.found)))
+            rule(CouplingContext(draft, _as_used(draft, node), call_of(node, draft.found)))
         except (NotFollowedError, UnknownFactError, BadCallError) as error:
             reason = str(error)
             del draft.edges[marks[0] :], draft.pins[marks[1] :], draft.choices[marks[2] :]
@@ -123,7 +123,7 @@ def _visit(draft: Draft, node: OpNode) -> None:
         draft.pin_tensor(name, reason)
 
 
-def _as_used(draft: Draft, node: OpNode) -> OpNode:
+def _as_used(draft: CouplingConstraints, node: OpNode) -> OpNode:
     """Without the outputs of unknown shape that nobody reads: an old Dropout's mask."""
     used = draft.graph.outputs
 

@@ -13,7 +13,7 @@ from nnea_graph.graph import OpNode
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.registry import Registry, load_families
 from nnea_graph.rewrite.coupling import rules as couple
-from nnea_graph.rewrite.coupling.constraints import Choice, Draft, Option
+from nnea_graph.rewrite.coupling.constraints import CouplingChoice, CouplingConstraints, Option
 from nnea_graph.rewrite.coupling.index_space import Axis
 
 
@@ -22,10 +22,10 @@ class NotFollowedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class CouplingContext:
     """An operator with what is known of its inputs and outputs."""
 
-    draft: Draft
+    draft: CouplingConstraints
     node: OpNode
     call: OpCall
 
@@ -92,8 +92,8 @@ class Site:
             self.draft.pin_tensor(tensor, f"{self.node.op_type}: {reason}")
 
     def choose(self, kind: str, options: list[Option]) -> None:
-        """One of several ways, see ``Choice``."""
-        self.draft.choices.append(Choice(self.node.id, kind, tuple(options)))
+        """One of several ways, see ``CouplingChoice``."""
+        self.draft.choices.append(CouplingChoice(self.node.id, kind, tuple(options)))
 
     def broadcast(self, tensor: str, target: str) -> None:
         """Axes go together as numpy broadcasts them: counted from the back."""
@@ -104,7 +104,7 @@ class Site:
             self.same(tensor, axis, target, axis - rank + wide)
 
 
-CouplingRule = Callable[[Site], None]
+CouplingRule = Callable[[CouplingContext], None]
 COUPLING_RULES: Registry[CouplingRule] = Registry("coupling")
 
 coupling = COUPLING_RULES.register

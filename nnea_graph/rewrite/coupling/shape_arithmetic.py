@@ -14,7 +14,7 @@ from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
 from nnea_graph.ops.value_rules import value_rules
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices
-from nnea_graph.static.result import Inference, call_of
+from nnea_graph.static.result import StaticFacts, call_of
 
 Numbers = NDArray[Any]
 
@@ -65,7 +65,7 @@ class Origins:
         return frozenset(axis for number in set(numbers.reshape(-1).tolist()) for axis in self.table[number])
 
 
-def size_origins(graph: ModelGraph, found: Inference) -> Origins:
+def size_origins(graph: ModelGraph, found: StaticFacts) -> Origins:
     """Follow every length from the Shape operators on."""
     origins = Origins()
     for node in graph:
@@ -76,7 +76,7 @@ def size_origins(graph: ModelGraph, found: Inference) -> Origins:
     return origins
 
 
-def _begin(origins: Origins, node: OpNode, found: Inference) -> None:
+def _begin(origins: Origins, node: OpNode, found: StaticFacts) -> None:
     info = found.types.get(node.inputs[0])
     if info is None or info.shape is None:
         return
@@ -89,7 +89,7 @@ def _begin(origins: Origins, node: OpNode, found: Inference) -> None:
     origins.numbers[node.outputs[0]] = np.array(listed[slice(start, end)], np.int64)
 
 
-def _follow(origins: Origins, node: OpNode, found: Inference) -> None:
+def _follow(origins: Origins, node: OpNode, found: StaticFacts) -> None:
     """Move the numbers as the operator moves the sizes, or take them all together where it calculates."""
     moved = _moved(origins, node, found) if node.op_type in MOVES else None
     if moved is not None:
@@ -102,7 +102,7 @@ def _follow(origins: Origins, node: OpNode, found: Inference) -> None:
             origins.numbers[name] = np.full(info.static, origins.number(axes))
 
 
-def _moved(origins: Origins, node: OpNode, found: Inference) -> list[Numbers] | None:
+def _moved(origins: Origins, node: OpNode, found: StaticFacts) -> list[Numbers] | None:
     data = node.inputs if node.op_type == "Concat" else node.inputs[:1]
     if any(name in origins.numbers for name in node.inputs if name not in data):
         return None
@@ -126,7 +126,7 @@ def _evaluated(call: OpCall, values: Sequence[Numbers | None]) -> Sequence[Numbe
 
 
 def sizes_after(
-    graph: ModelGraph, found: Inference, kept: Mapping[Axis, Indices]
+    graph: ModelGraph, found: StaticFacts, kept: Mapping[Axis, Indices]
 ) -> Mapping[str, Numbers | None]:
     """What the tensors made of sizes are once the axes have only the indices ``kept``; None is not known."""
     sizes: dict[str, Numbers | None] = {}
@@ -147,7 +147,7 @@ def sizes_after(
     return sizes
 
 
-def _measured(node: OpNode, found: Inference, kept: Mapping[Axis, Indices]) -> list[Numbers] | None:
+def _measured(node: OpNode, found: StaticFacts, kept: Mapping[Axis, Indices]) -> list[Numbers] | None:
     name, info = node.inputs[0], found.types.get(node.inputs[0])
     if info is None or info.static is None:
         return None
@@ -160,7 +160,7 @@ def _measured(node: OpNode, found: Inference, kept: Mapping[Axis, Indices]) -> l
     return [np.array(dims[slice(start, end)], np.int64)]
 
 
-def sizes_used(graph: ModelGraph, found: Inference) -> Iterator[tuple[Axis, str]]:
+def sizes_used(graph: ModelGraph, found: StaticFacts) -> Iterator[tuple[Axis, str]]:
     """Axes whose length is more than a shape: some operator, whose id comes with it, computes with it."""
     origins = size_origins(graph, found)
     if not origins.numbers:

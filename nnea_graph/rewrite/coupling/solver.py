@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.rewrite.coupling.connected_components import merged
-from nnea_graph.rewrite.coupling.constraints import Choice, Draft, Edges, Option, Pinning
+from nnea_graph.rewrite.coupling.constraints import (
+    CouplingChoice,
+    CouplingConstraints,
+    Edges,
+    Option,
+    Pinning,
+)
 from nnea_graph.rewrite.coupling.group_balance import balanced
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices
 from nnea_graph.rewrite.coupling.layer_axes import layer_axes, layer_weights, read_axes
@@ -49,9 +55,11 @@ class Sets:
         return pinned
 
 
-def resolve(draft: Draft) -> Sets:
+def resolve(draft: CouplingConstraints) -> Sets:
     """The finest sets that all operators allow, after their choices are made."""
-    state = _State(_joined(np.arange(draft.slots.count), draft.edges), list(draft.pins), list(draft.choices))
+    state = _SolverState(
+        _joined(np.arange(draft.slots.count), draft.edges), list(draft.pins), list(draft.choices)
+    )
     state.settle()
     while state.rule_out():
         state.settle()
@@ -63,12 +71,12 @@ def resolve(draft: Draft) -> Sets:
 
 
 @dataclass
-class _State:
+class _SolverState:
     """Sets and pins so far, the choices that are still open, and what must lose as many (see ``Option.alike``)."""
 
     labels: Indices
     pins: list[Pinning]
-    open: list[Choice]
+    open: list[CouplingChoice]
     alike: list[Indices] = field(default_factory=list)
 
     def settle(self) -> None:
@@ -86,7 +94,7 @@ class _State:
         for choice in self.open:
             options = tuple(option for option in choice.options if not _collapses(option, self.labels))
             fewer = 0 < len(options) < len(choice.options)
-            left.append(Choice(choice.node, choice.kind, options) if fewer else choice)
+            left.append(CouplingChoice(choice.node, choice.kind, options) if fewer else choice)
         changed = any(one is not other for one, other in zip(left, self.open, strict=True))
         self.open = left
         return changed
@@ -97,7 +105,7 @@ class _State:
         self.pins += [pin for option in options for pin in option.pins]
         self.alike += [rows for option in options for rows in option.alike]
 
-    def even_out(self, draft: Draft) -> None:
+    def even_out(self, draft: CouplingConstraints) -> None:
         """Join the sets that only together are even, one requirement after the other: even sets stay so when joined."""
         stays = _stays(self.labels, self.pins)
         for rows in self.alike:
@@ -131,8 +139,8 @@ def _with(labels: Indices, some: Iterable[Indices]) -> Flags:
 
 
 def _forced(
-    choices: Sequence[Choice], stays: Flags, pins: list[Pinning]
-) -> tuple[list[Choice], list[Option]]:
+    choices: Sequence[CouplingChoice], stays: Flags, pins: list[Pinning]
+) -> tuple[list[CouplingChoice], list[Option]]:
     """The choices that are still open, and the options of those that leave one; what has none is pinned."""
     left, chosen = [], []
     for choice in choices:
@@ -140,7 +148,9 @@ def _forced(
             option for option in choice.options if not any(stays[need].all() for need in option.needs)
         )
         if len(free) > 1:
-            left.append(Choice(choice.node, choice.kind, free) if len(free) < len(choice.options) else choice)
+            left.append(
+                CouplingChoice(choice.node, choice.kind, free) if len(free) < len(choice.options) else choice
+            )
         elif free:
             chosen.append(free[0])
         else:
@@ -148,7 +158,7 @@ def _forced(
     return left, chosen
 
 
-def _best(draft: Draft, state: _State) -> _State:
+def _best(draft: CouplingConstraints, state: _SolverState) -> _SolverState:
     """For every part of the model that hangs together, the first preference with about the most prunable weights."""
     clusters = _clusters(draft, state)
     homes = {int(clusters[_first(choice)]) for choice in state.open}
@@ -168,7 +178,7 @@ def _best(draft: Draft, state: _State) -> _State:
     )
 
 
-def _slots(draft: Draft, axes: Iterable[Axis]) -> list[Indices]:
+def _slots(draft: CouplingConstraints, axes: Iterable[Axis]) -> list[Indices]:
     return [slots for axis in axes if (slots := draft.slots.of(axis)) is not None]
 
 
@@ -178,10 +188,13 @@ def _better(score: float, free: int, best: float, most: int) -> bool:
 
 
 def _followed(
-    draft: Draft, state: _State, clusters: Indices, preferences: Mapping[int, Mapping[str, int]]
-) -> _State:
+    draft: CouplingConstraints,
+    state: _SolverState,
+    clusters: Indices,
+    preferences: Mapping[int, Mapping[str, int]],
+) -> _SolverState:
     """One choice of each cluster after the other by its preference, each with what follows from it."""
-    state = _State(state.labels, list(state.pins), list(state.open), list(state.alike))
+    state = _SolverState(state.labels, list(state.pins), list(state.open), list(state.alike))
     while state.open:
         firsts = {int(clusters[_first(choice)]): choice for choice in reversed(state.open)}
         taken = {id(choice) for choice in firsts.values()}
@@ -205,12 +218,12 @@ def _collapses(option: Option, labels: Indices) -> bool:
     )
 
 
-def _first(choice: Choice) -> int:
+def _first(choice: CouplingChoice) -> int:
     """A slot that any option concerns."""
     return int(choice.options[0].needs[0][0])
 
 
-def _clusters(draft: Draft, state: _State) -> Indices:
+def _clusters(draft: CouplingConstraints, state: _SolverState) -> Indices:
     """Slots that any choice could tie together, through whole axes."""
     starts, stops = draft.slots.starts[:-1], draft.slots.starts[1:]
     axes = (np.repeat(starts, stops - starts), np.arange(draft.slots.count))
@@ -221,7 +234,7 @@ def _clusters(draft: Draft, state: _State) -> Indices:
     return _joined(state.labels, [axes, *edges, *ties])
 
 
-def _whole(draft: Draft, labels: Indices) -> Flags:
+def _whole(draft: CouplingConstraints, labels: Indices) -> Flags:
     """Which slots are in a set that has a whole axis in it: without it nothing would be left."""
     starts = draft.slots.starts[:-1]
     flags = np.zeros(len(labels), np.bool_)
@@ -232,7 +245,7 @@ def _whole(draft: Draft, labels: Indices) -> Flags:
     return whole
 
 
-def _scores(draft: Draft, clusters: Indices, stays: Flags, homes: set[int]) -> dict[int, float]:
+def _scores(draft: CouplingConstraints, clusters: Indices, stays: Flags, homes: set[int]) -> dict[int, float]:
     """Weights of layers by cluster that lie in some slice that can go."""
     scores: dict[int, float] = defaultdict(float)
     for name in sorted(layer_weights(draft)):
@@ -248,7 +261,7 @@ def _scores(draft: Draft, clusters: Indices, stays: Flags, homes: set[int]) -> d
     return scores
 
 
-def _sets(draft: Draft, labels: Indices, pins: list[Pinning]) -> Sets:
+def _sets(draft: CouplingConstraints, labels: Indices, pins: list[Pinning]) -> Sets:
     """Every set with the first reason for which it stays."""
     reasons = dict.fromkeys(reason for _, reason in pins)
     reasons[ALL_TOGETHER] = None

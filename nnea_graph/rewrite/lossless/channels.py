@@ -14,14 +14,14 @@ from nnea_graph.report.schema.lossless import ExactFamily
 from nnea_graph.rewrite.coupling.groups import Coupling, couplings, kept_axes
 from nnea_graph.rewrite.lossless.consumers import ends_of
 from nnea_graph.rewrite.lossless.fold_into_consumers import folded
-from nnea_graph.rewrite.lossless.selection import KINDS, Choice, chosen
+from nnea_graph.rewrite.lossless.selection import KINDS, LosslessSelection, chosen
 from nnea_graph.rewrite.selection.eligibility import is_kept
 from nnea_graph.rewrite.surgery.edit import Kept
 from nnea_graph.rewrite.surgery.prune_indices import kept_slots, pruned
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LosslessStep:
     """A smaller model, the indices that are left of this one, and what went and was held by family."""
 
     model: ModelProto | None
@@ -29,7 +29,7 @@ class Step:
     families: tuple[ExactFamily, ...]
 
 
-def without_channels(graph: ModelGraph, patterns: Sequence[str]) -> Step:
+def without_channels(graph: ModelGraph, patterns: Sequence[str]) -> LosslessStep:
     """Without all channels that change nothing, but those of layers named by ``patterns``; None where there are none.
 
     The facts of shapes, weights and channels must be there.
@@ -43,13 +43,13 @@ def without_channels(graph: ModelGraph, patterns: Sequence[str]) -> Step:
     _leave_some(coupling, choice)
     families = tuple(_families(coupling, choice))
     if not choice.gone:
-        return Step(None, {}, families)
+        return LosslessStep(None, {}, families)
     kept = kept_slots(coupling, choice.gone)
     folds = [fold for group in sorted(choice.gone) for fold in choice.folds[group]]
-    return Step(folded(pruned(graph, kept), folds, kept), kept, families)
+    return LosslessStep(folded(pruned(graph, kept), folds, kept), kept, families)
 
 
-def _leave_some(coupling: Coupling, choice: Choice) -> None:
+def _leave_some(coupling: Coupling, choice: LosslessSelection) -> None:
     """Of an axis of which nothing would be left, the first group stays."""
     while True:
         empty = [axis for axis, stay in kept_axes(coupling, choice.gone) if not stay.shape[-1]]
@@ -61,7 +61,7 @@ def _leave_some(coupling: Coupling, choice: Choice) -> None:
                 choice.gone.pop(int(coupling.groups[slots].min()), None)
 
 
-def _families(coupling: Coupling, choice: Choice) -> list[ExactFamily]:
+def _families(coupling: Coupling, choice: LosslessSelection) -> list[ExactFamily]:
     """What went of each family, and what is held."""
     found = []
     for family in coupling.families:

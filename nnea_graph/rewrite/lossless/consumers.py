@@ -14,11 +14,11 @@ from nnea_graph.channels.dataflow.linear_layers import Linear
 from nnea_graph.channels.dataflow.liveness import APART, SIZES, used_inputs
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.passes.channels import CHANNELS
-from nnea_graph.passes.redundancy import Known
+from nnea_graph.passes.redundancy import LayerKnowledge
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.coupling.groups import Coupling
 from nnea_graph.rewrite.coupling.index_space import Indices
-from nnea_graph.rewrite.refit.layers import Layer, reading_layers
+from nnea_graph.rewrite.refit.layers import RefittableLayer, reading_layers
 
 NO_BIAS = "it has no bias that a constant could go into"
 EDGES = "zeros come in at its edges, where a constant channel would be missed"
@@ -26,7 +26,7 @@ _ROUNDED = frozenset({"float16", "bfloat16"})
 
 
 @dataclass(frozen=True, eq=False)
-class Sink:
+class WeightConsumer:
     """A weight that reads channels. By input channel: its group (-1: it stays, or goes with the rows that read it).
 
     ``unread`` channels meet weights of 0, or only rows that no output depends on; ``number`` is what a channel always
@@ -61,12 +61,12 @@ class Sink:
         return np.isin(self.label, np.fromiter(self.twins, np.int64))
 
     @cached_property
-    def layer(self) -> Layer | str:
+    def layer(self) -> RefittableLayer | str:
         """The operator as one whose bias can be changed, or why it cannot."""
         node = self.linear.node
         computed = {node.inputs[1]: self.linear.grid.constant}
         _, layer = next(reading_layers(self.graph, [node], computed))
-        if isinstance(layer, Layer) and layer.dtype.name in _ROUNDED:
+        if isinstance(layer, RefittableLayer) and layer.dtype.name in _ROUNDED:
             return f"its weights are {layer.dtype.name}, which a sum would be rounded in"
         return layer
 
@@ -86,16 +86,16 @@ class Sink:
 
 
 @dataclass(slots=True)
-class Ends:
+class ChannelConsumers:
     """The sinks, and the groups that something else reads all of, with what that is."""
 
-    sinks: list[Sink] = field(default_factory=list)
+    sinks: list[WeightConsumer] = field(default_factory=list)
     stuck: dict[int, str] = field(default_factory=dict)
 
 
-def ends_of(graph: ModelGraph, coupling: Coupling, known: Known) -> Ends:
+def ends_of(graph: ModelGraph, coupling: Coupling, known: LayerKnowledge) -> ChannelConsumers:
     """All places where groups end."""
-    found, constant = Ends(), graph[SHAPES].constant
+    found, constant = ChannelConsumers(), graph[SHAPES].constant
     for node in graph:
         linear = known.layers.get(node.id)
         if linear is not None and node.inputs.count(linear.source) == 1:
@@ -109,7 +109,9 @@ def ends_of(graph: ModelGraph, coupling: Coupling, known: Known) -> Ends:
     return found
 
 
-def _sink(graph: ModelGraph, coupling: Coupling, known: Known, linear: Linear) -> Iterator[Sink]:
+def _sink(
+    graph: ModelGraph, coupling: Coupling, known: LayerKnowledge, linear: Linear
+) -> Iterator[WeightConsumer]:
     """None where none of its inputs can go."""
     groups = _groups(graph, coupling, linear.source)
     if (groups < 0).all():
@@ -118,7 +120,7 @@ def _sink(graph: ModelGraph, coupling: Coupling, known: Known, linear: Linear) -
     if linear.groups > 1:
         rows = _groups(graph, coupling, linear.target).reshape(linear.groups, -1)
         groups = np.where((rows[own] == groups[:, None]).all(1), -1, groups)
-    yield Sink(
+    yield WeightConsumer(
         graph,
         linear,
         groups,

@@ -26,7 +26,7 @@ _RESHAPES, _BROADCASTS = 5, 7
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class MergedTensors:
     """A model in which ``gone`` tensors are others; None where none went. ``held`` ones stay, for a reason."""
 
     model: ModelProto | None
@@ -34,11 +34,11 @@ class Joined:
     held: tuple[ExactTensor, ...]
 
 
-def without_duplicates(graph: ModelGraph) -> Joined:
+def without_duplicates(graph: ModelGraph) -> MergedTensors:
     """Every tensor that another one can stand for exactly is no longer stored."""
     twins = [each for each in duplicates(graph.constants.values()) if each.exact]
     if not twins:
-        return Joined(None, (), ())
+        return MergedTensors(None, (), ())
     model = pruned(graph, {})
     stored = stored_names(model)
     settable = {value.name for value in model.graph.input} if model.ir_version >= FREE_INITIALIZERS else set()
@@ -46,9 +46,9 @@ def without_duplicates(graph: ModelGraph) -> Joined:
     going = [each for each in twins if not reasons[each.tensor]]
     held = tuple(_told(each, reasons[each.tensor]) for each in twins if reasons[each.tensor])
     if not going:
-        return Joined(None, (), held)
+        return MergedTensors(None, (), held)
     _join(model.graph, going, graph.constants)
-    return Joined(model, tuple(_told(each) for each in going), held)
+    return MergedTensors(model, tuple(_told(each) for each in going), held)
 
 
 def _told(twin: Duplicate, reason: str = "") -> ExactTensor:

@@ -12,9 +12,9 @@ from onnx import ModelProto, helper
 
 from nnea_graph.channels.dataflow.lattice import Floats
 from nnea_graph.graph.constants import constant_of
-from nnea_graph.rewrite.lossless.consumers import Sink
+from nnea_graph.rewrite.lossless.consumers import WeightConsumer
 from nnea_graph.rewrite.lossless.selection import Fold
-from nnea_graph.rewrite.refit.layers import Layer
+from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.refit.write_weights import with_values
 from nnea_graph.rewrite.surgery.edit import Changes, Kept
 from nnea_graph.rewrite.surgery.new_constants import add_constants
@@ -25,11 +25,11 @@ Array = NDArray[Any]
 
 def folded(model: ModelProto, folds: Iterable[Fold], kept: Kept) -> ModelProto:
     """The model, which has lost the indices that are not ``kept``, with what they left in its weights and biases."""
-    layers: list[Layer] = []
+    layers: list[RefittableLayer] = []
     values: dict[str, Array] = {}
     behind: dict[str, Array] = {}
     for sink, mine in _by_sink(folds):
-        if isinstance(sink.layer, Layer):
+        if isinstance(sink.layer, RefittableLayer):
             layers.append(sink.layer)
             found, bias = _constants(sink, sink.layer, mine, kept)
             values |= found
@@ -55,7 +55,7 @@ def _add(model: ModelProto, tensor: str, bias: Array) -> None:
     add_constants(model.graph, changes.constants, model.ir_version)
 
 
-def _by_sink(folds: Iterable[Fold]) -> Iterator[tuple[Sink, list[Fold]]]:
+def _by_sink(folds: Iterable[Fold]) -> Iterator[tuple[WeightConsumer, list[Fold]]]:
     order = sorted(folds, key=lambda each: (each.sink.linear.node.id, each.place))
     for _, group in groupby(order, key=lambda each: each.sink.linear.node.id):
         mine = list(group)
@@ -63,7 +63,7 @@ def _by_sink(folds: Iterable[Fold]) -> Iterator[tuple[Sink, list[Fold]]]:
 
 
 def _constants(
-    sink: Sink, layer: Layer, folds: Sequence[Fold], kept: Kept
+    sink: WeightConsumer, layer: RefittableLayer, folds: Sequence[Fold], kept: Kept
 ) -> tuple[Mapping[str, Array], Array]:
     """The weight of a layer, if it can be changed, and its bias, if there is one, as they are afterwards.
 

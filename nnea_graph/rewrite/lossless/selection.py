@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nnea_graph.rewrite.lossless.consumers import Ends, Sink
+from nnea_graph.rewrite.lossless.consumers import ChannelConsumers, WeightConsumer
 from nnea_graph.rewrite.selection.eligibility import KEPT_ANYWAY
 
 UNREAD, DEAD, CONSTANT, CLONED = "unread", "dead", "constant", "cloned"
@@ -17,7 +17,7 @@ KINDS = (UNREAD, DEAD, CONSTANT, CLONED)
 
 _FIRST = "others repeat it"
 
-Spot = tuple[Sink, int]
+Spot = tuple[WeightConsumer, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class Fold:
     It adds ``times`` its column to that of channel ``twin``, or where that is -1 to the bias.
     """
 
-    sink: Sink
+    sink: WeightConsumer
     place: int
     twin: int
     times: float
 
 
 @dataclass(slots=True)
-class Choice:
+class LosslessSelection:
     """``gone`` groups with their kind, ``folds`` of each; ``held`` ones would be of a kind, but for a reason."""
 
     gone: dict[int, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Choice:
     held: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
-def chosen(ends: Ends, groups: Iterable[int], kept: Collection[int]) -> Choice:
+def chosen(ends: ChannelConsumers, groups: Iterable[int], kept: Collection[int]) -> LosslessSelection:
     """All of ``groups`` that go together without changing anything; those ``kept`` do not.
 
     Groups that need no twin are taken first; of groups that repeat each other the first stays.
@@ -62,8 +62,8 @@ class _Choosing:
     ``needed`` are twins of channels that went, ``spared`` of those that are held.
     """
 
-    def __init__(self, ends: Ends, kept: Collection[int]) -> None:
-        self.made = Choice()
+    def __init__(self, ends: ChannelConsumers, kept: Collection[int]) -> None:
+        self.made = LosslessSelection()
         self.busy: set[int] = set()
         self._stuck, self._kept = ends.stuck, kept
         self._needed: set[int] = set()
@@ -106,7 +106,7 @@ class _Choosing:
             if twin >= 0:
                 self._spared.add(int(sink.groups[twin]))
 
-    def _fold(self, group: int, sink: Sink, place: int, *, repeats: bool) -> Fold | str | None:
+    def _fold(self, group: int, sink: WeightConsumer, place: int, *, repeats: bool) -> Fold | str | None:
         """What a channel leaves to a weight (None is nothing), or why it cannot go."""
         if sink.nothing[place]:
             return None
@@ -120,7 +120,7 @@ class _Choosing:
             return f"'{sink.linear.node.id}': {sink.takes_numbers}"
         return f"'{sink.linear.node.id}': {sink.takes_columns}" if twin >= 0 else _FIRST
 
-    def _twin(self, group: int, sink: Sink, place: int) -> int:
+    def _twin(self, group: int, sink: WeightConsumer, place: int) -> int:
         """The first channel that stays of those that this one is a multiple of; -1 where there is none."""
         for other in sink.twins.get(int(sink.label[place]), ()):
             theirs = int(sink.groups[other])

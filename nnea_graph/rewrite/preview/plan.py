@@ -16,11 +16,11 @@ from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.report.display_names import called
-from nnea_graph.report.schema.pruning_plan import PlannedFamily, PruningPlan, SavedTime, StaysWhole
+from nnea_graph.report.schema.pruning_plan import NotPrunable, PlannedFamily, PruningPlan, SavedTime
 from nnea_graph.rewrite.coupling.groups import Coupling, Family, couplings
 from nnea_graph.rewrite.preview.affected_operators import Axes, axes_by_family, parts_of
 from nnea_graph.rewrite.preview.savings import (
-    Steps,
+    KeptCounts,
     all_resources,
     saved_time,
     saving,
@@ -119,7 +119,7 @@ class _Planning:
         )
 
     def _family(self, family: Family, step: int, stopwatch: _Stopwatch) -> PlannedFamily:
-        steps = Steps(len(family.groups), step)
+        steps = KeptCounts(len(family.groups), step)
         half = steps.after_half()
         kept = kept_slots(self._coupling, family.groups[half:] if half else ())
         self._tell(f"latency without half of {family.name}")
@@ -143,15 +143,15 @@ class _Planning:
         return stays_whole(family, self._readers[family.name])
 
 
-def _whole_layers(graph: ModelGraph, coupling: Coupling) -> Iterator[StaysWhole]:
+def _whole_layers(graph: ModelGraph, coupling: Coupling) -> Iterator[NotPrunable]:
     """Layers with channels that stay, and those that the coupling says nothing of."""
     known = {layer for family in coupling.families for layer in family.layers}
     for pin in coupling.pinned:
         known.add(pin.layer)
-        yield StaysWhole(pin.layer, pin.channels, pin.reason)
+        yield NotPrunable(pin.layer, pin.channels, pin.reason)
     for node in graph:
         if node.id not in known and any(weight.role is Role.WEIGHT for weight in graph[node, WEIGHTS]):
-            yield StaysWhole(node.id, None, IN_BODY if node.body else _why_unknown(graph, node))
+            yield NotPrunable(node.id, None, IN_BODY if node.body else _why_unknown(graph, node))
 
 
 def _why_unknown(graph: ModelGraph, node: OpNode) -> str:

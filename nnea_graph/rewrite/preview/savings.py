@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nnea_graph.graph import ModelGraph
-from nnea_graph.report.schema.pruning_plan import SavedTime, Saving
+from nnea_graph.report.schema.pruning_plan import PlannedSaving, SavedTime
 from nnea_graph.report.schema.verification import NOT_CLEAR, Speed
 from nnea_graph.rewrite.coupling.groups import Coupling
 from nnea_graph.rewrite.selection.resource_model import Resources, resources_of, stored_terms
@@ -21,7 +21,7 @@ def all_resources(graph: ModelGraph, coupling: Coupling) -> Resources:
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class KeptCounts:
     """``count`` groups of a family of which multiples of ``step`` (or all) are kept."""
 
     count: int
@@ -36,7 +36,7 @@ class Steps:
         return min(max(self.count // 2 // self.step, 1) * self.step, self.after_one() or 0) or None
 
 
-def saving(resources: Resources, family: str, kept: int | None) -> Saving | None:
+def saving(resources: Resources, family: str, kept: int | None) -> PlannedSaving | None:
     """With only so many groups of one family."""
     if kept is None:
         return None
@@ -44,7 +44,7 @@ def saving(resources: Resources, family: str, kept: int | None) -> Saving | None
         name: round(resources.at(name, {}) - resources.at(name, {family: kept}))
         for name in ("params", "macs", _BYTES)
     }
-    return Saving(resources.whole[family] - kept, less["params"], less["macs"], less[_BYTES])
+    return PlannedSaving(resources.whole[family] - kept, less["params"], less["macs"], less[_BYTES])
 
 
 def whole(resources: Resources) -> tuple[int, int, int]:

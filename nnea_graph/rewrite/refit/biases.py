@@ -11,7 +11,7 @@ from nnea_graph.graph import Constant, ModelGraph, OpNode
 from nnea_graph.rewrite.refit.gram import Floats
 from nnea_graph.rewrite.refit.least_squares_form import Form
 from nnea_graph.rewrite.refit.recurrent import Gates
-from nnea_graph.rewrite.refit.regression_targets import Target
+from nnea_graph.rewrite.refit.regression_targets import RegressionTarget
 
 _PLACE = {"Conv": 2, "ConvTranspose": 2, "Gemm": 2}
 """The input that is the bias, of operators that have one."""
@@ -20,7 +20,7 @@ _OF_GATES = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bias:
+class ConsumerBias:
     """Input ``place`` of the operator that makes ``output`` is the constant ``name`` from now on.
 
     ``values`` is what it is before, a number for each output channel, stored in ``shape``; the operator multiplies
@@ -42,7 +42,7 @@ class Bias:
         return np.concatenate([values.reshape(len(self.behind), -1), self.behind], axis=1)
 
 
-def bias_of(graph: ModelGraph, node: OpNode, form: Form, own: Target) -> Bias | None:
+def bias_of(graph: ModelGraph, node: OpNode, form: Form, own: RegressionTarget) -> ConsumerBias | None:
     """Its own, that of an Add behind it, or a new one where the operator takes one; None where there is no place."""
     if isinstance(form, Gates):
         return _of_gates(graph, node, form)
@@ -55,7 +55,7 @@ def bias_of(graph: ModelGraph, node: OpNode, form: Form, own: Target) -> Bias | 
     return _bias(graph, own.bias, own.place, shape, 1.0)
 
 
-def _input(graph: ModelGraph, node: OpNode, form: Form, place: int) -> Bias | None:
+def _input(graph: ModelGraph, node: OpNode, form: Form, place: int) -> ConsumerBias | None:
     """None where the bias is computed, or is another one from row to row."""
     name = node.inputs[place] if len(node.inputs) > place else ""
     factor = float(node.attributes.get("beta", 1.0))
@@ -68,7 +68,7 @@ def _input(graph: ModelGraph, node: OpNode, form: Form, place: int) -> Bias | No
     return _bias(graph, node, place, channels, factor)
 
 
-def _of_gates(graph: ModelGraph, node: OpNode, form: Gates) -> Bias | None:
+def _of_gates(graph: ModelGraph, node: OpNode, form: Gates) -> ConsumerBias | None:
     """Of the input weights: the first half of each direction's; the others are those of the state."""
     directions, gates = form.weight[:2]
     name = node.inputs[_OF_GATES] if len(node.inputs) > _OF_GATES else ""
@@ -80,7 +80,7 @@ def _of_gates(graph: ModelGraph, node: OpNode, form: Gates) -> Bias | None:
     alone = constant is not None and _alone(graph, constant)
     found = name if alone else _fresh(graph, f"{made}/bias")
     values = whole[:, :gates].reshape(-1)
-    return Bias(made, _OF_GATES, found, values, whole.shape, behind=whole[:, gates:])
+    return ConsumerBias(made, _OF_GATES, found, values, whole.shape, behind=whole[:, gates:])
 
 
 def _bias(  # noqa: PLR0913 - the parts of a bias
@@ -91,14 +91,14 @@ def _bias(  # noqa: PLR0913 - the parts of a bias
     factor: float,
     *,
     unused: bool = False,
-) -> Bias:
+) -> ConsumerBias:
     """A constant that others read too is left to them, and a copy taken."""
     constant = None if unused else graph.constants[node.inputs[place]]
     start = np.zeros(()) if constant is None else constant.array().astype(np.float64).reshape(-1)
     values = np.broadcast_to(start, prod(shape)).copy()
     alone = constant is not None and _alone(graph, constant)
     name = constant.name if constant is not None and alone else _fresh(graph, f"{node.outputs[0]}/bias")
-    return Bias(node.outputs[0], place, name, values, shape, factor)
+    return ConsumerBias(node.outputs[0], place, name, values, shape, factor)
 
 
 def _alone(graph: ModelGraph, constant: Constant) -> bool:

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)
-class Step:
+class WeightUpdate:
     """What is added to the weights ``[groups, columns, outputs]`` and to the biases ``[groups, outputs]``."""
 
     weight: Floats
@@ -65,7 +65,7 @@ class Gram:
         """Whether no NaN and no infinity has come."""
         return bool(np.isfinite(self.xr).all() and np.isfinite(self.xx).all() and np.isfinite(self.rr).all())
 
-    def error(self, step: Step | None = None) -> Floats:
+    def error(self, step: WeightUpdate | None = None) -> Floats:
         """Sum of squares that an output lacks after the step, ``[groups, outputs]``."""
         if step is None:
             return self.rr.copy()
@@ -74,7 +74,7 @@ class Gram:
         found: Floats = self.rr + (weight * moved).sum(1) - 2 * bias * self.r + self.rows * bias**2
         return found.clip(0.0)
 
-    def solved(self, ridge: float) -> Step:
+    def solved(self, ridge: float) -> WeightUpdate:
         """The step of least squares; ``ridge``, by the mean of the diagonal, holds it back, infinity altogether.
 
         The bias is not held back.
@@ -84,7 +84,7 @@ class Gram:
         weight = np.zeros((self.groups, self.columns, self.outputs))
         if np.isfinite(ridge):
             weight = self._weight(ridge, mean_x, mean_r)
-        return Step(weight, mean_r - np.einsum("gk,gkn->gn", mean_x, weight))
+        return WeightUpdate(weight, mean_r - np.einsum("gk,gkn->gn", mean_x, weight))
 
     def _weight(self, ridge: float, mean_x: Floats, mean_r: Floats) -> Floats:
         """By centred sums; a group that has seen nothing but constants stays as it is."""

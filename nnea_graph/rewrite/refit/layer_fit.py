@@ -11,8 +11,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.rewrite.refit.gram import Floats, Gram, Step
-from nnea_graph.rewrite.refit.layers import Layer
+from nnea_graph.rewrite.refit.gram import Floats, Gram, WeightUpdate
+from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.refit.least_squares_form import Indices, channels_of
 
 Array = NDArray[Any]
@@ -27,13 +27,13 @@ BLOCK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class LayerFit:
     """``step`` is None where the layer stays as it is.
 
     Errors are of the held-out rows, relative to the original's output there (roots of sums of squares).
     """
 
-    step: Step | None
+    step: WeightUpdate | None
     ridge: float | None
     before: float | None
     after: float | None
@@ -41,7 +41,7 @@ class Fit:
     reason: str = ""
 
     @classmethod
-    def nothing(cls, reason: str = "", rows: int = 0) -> Fit:
+    def nothing(cls, reason: str = "", rows: int = 0) -> LayerFit:
         """The layer was not solved."""
         return cls(None, None, None, None, rows, reason)
 
@@ -52,7 +52,7 @@ class Fitting:
     At most ``rows`` rows of a batch are taken, drawn by ``seed``.
     """
 
-    def __init__(self, layer: Layer, kept: Kept, rows: int, seed: int = 0) -> None:
+    def __init__(self, layer: RefittableLayer, kept: Kept, rows: int, seed: int = 0) -> None:
         form = layer.form
         self.layer, self._rows = layer, rows
         self._cuts = {axis: indices for (name, axis), indices in kept.items() if name == layer.target.tensor}
@@ -100,19 +100,21 @@ class Fitting:
             return None
         return np.broadcast_to(gain, form.groups * form.outputs).reshape(form.groups, 1, form.outputs)
 
-    def fit(self) -> Fit:
+    def fit(self) -> LayerFit:
         """The step whose error on the held-out rows is least, solved again from all rows; none if none is less."""
         fitted, held = self._grams
         if self.reason or not (fitted.rows and held.rows):
-            return Fit.nothing(self.reason or "no rows came", fitted.rows)
+            return LayerFit.nothing(self.reason or "no rows came", fitted.rows)
         if not (fitted.finite and held.finite and np.isfinite(self._signal)):
-            return Fit.nothing("its activations are not finite", fitted.rows)
+            return LayerFit.nothing("its activations are not finite", fitted.rows)
         before = self._error(held, None)
         ridge, after = self._best(fitted, held)
         if not after < before:
-            return Fit(None, None, before, before, fitted.rows, "no step makes the held-out error smaller")
+            return LayerFit(
+                None, None, before, before, fitted.rows, "no step makes the held-out error smaller"
+            )
         fitted.merge(held)
-        return Fit(fitted.solved(ridge), ridge, before, after, fitted.rows)
+        return LayerFit(fitted.solved(ridge), ridge, before, after, fitted.rows)
 
     def _best(self, fitted: Gram, held: Gram) -> tuple[float, float]:
         """From the strongest ridge on, as long as the held-out error falls."""
@@ -124,7 +126,7 @@ class Fitting:
             best = ridge, error
         return best
 
-    def _error(self, gram: Gram, step: Step | None) -> float:
+    def _error(self, gram: Gram, step: WeightUpdate | None) -> float:
         gain = self._gain()
         weights = 1.0 if gain is None else np.square(gain[:, 0])
         lacking = float((gram.error(step) * weights).sum())

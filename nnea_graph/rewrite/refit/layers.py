@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from nnea_graph.graph import Constant, ModelGraph, OpNode
-from nnea_graph.rewrite.refit.biases import Bias, bias_of
+from nnea_graph.rewrite.refit.biases import ConsumerBias, bias_of
 from nnea_graph.rewrite.refit.gram import gram_bytes
 from nnea_graph.rewrite.refit.least_squares_form import Array, Form
 from nnea_graph.rewrite.refit.recurrent import Gates
 from nnea_graph.rewrite.refit.registry import FORMS
-from nnea_graph.rewrite.refit.regression_targets import Target, targets_of
+from nnea_graph.rewrite.refit.regression_targets import RegressionTarget, targets_of
 
 _FLOATS = frozenset({"float16", "float32", "float64"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layer:
+class RefittableLayer:
     """``node`` reads ``x`` and ``weight``, the ``constant``; its bias is None where there is no place for one.
 
     It is compared at ``target``. ``fixed`` says why its weights cannot be changed, "" where they can.
@@ -31,8 +31,8 @@ class Layer:
     weight: str
     constant: Constant
     form: Form
-    bias: Bias | None
-    target: Target
+    bias: ConsumerBias | None
+    target: RegressionTarget
     fixed: str = ""
 
     @property
@@ -62,16 +62,16 @@ class Layer:
         return gram_bytes(self.form.groups, self.form.columns, self.form.outputs)
 
 
-def layers_of(graph: ModelGraph, nodes: Iterable[OpNode]) -> dict[str, Layer | str]:
+def layers_of(graph: ModelGraph, nodes: Iterable[OpNode]) -> dict[str, RefittableLayer | str]:
     """By id, operators in execution order as layers that can be refitted, or why not.
 
     Of layers whose outputs are added to each other, the last one is compared at the sum.
     """
     found = {
-        name: layer.fixed or layer if isinstance(layer, Layer) else layer
+        name: layer.fixed or layer if isinstance(layer, RefittableLayer) else layer
         for name, layer in reading_layers(graph, nodes, {})
     }
-    at_sum: dict[str, Layer] = {}
+    at_sum: dict[str, RefittableLayer] = {}
     for layer in found.values():
         total = None if isinstance(layer, str) else targets_of(graph, layer.node, layer.form)[1]
         if total is not None and not isinstance(layer, str):
@@ -81,7 +81,7 @@ def layers_of(graph: ModelGraph, nodes: Iterable[OpNode]) -> dict[str, Layer | s
 
 def reading_layers(
     graph: ModelGraph, nodes: Iterable[OpNode], computed: Mapping[str, Constant]
-) -> Iterator[tuple[str, Layer | str]]:
+) -> Iterator[tuple[str, RefittableLayer | str]]:
     """Operators by id as layers, ``fixed`` ones too, or why they are none.
 
     ``computed`` are weights that operators make of others (dequantized, transposed), by tensor.
@@ -91,7 +91,7 @@ def reading_layers(
         yield node.id, _layer(graph, node, constants)
 
 
-def _layer(graph: ModelGraph, node: OpNode, constants: Mapping[str, Constant]) -> Layer | str:
+def _layer(graph: ModelGraph, node: OpNode, constants: Mapping[str, Constant]) -> RefittableLayer | str:
     rule = FORMS.get(node.op_type)
     if rule is None or node.domain:
         return f"{node.op_type} is not refitted"
@@ -105,7 +105,9 @@ def _layer(graph: ModelGraph, node: OpNode, constants: Mapping[str, Constant]) -
     if isinstance(form, str):
         return form
     own, _ = targets_of(graph, node, form)
-    return Layer(node, x, weight, constant, form, bias_of(graph, node, form, own), own, _fixed(graph, weight))
+    return RefittableLayer(
+        node, x, weight, constant, form, bias_of(graph, node, form, own), own, _fixed(graph, weight)
+    )
 
 
 def _unfit(graph: ModelGraph, x: str, weight: str, constants: Mapping[str, Constant]) -> str:

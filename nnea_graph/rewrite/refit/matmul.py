@@ -12,7 +12,7 @@ from nnea_graph.rewrite.refit.least_squares_form import Array, Form, Indices
 
 
 @dataclass(frozen=True, slots=True)
-class Dense:
+class DenseForm:
     """A matrix product over the last axis; ``turned`` weights are stored output by input, ``scale`` multiplies them."""
 
     columns: int
@@ -43,7 +43,7 @@ def matmul(node: OpNode, weight: tuple[int, ...]) -> Form | str:
     del node
     if len(weight) != 2:
         return f"its weight has {len(weight)} axes; 2 are refitted"
-    return Dense(*weight)
+    return DenseForm(*weight)
 
 
 def gemm(node: OpNode, weight: tuple[int, ...]) -> Form | str:
@@ -52,4 +52,4 @@ def gemm(node: OpNode, weight: tuple[int, ...]) -> Form | str:
     if not alpha:
         return "its factor alpha is 0"
     columns, outputs = weight[::-1] if turned else weight
-    return Dense(columns, outputs, turned, alpha, bool(node.attributes.get("transA", 0)))
+    return DenseForm(columns, outputs, turned, alpha, bool(node.attributes.get("transA", 0)))

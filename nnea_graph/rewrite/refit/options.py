@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnea_graph.rewrite.refit.layers import Layer
+from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.perturb.staged_runs import KEPT_BYTES
 
@@ -27,7 +27,7 @@ class RefitOptions:
     least_rows: int = 16384
     threads: int = 0
 
-    def rows_of(self, layer: Layer, data: Data) -> int:
+    def rows_of(self, layer: RefittableLayer, data: Data) -> int:
         """Rows of a batch that are taken, at most."""
         wanted = max(self.rows_a_column * layer.form.columns, self.least_rows)
         batches = -(-(data.samples or self.batch_size) // self.batch_size)

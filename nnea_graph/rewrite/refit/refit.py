@@ -15,8 +15,8 @@ from nnea_graph.frontends.onnx.graph import graph_of
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.report.schema.verification import RefitLayer
-from nnea_graph.rewrite.refit.layer_fit import Fit, Fitting, Kept
-from nnea_graph.rewrite.refit.layers import Layer
+from nnea_graph.rewrite.refit.layer_fit import Fitting, Kept, LayerFit
+from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.refit.options import RefitOptions
 from nnea_graph.rewrite.refit.schedule import affected, stages
 from nnea_graph.rewrite.refit.write_weights import stored_names, with_values
@@ -71,7 +71,9 @@ def refit(  # noqa: PLR0913, PLR0917 - two models, what joins them, data, two op
         name: layer if isinstance(layer, str) else _reason(layer, original, stored, options)
         for name, layer in found.items()
     }
-    layers = [layer for layer in found.values() if isinstance(layer, Layer) and not reasons[layer.node.id]]
+    layers = [
+        layer for layer in found.values() if isinstance(layer, RefittableLayer) and not reasons[layer.node.id]
+    ]
     run = _Run(original, pruned, graph, layers, kept, parts, options)
     for stage in stages(graph, layers, options.gram_bytes):
         for layer in stage:
@@ -81,7 +83,7 @@ def refit(  # noqa: PLR0913, PLR0917 - two models, what joins them, data, two op
     return run.result([graph.node(name) for name in found], reasons)
 
 
-def _reason(layer: Layer, original: ModelGraph, stored: set[str], options: RefitOptions) -> str:
+def _reason(layer: RefittableLayer, original: ModelGraph, stored: set[str], options: RefitOptions) -> str:
     """Why a layer that could be refitted is not."""
     if original.producer(layer.compared) is None:
         return f"the original has no tensor '{layer.compared}'"
@@ -100,14 +102,14 @@ class _Run:
         original: ModelGraph,
         pruned: ModelProto,
         graph: ModelGraph,
-        layers: Sequence[Layer],
+        layers: Sequence[RefittableLayer],
         kept: Kept,
         parts: tuple[Data, Data],
         options: RefitOptions,
     ) -> None:
         self._pruned, self._layers, self._kept = pruned, layers, kept
         self._parts, self._options = parts, options
-        self.fits: dict[str, Fit] = {}
+        self.fits: dict[str, LayerFit] = {}
         self._weights = {
             layer.weight: original.constants[layer.weight].array()
             for layer in layers
@@ -115,7 +117,7 @@ class _Run:
         }
         self._values: Values = {}
         for layer in layers:
-            self._values |= _values(layer, graph.constants[layer.weight].array(), Fit.nothing())
+            self._values |= _values(layer, graph.constants[layer.weight].array(), LayerFit.nothing())
         settings = Settings(options.threads)
         prepared = graph_of(OnnxFile.from_proto(with_values(pruned, layers, self._values)), Limits())
         self._before = Stages(original, self._feeds, options.kept_bytes, settings)
@@ -132,7 +134,7 @@ class _Run:
                 place += 1
                 yield batch.feeds
 
-    def solve(self, stage: Sequence[Layer]) -> None:
+    def solve(self, stage: Sequence[RefittableLayer]) -> None:
         """Fit the layers of a stage in one run of both networks."""
         targets = list(dict.fromkeys(layer.compared for layer in stage))
         inputs = list(dict.fromkeys(layer.x for layer in stage))
@@ -163,7 +165,7 @@ class _Run:
         targets = {layer.node.id: layer.target for layer in self._layers}
         rows = []
         for node in nodes:
-            fit, target = self.fits.get(node.id, Fit.nothing(reasons[node.id])), targets.get(node.id)
+            fit, target = self.fits.get(node.id, LayerFit.nothing(reasons[node.id])), targets.get(node.id)
             ridge = None if fit.ridge is None or isinf(fit.ridge) else fit.ridge
             rows.append(
                 RefitLayer(
@@ -182,7 +184,7 @@ class _Run:
         return Refitted(with_values(self._pruned, taken, values), tuple(rows))
 
 
-def _values(layer: Layer, weight: NDArray[Any], fit: Fit) -> Values:
+def _values(layer: RefittableLayer, weight: NDArray[Any], fit: LayerFit) -> Values:
     """The layer's constants after a fit; before it, its bias as it stands or will stand."""
     step, bias = fit.step, layer.bias
     if step is not None:

@@ -13,7 +13,7 @@ from nnea_graph.rewrite.refit.recurrent import Gates
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Target:
+class RegressionTarget:
     """``tensor`` grows by ``gain`` (of each output channel, None is 1) times what is added to the layer's output.
 
     ``other`` is the rest of the sum that the tensor is, "" where it is none; ``bias`` is the Add of a constant on
@@ -28,15 +28,17 @@ class Target:
     place: int = 0
 
 
-def targets_of(graph: ModelGraph, node: OpNode, form: Form) -> tuple[Target, Target | None]:
+def targets_of(
+    graph: ModelGraph, node: OpNode, form: Form
+) -> tuple[RegressionTarget, RegressionTarget | None]:
     """Behind the layer and its bias, and at the sum that it is added into by nothing but scales by channel.
 
     At a sum, the layer makes up for what the other branch lacks. Scales alone would change nothing: each output
     channel is fitted by itself.
     """
     if isinstance(form, Gates):
-        return Target(""), None
-    found = nearest = Target(node.outputs[0])
+        return RegressionTarget(""), None
+    found = nearest = RegressionTarget(node.outputs[0])
     while (step := _step(graph, found, form)) is not None:
         if step.other:
             return nearest, step
@@ -46,7 +48,7 @@ def targets_of(graph: ModelGraph, node: OpNode, form: Form) -> tuple[Target, Tar
     return nearest, None
 
 
-def _step(graph: ModelGraph, target: Target, form: Form) -> Target | None:
+def _step(graph: ModelGraph, target: RegressionTarget, form: Form) -> RegressionTarget | None:
     """What the only reader of the tensor makes of it, where that is followed."""
     readers = graph.consumers(target.tensor)
     if len(readers) != 1 or target.tensor in graph.outputs:
@@ -58,7 +60,9 @@ def _step(graph: ModelGraph, target: Target, form: Form) -> Target | None:
     return rule(graph, target, reader, form)
 
 
-def _added(graph: ModelGraph, target: Target, reader: OpNode, form: Form) -> Target | None:
+def _added(
+    graph: ModelGraph, target: RegressionTarget, reader: OpNode, form: Form
+) -> RegressionTarget | None:
     place = 1 - reader.inputs.index(target.tensor)
     constant = graph.constants.get(reader.inputs[place])
     if constant is None:
@@ -68,14 +72,18 @@ def _added(graph: ModelGraph, target: Target, reader: OpNode, form: Form) -> Tar
     return replace(target, tensor=reader.outputs[0], bias=reader, place=place)
 
 
-def _multiplied(graph: ModelGraph, target: Target, reader: OpNode, form: Form) -> Target | None:
+def _multiplied(
+    graph: ModelGraph, target: RegressionTarget, reader: OpNode, form: Form
+) -> RegressionTarget | None:
     constant = graph.constants.get(reader.inputs[1 - reader.inputs.index(target.tensor)])
     if constant is None or not along_channels(constant.shape, form):
         return None
     return _scaled(target, reader, constant.array().astype(np.float64).reshape(-1))
 
 
-def _normalized(graph: ModelGraph, target: Target, reader: OpNode, form: Form) -> Target | None:
+def _normalized(
+    graph: ModelGraph, target: RegressionTarget, reader: OpNode, form: Form
+) -> RegressionTarget | None:
     """BatchNormalization with the statistics of the training, behind a convolution."""
     names = (reader.inputs[1], reader.inputs[4])
     constants = [graph.constants[name] for name in names if name in graph.constants]
@@ -86,7 +94,7 @@ def _normalized(graph: ModelGraph, target: Target, reader: OpNode, form: Form) -
     return _scaled(target, reader, scale / np.sqrt(variance + reader.attributes.get("epsilon", 1e-5)))
 
 
-def _passed(graph: ModelGraph, target: Target, reader: OpNode, form: Form) -> Target:
+def _passed(graph: ModelGraph, target: RegressionTarget, reader: OpNode, form: Form) -> RegressionTarget:
     del graph, form
     return replace(target, tensor=reader.outputs[0])
 
@@ -94,7 +102,7 @@ def _passed(graph: ModelGraph, target: Target, reader: OpNode, form: Form) -> Ta
 _STEPS = {"Add": _added, "BatchNormalization": _normalized, "Identity": _passed, "Mul": _multiplied}
 
 
-def _scaled(target: Target, reader: OpNode, factors: Floats) -> Target:
+def _scaled(target: RegressionTarget, reader: OpNode, factors: Floats) -> RegressionTarget:
     gain = factors if target.gain is None else target.gain * factors
     return replace(target, tensor=reader.outputs[0], gain=gain)
 

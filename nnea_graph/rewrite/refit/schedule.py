@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role, declared_role
-from nnea_graph.rewrite.refit.layers import Layer, layers_of
+from nnea_graph.rewrite.refit.layers import RefittableLayer, layers_of
 
 
 def constants_of(graph: ModelGraph) -> set[str]:
@@ -41,7 +41,7 @@ def weighing(graph: ModelGraph, constants: Collection[str]) -> list[OpNode]:
     ]
 
 
-def affected(graph: ModelGraph, pruned: Collection[str]) -> dict[str, Layer | str]:
+def affected(graph: ModelGraph, pruned: Collection[str]) -> dict[str, RefittableLayer | str]:
     """By id, the layers that read what has lost channels, or what is computed of it; a text says why one is none.
 
     So is a layer at a sum with something of that kind: it can make up for it.
@@ -53,23 +53,25 @@ def affected(graph: ModelGraph, pruned: Collection[str]) -> dict[str, Layer | st
         name: layer
         for name, layer in layers_of(graph, nodes.values()).items()
         if any(tensor in changed for tensor in nodes[name].inputs)
-        or (isinstance(layer, Layer) and layer.target.other in changed)
+        or (isinstance(layer, RefittableLayer) and layer.target.other in changed)
     }
 
 
-def stages(graph: ModelGraph, layers: Sequence[Layer], most_bytes: int) -> list[list[Layer]]:
+def stages(
+    graph: ModelGraph, layers: Sequence[RefittableLayer], most_bytes: int
+) -> list[list[RefittableLayer]]:
     """Layers in the order of execution; those of one stage do not hang on each other.
 
     A stage's sums take ``most_bytes`` together, or it is a single layer.
     """
     depths = _depths(graph, layers)
-    found: list[list[Layer]] = []
+    found: list[list[RefittableLayer]] = []
     for depth in sorted(set(depths.values())):
         found += _packed([layer for layer in layers if depths[layer.node.id] == depth], most_bytes)
     return found
 
 
-def _depths(graph: ModelGraph, layers: Iterable[Layer]) -> dict[str, int]:
+def _depths(graph: ModelGraph, layers: Iterable[RefittableLayer]) -> dict[str, int]:
     """How many layers lie behind each other up to each operator; at a sum, those of the other branch count too."""
     by_id = {layer.node.id: layer for layer in layers}
     before = {node.id: set(_makers(graph, graph.reads(node))) for node in graph}
@@ -89,8 +91,8 @@ def _makers(graph: ModelGraph, tensors: Iterable[str]) -> Iterator[str]:
             yield maker.id
 
 
-def _packed(layers: Iterable[Layer], most_bytes: int) -> list[list[Layer]]:
-    found: list[list[Layer]] = []
+def _packed(layers: Iterable[RefittableLayer], most_bytes: int) -> list[list[RefittableLayer]]:
+    found: list[list[RefittableLayer]] = []
     room = 0
     for layer in layers:
         if not found or layer.bytes > room:

@@ -8,14 +8,16 @@ from typing import Any
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from nnea_graph.rewrite.refit.biases import Bias
-from nnea_graph.rewrite.refit.layers import Layer
+from nnea_graph.rewrite.refit.biases import ConsumerBias
+from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.surgery.new_constants import add_constants
 
 Array = NDArray[Any]
 
 
-def with_values(model: ModelProto, layers: Iterable[Layer], values: Mapping[str, Array]) -> ModelProto:
+def with_values(
+    model: ModelProto, layers: Iterable[RefittableLayer], values: Mapping[str, Array]
+) -> ModelProto:
     """A copy in which each layer reads its bias, and the constants of these names have these values, old or new."""
     found = ModelProto()
     found.CopyFrom(model)
@@ -47,7 +49,7 @@ def _places(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
             yield from ((node.output[0], held.t) for held in node.attribute if held.name == "value")
 
 
-def _read_bias(node: NodeProto, bias: Bias) -> None:
+def _read_bias(node: NodeProto, bias: ConsumerBias) -> None:
     node.input.extend([""] * (bias.place + 1 - len(node.input)))
     node.input[bias.place] = bias.name
     if node.op_type == "Gemm":

@@ -14,7 +14,7 @@ Counts = dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class PruningBudget:
     """A family: ``count`` groups, of which ``least`` stay; counts that stay are multiples of ``step`` (or all).
 
     ``loss`` tells what it costs to give up so many.
@@ -51,7 +51,9 @@ class Allocation:
     met: bool = True
 
 
-def allocate(rooms: Sequence[Room], resources: Resources, targets: Mapping[str, float]) -> Allocation:
+def allocate(
+    rooms: Sequence[PruningBudget], resources: Resources, targets: Mapping[str, float]
+) -> Allocation:
     """Step by step from the family that loses least for what its next step saves of the targets that are not met.
 
     What turns out not to be needed is given back. Takes steps x families evaluations.
@@ -67,7 +69,7 @@ def allocate(rooms: Sequence[Room], resources: Resources, targets: Mapping[str, 
 
 
 def descent(
-    rooms: Sequence[Room],
+    rooms: Sequence[PruningBudget],
     resources: Resources,
     targets: Mapping[str, float],
     start: Mapping[str, int] | None = None,
@@ -120,7 +122,7 @@ def _met(resources: Resources, kept: Mapping[str, int], targets: Mapping[str, fl
 
 
 def _give_back(
-    rooms: Sequence[Room], resources: Resources, targets: Mapping[str, float], kept: Counts
+    rooms: Sequence[PruningBudget], resources: Resources, targets: Mapping[str, float], kept: Counts
 ) -> None:
     """Steps that the targets do not need, the dearest first."""
     while True:

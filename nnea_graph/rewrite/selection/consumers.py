@@ -14,7 +14,7 @@ from nnea_graph.ops.weight_layout import layouts
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.coupling.groups import Coupling, Family
-from nnea_graph.rewrite.refit.layers import Layer, reading_layers
+from nnea_graph.rewrite.refit.layers import RefittableLayer, reading_layers
 from nnea_graph.static.result import call_of
 
 Indices = NDArray[np.int64]
@@ -23,14 +23,14 @@ Slot = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reader:
+class ConsumerLayer:
     """A layer that reads channels of a family.
 
     ``columns`` ``[groups, columns]`` and ``outputs`` ``[groups, outputs]`` are the places among the family's groups
     that a column reads, or that an output channel belongs to; -1 is none of them.
     """
 
-    layer: Layer
+    layer: RefittableLayer
     columns: Indices
     outputs: Indices
     bias: Slot | None
@@ -42,7 +42,7 @@ class Reader:
         return self.layer.node.id, self.layer.node.inputs.index(self.layer.weight)
 
 
-def layers_seen(graph: ModelGraph) -> tuple[Layer, ...]:
+def layers_seen(graph: ModelGraph) -> tuple[RefittableLayer, ...]:
     """All layers, also those that cannot be refitted, in the order of execution; needs ``graph[node, WEIGHTS]``."""
     computed = {
         weight.tensor: weight.constant
@@ -50,26 +50,28 @@ def layers_seen(graph: ModelGraph) -> tuple[Layer, ...]:
         for weight in graph[node, WEIGHTS]
         if weight.tensor not in graph.constants
     }
-    return tuple(layer for _, layer in reading_layers(graph, graph, computed) if isinstance(layer, Layer))
+    return tuple(
+        layer for _, layer in reading_layers(graph, graph, computed) if isinstance(layer, RefittableLayer)
+    )
 
 
 def readers_of(
-    graph: ModelGraph, coupling: Coupling, layers: Sequence[Layer]
-) -> Mapping[str, tuple[Reader, ...]]:
+    graph: ModelGraph, coupling: Coupling, layers: Sequence[RefittableLayer]
+) -> Mapping[str, tuple[ConsumerLayer, ...]]:
     """By family, its readers in the order of execution."""
     labels = [(layer, *_labels(graph, coupling, layer)) for layer in layers]
-    found: dict[str, tuple[Reader, ...]] = {}
+    found: dict[str, tuple[ConsumerLayer, ...]] = {}
     for family in coupling.families:
         places = _places(coupling, family)
         found[family.name] = tuple(
-            Reader(layer, places[columns], places[outputs], *_bias_slot(graph, layer))
+            ConsumerLayer(layer, places[columns], places[outputs], *_bias_slot(graph, layer))
             for layer, columns, outputs in labels
             if (places[columns] >= 0).any()
         )
     return found
 
 
-def _bias_slot(graph: ModelGraph, layer: Layer) -> tuple[Slot | None, tuple[int, ...]]:
+def _bias_slot(graph: ModelGraph, layer: RefittableLayer) -> tuple[Slot | None, tuple[int, ...]]:
     """Where its bias is, and its shape as stored; None where it has none so far, or one number for all channels."""
     bias = layer.bias
     node = graph.producer(bias.output) if bias is not None else None
@@ -87,7 +89,7 @@ def _places(coupling: Coupling, family: Family) -> Indices:
     return places
 
 
-def _labels(graph: ModelGraph, coupling: Coupling, layer: Layer) -> tuple[Indices, Indices]:
+def _labels(graph: ModelGraph, coupling: Coupling, layer: RefittableLayer) -> tuple[Indices, Indices]:
     """The group of every column and of every output; where several taps read a channel, they are neighbours."""
     form = layer.form
     layout = next(

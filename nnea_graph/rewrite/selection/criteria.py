@@ -11,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 
-from nnea_graph.rewrite.selection.least_squares_views import View
+from nnea_graph.rewrite.selection.least_squares_views import LeastSquaresView
 from nnea_graph.rewrite.selection.optimal_brain_surgeon import Floats
 
 CRITERIA = ("reconstruction", "spread", "importance", "magnitude", "random")
@@ -19,37 +19,37 @@ DEFAULT = "reconstruction"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class GroupCandidates:
     """The ``count`` groups of a family by place, with its readers as ``views``."""
 
     name: str
     count: int
-    views: Sequence[View]
+    views: Sequence[LeastSquaresView]
     seed: int = 0
 
 
-def by_importance(candidates: Candidates) -> list[int]:
+def by_importance(candidates: GroupCandidates) -> list[int]:
     """|w| mean |a|, summed over what reads the group, by the sum of each reader."""
     return _ranked(candidates, lambda view: magnitudes(view) * view.mean_abs)
 
 
-def by_magnitude(candidates: Candidates) -> list[int]:
+def by_magnitude(candidates: GroupCandidates) -> list[int]:
     """|w|, summed over what reads the group, by the sum of each reader."""
     return _ranked(candidates, magnitudes)
 
 
-def by_spread(candidates: Candidates) -> list[int]:
+def by_spread(candidates: GroupCandidates) -> list[int]:
     """Standard deviation of the activation times the norm of what reads it: what no bias makes up for."""
     return _ranked(candidates, lambda view: view.spread() * np.linalg.norm(view.weight, axis=2))
 
 
-def by_chance(candidates: Candidates) -> list[int]:
+def by_chance(candidates: GroupCandidates) -> list[int]:
     """Drawn by the seed and the name of the family."""
     rng = np.random.default_rng([candidates.seed, crc32(candidates.name.encode())])
     return [int(place) for place in rng.permutation(candidates.count)]
 
 
-_ORDERS: Mapping[str, Callable[[Candidates], list[int]]] = {
+_ORDERS: Mapping[str, Callable[[GroupCandidates], list[int]]] = {
     "spread": by_spread,
     "importance": by_importance,
     "magnitude": by_magnitude,
@@ -57,18 +57,18 @@ _ORDERS: Mapping[str, Callable[[Candidates], list[int]]] = {
 }
 
 
-def order_of(criterion: str, candidates: Candidates) -> list[int] | None:
+def order_of(criterion: str, candidates: GroupCandidates) -> list[int] | None:
     """All places, the one that goes first in front; None leaves it to the elimination: by ``reconstruction``."""
     return _ORDERS[criterion](candidates) if criterion in _ORDERS else None
 
 
-def magnitudes(view: View) -> Floats:
+def magnitudes(view: LeastSquaresView) -> Floats:
     """Sum of |w| that reads each column."""
     total: Floats = np.abs(view.weight).sum(2)
     return total
 
 
-def _ranked(candidates: Candidates, score: Callable[[View], Floats]) -> list[int]:
+def _ranked(candidates: GroupCandidates, score: Callable[[LeastSquaresView], Floats]) -> list[int]:
     worth = np.zeros(candidates.count)
     for view in candidates.views:
         found, owners = score(view).reshape(-1), view.reader.columns.reshape(-1)

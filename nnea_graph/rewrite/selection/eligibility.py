@@ -10,14 +10,14 @@ from nnea_graph.graph import ModelGraph
 from nnea_graph.rewrite.coupling.groups import Family
 from nnea_graph.rewrite.coupling.solver import ALL_TOGETHER
 from nnea_graph.rewrite.selection.channel_blocks import kind_of, steps_of
-from nnea_graph.rewrite.selection.consumers import Reader
+from nnea_graph.rewrite.selection.consumers import ConsumerLayer
 
 KEPT_ANYWAY = "kept, as --keep says"
 NO_READER = (
     "no Conv, Gemm or MatMul on stored float weights reads its channels: what they are worth is not known"
 )
 
-Readers = Mapping[str, Sequence[Reader]]
+Readers = Mapping[str, Sequence[ConsumerLayer]]
 """By family, see ``readers_of``."""
 
 
@@ -50,7 +50,7 @@ def _groups(step: int, family: Family) -> int:
     return step // gcd(step, family.channels)
 
 
-def stays_whole(family: Family, readers: Sequence[Reader]) -> str:
+def stays_whole(family: Family, readers: Sequence[ConsumerLayer]) -> str:
     """Why no channel of a family may go; "" where some may."""
     if len(family.groups) < 2:
         return ALL_TOGETHER

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.rewrite.refit.gram import Floats, Gram
-from nnea_graph.rewrite.refit.layers import Layer
+from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.refit.least_squares_form import Indices
 from nnea_graph.rewrite.refit.options import RefitOptions
 from nnea_graph.runtime.data.batch import Data
@@ -24,14 +24,14 @@ BLOCK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class GramStatistics:
     """Of what a layer reads: sums of products (with no outputs), and sums of |x| ``[groups, columns]``."""
 
     gram: Gram
     sum_abs: Floats
 
     @classmethod
-    def nothing(cls, layer: Layer) -> Seen:
+    def nothing(cls, layer: RefittableLayer) -> GramStatistics:
         """Before any row."""
         form = layer.form
         return cls(Gram(form.groups, form.columns, 0), np.zeros((form.groups, form.columns)))
@@ -42,14 +42,14 @@ class Seen:
         np.add(self.sum_abs, np.abs(rows).sum(1), out=self.sum_abs)
 
 
-def seen_bytes(layer: Layer) -> int:
+def seen_bytes(layer: RefittableLayer) -> int:
     """What the sums of a layer take."""
     return 8 * layer.form.groups * layer.form.columns**2
 
 
 def input_sums(
-    graph: ModelGraph, layers: Sequence[Layer], data: Data, options: RefitOptions
-) -> Mapping[Layer, Seen]:
+    graph: ModelGraph, layers: Sequence[RefittableLayer], data: Data, options: RefitOptions
+) -> Mapping[RefittableLayer, GramStatistics]:
     """Sums over the rows that each layer reads, drawn as for a refit.
 
     Raises:
@@ -57,7 +57,7 @@ def input_sums(
         DataError: the data cannot be read.
     """
     names = list(dict.fromkeys(layer.x for layer in layers))
-    sums = {layer: Seen.nothing(layer) for layer in layers}
+    sums = {layer: GramStatistics.nothing(layer) for layer in layers}
     draws = {layer: np.random.default_rng([options.seed, crc32(layer.node.id.encode())]) for layer in layers}
 
     def feeds() -> Iterator[Mapping[str, NDArray[Any]]]:
@@ -77,7 +77,7 @@ def input_sums(
     return sums
 
 
-def _add(seen: Seen, layer: Layer, x: NDArray[Any], chosen: Indices) -> None:
+def _add(seen: GramStatistics, layer: RefittableLayer, x: NDArray[Any], chosen: Indices) -> None:
     size = max(1, BLOCK_BYTES // (8 * layer.form.groups * layer.form.columns))
     for start in range(0, len(chosen), size):
         seen.add(layer.form.rows(x, chosen[start : start + size]))

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from nnea_graph.rewrite.refit.gram import Gram
 from nnea_graph.rewrite.refit.least_squares_form import Form
-from nnea_graph.rewrite.selection.consumers import Reader
-from nnea_graph.rewrite.selection.gram_statistics import Seen
-from nnea_graph.rewrite.selection.optimal_brain_surgeon import Floats, Problem
+from nnea_graph.rewrite.selection.consumers import ConsumerLayer
+from nnea_graph.rewrite.selection.gram_statistics import GramStatistics
+from nnea_graph.rewrite.selection.optimal_brain_surgeon import Floats, SurgeonProblem
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class LeastSquaresView:
     """A reader with what it was given and its weights ``[groups, columns, outputs]``, ``mended`` or as they are."""
 
-    reader: Reader
-    seen: Seen
+    reader: ConsumerLayer
+    seen: GramStatistics
     weight: Floats
     mended: bool
 
@@ -58,13 +58,13 @@ class View:
         return np.sqrt(np.maximum(variance, 0.0))
 
 
-def view_of(reader: Reader, seen: Seen, *, refit: bool) -> View:
+def view_of(reader: ConsumerLayer, seen: GramStatistics, *, refit: bool) -> LeastSquaresView:
     """With the weights that the layer has; a ``refit`` solves those that can be changed."""
     weight = matrix_of(reader.layer.form, reader.layer.constant.array())
-    return View(reader, seen, weight, refit and not reader.layer.fixed)
+    return LeastSquaresView(reader, seen, weight, refit and not reader.layer.fixed)
 
 
-def problems_of(view: View) -> Iterator[tuple[int, Problem]]:
+def problems_of(view: LeastSquaresView) -> Iterator[tuple[int, SurgeonProblem]]:
     """One for each group, with its number, that has a column that can go, and an output that would stay without it.
 
     Errors are by the power of all outputs of the layer, so that layers can be added up.
@@ -78,7 +78,9 @@ def problems_of(view: View) -> Iterator[tuple[int, Problem]]:
             scale = 1 / power if power > 0 else 0.0
             yield (
                 group,
-                Problem(second[group], view.weight[group], columns, outputs, scale, fixed=not view.mended),
+                SurgeonProblem(
+                    second[group], view.weight[group], columns, outputs, scale, fixed=not view.mended
+                ),
             )
 
 

@@ -23,7 +23,7 @@ _AT_ONCE = 1 / 128
 
 
 @dataclass(slots=True, eq=False)
-class Problem:
+class SurgeonProblem:
     """One group of a layer's outputs: ``second`` is X'X (columns squared), ``weight`` columns by outputs.
 
     ``columns`` and ``outputs`` are the places of what can go, -1 for what stays; errors count times ``scale``.
@@ -51,7 +51,7 @@ class Eliminated:
 
 
 def eliminate(
-    problems: Sequence[Problem],
+    problems: Sequence[SurgeonProblem],
     places: int,
     counts: Sequence[int],
     order: Sequence[int] | None = None,
@@ -96,10 +96,10 @@ def eliminate(
     return found
 
 
-class _State(ABC):
+class _SurgeonState(ABC):
     """The weights that are left of a problem, by the places that can still go."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: SurgeonProblem) -> None:
         self._problem = problem
         self.weight = problem.weight.copy()
         self._blocks = _blocks(problem.columns)
@@ -142,10 +142,10 @@ class _State(ABC):
         self.weight[:, gone] = 0.0
 
 
-class _Solved(_State):
+class _Solved(_SurgeonState):
     """With the inverse of its Gram matrix, of the columns that are left."""
 
-    def __init__(self, problem: Problem, ridge: float) -> None:
+    def __init__(self, problem: SurgeonProblem, ridge: float) -> None:
         super().__init__(problem)
         diagonal = np.arange(len(problem.second))
         system = problem.second.copy()
@@ -166,10 +166,10 @@ class _Solved(_State):
         self._inverse[columns], self._inverse[:, columns] = 0.0, 0.0
 
 
-class _Fixed(_State):
+class _Fixed(_SurgeonState):
     """With the products of its Gram matrix and of the weights that are gone: errors add up, and are not mended."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: SurgeonProblem) -> None:
         super().__init__(problem)
         self._lacking = np.zeros_like(self.weight)
 

@@ -31,7 +31,7 @@ class Length:
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class ResourceTerm:
     """An amount that is proportional to the lengths of some axes."""
 
     amount: float
@@ -41,7 +41,7 @@ class Term:
 class _Sum:
     """Terms as arrays, so that many models are counted at once: how long each axis is, by how long it was."""
 
-    def __init__(self, terms: Sequence[Term], whole: Kept) -> None:
+    def __init__(self, terms: Sequence[ResourceTerm], whole: Kept) -> None:
         self._places = {name: place for place, name in enumerate(whole)}
         self._whole = np.array(list(whole.values()), np.float64)
         lengths = [length for term in terms for length in term.lengths]
@@ -85,7 +85,7 @@ class _Sum:
 class Resources:
     """``terms`` by resource (``params``, ``macs``); ``whole`` is how many groups each family has."""
 
-    terms: Mapping[str, tuple[Term, ...]]
+    terms: Mapping[str, tuple[ResourceTerm, ...]]
     whole: Kept
 
     @cached_property
@@ -113,13 +113,13 @@ def resources_of(graph: ModelGraph, coupling: Coupling) -> Resources:
     """By the facts of cost (``graph[COST]`` must be there)."""
     lengths = _Lengths(coupling)
     params = [
-        Term(weight.parameters, tuple(lengths.of(weight.source, len(weight.constant.shape))))
+        ResourceTerm(weight.parameters, tuple(lengths.of(weight.source, len(weight.constant.shape))))
         for node in graph
         for weight in graph[node, WEIGHTS]
         if weight.parameters
     ]
     macs = [
-        Term(count, tuple(lengths.of(*_operand(graph, node))))
+        ResourceTerm(count, tuple(lengths.of(*_operand(graph, node))))
         for node in graph
         if (count := graph[node, COST].work.count("macs"))
     ]
@@ -127,11 +127,11 @@ def resources_of(graph: ModelGraph, coupling: Coupling) -> Resources:
     return Resources({"params": tuple(params), "macs": tuple(macs)}, whole)
 
 
-def stored_terms(graph: ModelGraph, coupling: Coupling) -> tuple[Term, ...]:
+def stored_terms(graph: ModelGraph, coupling: Coupling) -> tuple[ResourceTerm, ...]:
     """Bytes of all constants as they are stored."""
     lengths = _Lengths(coupling)
     return tuple(
-        Term(constant.stored_bytes, tuple(lengths.of(name, len(constant.shape))))
+        ResourceTerm(constant.stored_bytes, tuple(lengths.of(name, len(constant.shape))))
         for name, constant in graph.constants.items()
     )
 

@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.rewrite.selection.criteria import Candidates
-from nnea_graph.rewrite.selection.least_squares_views import View, problems_of
+from nnea_graph.rewrite.selection.criteria import GroupCandidates
+from nnea_graph.rewrite.selection.least_squares_views import LeastSquaresView, problems_of
 from nnea_graph.rewrite.selection.optimal_brain_surgeon import Floats, eliminate
 from nnea_graph.runtime.perturb.repeated_runs import Rerun
 from nnea_graph.runtime.perturb.weight_override import Slot
-from nnea_graph.stats.output_change import Change
+from nnea_graph.stats.output_change import OutputChange
 
 SHARES = (0.125, 0.25, 0.5, 0.75, 0.875)
 """Of a family's groups, what is taken out for a measurement."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """So many groups of a family gone, and what that changed on data that nothing was fitted on."""
 
     removed: int
-    change: Change
+    change: OutputChange
 
     @property
     def noise(self) -> float:
@@ -44,7 +44,7 @@ class Curve:
 
     order: tuple[int, ...]
     errors: tuple[float, ...]
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
 
     def noise(self, removed: int) -> float:
         """Measured, or between the two nearest measurements."""
@@ -63,7 +63,7 @@ class Curve:
         return [float(each) for each in np.where(np.isnan(found), np.inf, found)]
 
 
-def measured_curve(candidates: Candidates, order: Sequence[int] | None, rerun: Rerun) -> Curve:
+def measured_curve(candidates: GroupCandidates, order: Sequence[int] | None, rerun: Rerun) -> Curve:
     """Run the model with an eighth to seven eighths of a family gone, those of its readers mended that are to be.
 
     Raises:
@@ -75,7 +75,7 @@ def measured_curve(candidates: Candidates, order: Sequence[int] | None, rerun: R
     found = eliminate([problem for _, _, problem in problems], count, [*counts, count], order)
     points = []
     for gone in counts:
-        mended: dict[View, dict[int, Floats]] = {view: {} for view in candidates.views}
+        mended: dict[LeastSquaresView, dict[int, Floats]] = {view: {} for view in candidates.views}
         for (view, group, _), weight in zip(problems, found.weights[gone], strict=True):
             mended[view][group] = weight
         altered: dict[Slot, NDArray[Any]] = {}
@@ -83,11 +83,13 @@ def measured_curve(candidates: Candidates, order: Sequence[int] | None, rerun: R
             altered |= altered_by(view, found.order[:gone], weights if view.mended else {})
         change = rerun.change(altered)
         if change is not None:
-            points.append(Point(gone, change))
+            points.append(CurvePoint(gone, change))
     return Curve(tuple(found.order), tuple(found.errors), tuple(points))
 
 
-def altered_by(view: View, gone: Sequence[int], mended: Mapping[int, Floats]) -> dict[Slot, NDArray[Any]]:
+def altered_by(
+    view: LeastSquaresView, gone: Sequence[int], mended: Mapping[int, Floats]
+) -> dict[Slot, NDArray[Any]]:
     """A reader's constants without these places: zeros, or where weights are ``mended``, these and a bias to match."""
     layer = view.reader.layer
     weight = np.where(np.isin(view.reader.columns, gone)[:, :, None], 0.0, view.weight)

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.rewrite.coupling.groups import Coupling, Family
-from nnea_graph.rewrite.refit.layers import Layer
+from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.refit.options import RefitOptions
-from nnea_graph.rewrite.selection.consumers import Reader, Slot, layers_seen, readers_of
-from nnea_graph.rewrite.selection.criteria import DEFAULT, Candidates, order_of
+from nnea_graph.rewrite.selection.consumers import ConsumerLayer, Slot, layers_seen, readers_of
+from nnea_graph.rewrite.selection.criteria import DEFAULT, GroupCandidates, order_of
 from nnea_graph.rewrite.selection.eligibility import stays_whole
 from nnea_graph.rewrite.selection.gram_statistics import input_sums, seen_bytes
-from nnea_graph.rewrite.selection.least_squares_views import View, view_of
+from nnea_graph.rewrite.selection.least_squares_views import LeastSquaresView, view_of
 from nnea_graph.rewrite.selection.sensitivity_curves import Curve, measured_curve
 from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun
-from nnea_graph.runtime.perturb.weight_override import AlteredSession
+from nnea_graph.runtime.perturb.weight_override import WeightOverrideSession
 from nnea_graph.runtime.session.session import Settings
 
 SECONDS = 10.0
@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyOptions:
+class ScanOptions:
     """By which criterion, whether there is to be a refit, and what it may take."""
 
     criterion: str = DEFAULT
@@ -39,7 +39,7 @@ class SurveyOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class SensitivityScan:
     """Curves by family; ``left_out`` says of the others why nothing was measured: they stay whole."""
 
     curves: Mapping[str, Curve]
@@ -52,9 +52,9 @@ def survey(  # noqa: PLR0913, PLR0917 - a model, what may go, data, options
     coupling: Coupling,
     families: Sequence[Family],
     parts: tuple[Data, Data],
-    options: SurveyOptions | None = None,
+    options: ScanOptions | None = None,
     progress: Progress | None = None,
-) -> Survey:
+) -> SensitivityScan:
     """Measure the families.
 
     Args:
@@ -69,28 +69,28 @@ def survey(  # noqa: PLR0913, PLR0917 - a model, what may go, data, options
         RunError: the model cannot be run.
         DataError: the data cannot be read.
     """
-    options = options or SurveyOptions()
+    options = options or ScanOptions()
     readers = readers_of(graph, coupling, layers_seen(graph))
     left_out = {
         family.name: reason for family in families if (reason := stays_whole(family, readers[family.name]))
     }
     chosen = [family for family in families if family.name not in left_out]
     if not chosen:
-        return Survey({}, left_out, 0)
+        return SensitivityScan({}, left_out, 0)
     constants = dict(_constants(graph, [reader for family in chosen for reader in readers[family.name]]))
     curves: dict[str, Curve] = {}
-    with closing(AlteredSession(graph, constants, Settings(options.costs.threads))) as session:
+    with closing(WeightOverrideSession(graph, constants, Settings(options.costs.threads))) as session:
         rerun = Rerun(session, parts[1], options.costs.batch_size, Bounds(SECONDS))
         for family, views in _views(graph, chosen, readers, parts[0], options):
             if progress:
                 progress(family.name, len(curves), len(chosen))
-            candidates = Candidates(family.name, len(family.groups), views, options.seed)
+            candidates = GroupCandidates(family.name, len(family.groups), views, options.seed)
             order = order_of(options.criterion, candidates)
             curves[family.name] = measured_curve(candidates, order, rerun)
-        return Survey(curves, left_out, rerun.samples)
+        return SensitivityScan(curves, left_out, rerun.samples)
 
 
-def _constants(graph: ModelGraph, readers: Sequence[Reader]) -> Iterator[tuple[Slot, Constant]]:
+def _constants(graph: ModelGraph, readers: Sequence[ConsumerLayer]) -> Iterator[tuple[Slot, Constant]]:
     for reader in readers:
         yield reader.weight, reader.layer.constant
         if reader.bias is not None:
@@ -101,10 +101,10 @@ def _constants(graph: ModelGraph, readers: Sequence[Reader]) -> Iterator[tuple[S
 def _views(
     graph: ModelGraph,
     families: Sequence[Family],
-    readers: Mapping[str, Sequence[Reader]],
+    readers: Mapping[str, Sequence[ConsumerLayer]],
     data: Data,
-    options: SurveyOptions,
-) -> Iterator[tuple[Family, list[View]]]:
+    options: ScanOptions,
+) -> Iterator[tuple[Family, list[LeastSquaresView]]]:
     """Families with their readers, as many at a time as the sums of their readers fit into memory together."""
     for part in _parts(families, readers, options.costs.gram_bytes):
         layers = list(dict.fromkeys(reader.layer for family in part for reader in readers[family.name]))
@@ -117,10 +117,10 @@ def _views(
 
 
 def _parts(
-    families: Sequence[Family], readers: Mapping[str, Sequence[Reader]], most: int
+    families: Sequence[Family], readers: Mapping[str, Sequence[ConsumerLayer]], most: int
 ) -> Iterator[list[Family]]:
     held: list[Family] = []
-    layers: set[Layer] = set()
+    layers: set[RefittableLayer] = set()
     for family in families:
         more = {reader.layer for reader in readers[family.name]}
         if held and sum(map(seen_bytes, layers | more)) > most:

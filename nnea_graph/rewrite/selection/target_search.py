@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nnea_graph.rewrite.selection.allocation import Counts, Room, allocate, descent
+from nnea_graph.rewrite.selection.allocation import Counts, PruningBudget, allocate, descent
 from nnea_graph.rewrite.selection.resource_model import Resources
 
 Measure = Callable[[Mapping[str, int]], float]
@@ -13,10 +13,10 @@ Measure = Callable[[Mapping[str, int]], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class TargetSearch:
     """``measures`` are those of the targets ``latency`` and ``loss``."""
 
-    rooms: Sequence[Room]
+    rooms: Sequence[PruningBudget]
     resources: Resources
     targets: Mapping[str, float]
     measures: Mapping[str, Measure]

@@ -12,12 +12,12 @@ from onnx import ModelProto, NodeProto
 from nnea_graph.errors import ModelError
 from nnea_graph.frontends.onnx.file import OnnxFile
 from nnea_graph.frontends.onnx.graph import graph_of
-from nnea_graph.frontends.provenance.derivations import FoldedWeight, Scaled, Turned
+from nnea_graph.frontends.provenance.derivations import FoldedWeight, ScaledTensor, TransposedTensor
 from nnea_graph.frontends.provenance.template import Exported
 from nnea_graph.frontends.shared.interface import InputSpec
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import Constant, ModelGraph
-from nnea_graph.rewrite.source.parameter_values import Cut
+from nnea_graph.rewrite.source.parameter_values import PrunedConstant
 from nnea_graph.rewrite.source.plan import Plan
 from nnea_graph.static.dims import is_batch
 
@@ -48,7 +48,7 @@ def example_of(original: ModelGraph) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def cuts_of(plan: Plan, made: Exported) -> dict[str, Cut]:
+def cuts_of(plan: Plan, made: Exported) -> dict[str, PrunedConstant]:
     """Every constant of the original that is made of the live model's tensors.
 
     Raises:
@@ -69,11 +69,11 @@ def cuts_of(plan: Plan, made: Exported) -> dict[str, Cut]:
             )
         kept = {axis: stay for (tensor, axis), stay in plan.kept.items() if tensor == name}
         if name in stored:
-            found[name] = Cut(recipe, constant.shape, kept, stored[name].array())
+            found[name] = PrunedConstant(recipe, constant.shape, kept, stored[name].array())
     return found
 
 
-def added_biases(plan: Plan, cuts: Mapping[str, Cut]) -> dict[str, Array]:
+def added_biases(plan: Plan, cuts: Mapping[str, PrunedConstant]) -> dict[str, Array]:
     """Biases that the refit has given to layers without one, by the name of the layer's weight."""
     stored = _constants(plan.model)
     found = {}
@@ -84,7 +84,7 @@ def added_biases(plan: Plan, cuts: Mapping[str, Cut]) -> dict[str, Array]:
     return found
 
 
-def numbers_of_groups(plan: Plan, cuts: Mapping[str, Cut]) -> dict[str, int]:
+def numbers_of_groups(plan: Plan, cuts: Mapping[str, PrunedConstant]) -> dict[str, int]:
     """Groups of each convolution of the pruned model, by the name of its weight."""
     return {
         weight: next((each.i for each in node.attribute if each.name == "group"), 1)
@@ -107,9 +107,9 @@ def _constants(model: ModelProto) -> Mapping[str, Constant]:
     return graph_of(OnnxFile.from_proto(model), Limits()).constants
 
 
-def _layers(model: ModelProto, cuts: Mapping[str, Cut]) -> Iterator[tuple[str, NodeProto]]:
+def _layers(model: ModelProto, cuts: Mapping[str, PrunedConstant]) -> Iterator[tuple[str, NodeProto]]:
     """The operator that reads a constant that is the weight of one layer, and that tensor's name."""
     readers = {name: node for node in model.graph.node for name in node.input}
     for name, cut in cuts.items():
-        if isinstance(cut.recipe, Turned | Scaled | FoldedWeight) and name in readers:
+        if isinstance(cut.recipe, TransposedTensor | ScaledTensor | FoldedWeight) and name in readers:
             yield cut.recipe.names[0], readers[name]

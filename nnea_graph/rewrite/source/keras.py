@@ -15,7 +15,7 @@ from nnea_graph.frontends.keras.export import KerasExport, reference
 from nnea_graph.frontends.keras.facts import layers_of, named_weights, unique_weights
 from nnea_graph.frontends.tf2onnx.imports import explained
 from nnea_graph.rewrite.source.common import added_biases, cuts_of, differ, example_of, numbers_of_groups
-from nnea_graph.rewrite.source.keras_config import Change, smaller_config
+from nnea_graph.rewrite.source.keras_config import WeightShapeChange, smaller_config
 from nnea_graph.rewrite.source.keras_weights import new_weights, with_biases
 from nnea_graph.rewrite.source.plan import Plan
 from nnea_graph.runtime.export.to_onnx import Written
@@ -56,7 +56,7 @@ def _config(model: Any) -> dict[str, Any]:
     return dict(config)
 
 
-def _changes(model: Any, new: Values, groups: Mapping[str, int]) -> dict[str, Change]:
+def _changes(model: Any, new: Values, groups: Mapping[str, int]) -> dict[str, WeightShapeChange]:
     """Every layer whose own weights are of other shapes, or more, by path: one that is shared under each."""
     first = {id(weight): name for name, weight in unique_weights(model).items()}
     shapes: dict[str, dict[str, tuple[int, ...]]] = {}
@@ -68,14 +68,14 @@ def _changes(model: Any, new: Values, groups: Mapping[str, int]) -> dict[str, Ch
         shapes.setdefault(layer, {}).setdefault(name, value.shape)
     before = {path: tuple(weight.shape) for path, weight in named_weights(model)}
     return {
-        path: Change(type(layer).__name__, shapes[path], groups.get(path))
+        path: WeightShapeChange(type(layer).__name__, shapes[path], groups.get(path))
         for path, layer in layers_of(model)
         if any(before.get(f"{path}/{name}") != shape for name, shape in shapes.get(path, {}).items())
     }
 
 
 @contextmanager
-def _naming_inner(model: Any, changes: Mapping[str, Change]) -> Iterator[None]:
+def _naming_inner(model: Any, changes: Mapping[str, WeightShapeChange]) -> Iterator[None]:
     """What fails because of a model within, whose inputs are declared with their sizes, names that."""
     try:
         yield

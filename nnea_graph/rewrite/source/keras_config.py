@@ -14,7 +14,7 @@ Config = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WeightShapeChange:
     """A layer of this class is to have weights of these shapes, by name; ``groups`` are those of a convolution."""
 
     class_name: str
@@ -22,7 +22,7 @@ class Change:
     groups: int | None = None
 
 
-def smaller_config(config: Config, changes: Mapping[str, Change]) -> Config:
+def smaller_config(config: Config, changes: Mapping[str, WeightShapeChange]) -> Config:
     """A copy with the changes, by path of the layer.
 
     Raises:
@@ -33,7 +33,7 @@ def smaller_config(config: Config, changes: Mapping[str, Change]) -> Config:
     return found
 
 
-def _edit_layers(config: Config, path: str, changes: Mapping[str, Change]) -> None:
+def _edit_layers(config: Config, path: str, changes: Mapping[str, WeightShapeChange]) -> None:
     for entry in config["layers"]:
         # A layer is built for the shapes that it meets, not for those that it met.
         entry.pop("build_config", None)
@@ -48,7 +48,7 @@ def _edit_layers(config: Config, path: str, changes: Mapping[str, Change]) -> No
             _edit(inner, name, changes[name])
 
 
-def _edit(config: Config, path: str, change: Change) -> None:
+def _edit(config: Config, path: str, change: WeightShapeChange) -> None:
     rule = _RULES.get(change.class_name)
     if rule is None:
         raise _unknown(path, change.class_name)
@@ -64,10 +64,10 @@ def _unknown(path: str, class_name: str) -> ModelError:
     )
 
 
-def _channels(attribute: str, weight: str, axis: int) -> Callable[[Config, Change], None]:
+def _channels(attribute: str, weight: str, axis: int) -> Callable[[Config, WeightShapeChange], None]:
     """A number that is the length of an axis of a weight."""
 
-    def rule(config: Config, change: Change) -> None:
+    def rule(config: Config, change: WeightShapeChange) -> None:
         config[attribute] = change.shapes[weight][axis]
         if "groups" in config and change.groups is not None:
             config["groups"] = change.groups
@@ -75,12 +75,12 @@ def _channels(attribute: str, weight: str, axis: int) -> Callable[[Config, Chang
     return rule
 
 
-def _nothing(config: Config, change: Change) -> None:
+def _nothing(config: Config, change: WeightShapeChange) -> None:
     """As many as it meets."""
     del config, change
 
 
-_RULES: Mapping[str, Callable[[Config, Change], None]] = {
+_RULES: Mapping[str, Callable[[Config, WeightShapeChange], None]] = {
     "Dense": _channels("units", "kernel", -1),
     "Embedding": _channels("output_dim", "embeddings", -1),
     **{f"Conv{rank}D": _channels("filters", "kernel", -1) for rank in (1, 2, 3)},

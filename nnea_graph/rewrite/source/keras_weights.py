@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import ModelError
 from nnea_graph.frontends.provenance.derivations import FoldedBias, NormScale
-from nnea_graph.frontends.tf2onnx.derivations import Gathered, Narrowed, Shaped
-from nnea_graph.rewrite.source.parameter_values import Cut, new_values
+from nnea_graph.frontends.tf2onnx.derivations import Gathered, Narrowed, ReshapedTensor
+from nnea_graph.rewrite.source.parameter_values import PrunedConstant, new_values
 
 Array = NDArray[Any]
 Values = Mapping[str, Array]
 
 
-def new_weights(cuts: Mapping[str, Cut], old: Values) -> dict[str, Array]:
+def new_weights(cuts: Mapping[str, PrunedConstant], old: Values) -> dict[str, Array]:
     """Weights by name as they are to be; those that are not named stay.
 
     Raises:
@@ -60,19 +60,19 @@ def with_biases(values: Values, added: Values) -> dict[str, Array]:
     return found
 
 
-def _plain(cut: Cut) -> Cut:
+def _plain(cut: PrunedConstant) -> PrunedConstant:
     """Without what TensorFlow does besides: another shape of a vector, another type."""
     recipe = cut.recipe
     if isinstance(recipe, Narrowed):
         return replace(cut, recipe=recipe.whole)
-    if isinstance(recipe, Shaped | NormScale):
-        inner = recipe.recipe if isinstance(recipe, Shaped) else recipe
+    if isinstance(recipe, ReshapedTensor | NormScale):
+        inner = recipe.recipe if isinstance(recipe, ReshapedTensor) else recipe
         kept = dict(zip([0], cut.kept.values(), strict=False))
-        return Cut(inner, (int(np.prod(cut.shape)),), kept, cut.values.reshape(-1))
+        return PrunedConstant(inner, (int(np.prod(cut.shape)),), kept, cut.values.reshape(-1))
     return cut
 
 
-def _normalization(scale: Cut, shift: Cut, old: Values) -> dict[str, Array]:
+def _normalization(scale: PrunedConstant, shift: PrunedConstant, old: Values) -> dict[str, Array]:
     """A scale and a shift of each channel as the tensors of a normalization, whose statistics stay."""
     if not isinstance(shift.recipe, FoldedBias):
         return {}

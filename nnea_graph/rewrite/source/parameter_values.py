@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import ModelError
 from nnea_graph.frontends.provenance.derivations import (
+    Derivation,
     FoldedBias,
     FoldedWeight,
     Normalization,
-    Recipe,
-    Scaled,
+    ScaledTensor,
 )
 from nnea_graph.rewrite.coupling.grouped_kernels import taken
 
@@ -28,10 +28,10 @@ _FLAT = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cut:
+class PrunedConstant:
     """A constant of the original, with what stays along its axes and its values in the pruned model."""
 
-    recipe: Recipe
+    recipe: Derivation
     shape: tuple[int, ...]
     kept: Mapping[int, Indices]
     values: Array
@@ -41,7 +41,7 @@ class Cut:
         return self.kept.get(axis, np.arange(self.shape[axis]))
 
 
-def new_values(cuts: Mapping[str, Cut], old: Values) -> dict[str, Array]:
+def new_values(cuts: Mapping[str, PrunedConstant], old: Values) -> dict[str, Array]:
     """Parameters and buffers by name as they are to be.
 
     Raises:
@@ -58,8 +58,8 @@ def new_values(cuts: Mapping[str, Cut], old: Values) -> dict[str, Array]:
             along = [-1 if axis == cut.recipe.axis else 1 for axis in range(cut.values.ndim)]
             found |= _moved(cut, cut.recipe.weight, cut.values / scale.reshape(along), old)
         elif not isinstance(cut.recipe, FoldedBias):
-            whole = cut.recipe.whole if isinstance(cut.recipe, Scaled) else cut.recipe
-            factor = cut.recipe.factor if isinstance(cut.recipe, Scaled) else 1.0
+            whole = cut.recipe.whole if isinstance(cut.recipe, ScaledTensor) else cut.recipe
+            factor = cut.recipe.factor if isinstance(cut.recipe, ScaledTensor) else 1.0
             found |= _moved(cut, whole, cut.values / factor, old)
     for cut in cuts.values():
         if isinstance(cut.recipe, FoldedBias):
@@ -81,7 +81,10 @@ def _normalization(norm: Normalization, stays: Indices, old: Values) -> tuple[di
 
 
 def _biased(
-    cut: Cut, recipe: FoldedBias, scales: Mapping[Normalization, tuple[Indices, Array]], old: Values
+    cut: PrunedConstant,
+    recipe: FoldedBias,
+    scales: Mapping[Normalization, tuple[Indices, Array]],
+    old: Values,
 ) -> dict[str, Array]:
     """The running mean takes up what the bias has become: so it is what training will find, where the refit is good."""
     norm = recipe.norm
@@ -100,7 +103,7 @@ def _biased(
     return found
 
 
-def _moved(cut: Cut, recipe: Recipe, values: Array, old: Values) -> dict[str, Array]:
+def _moved(cut: PrunedConstant, recipe: Derivation, values: Array, old: Values) -> dict[str, Array]:
     """Numbers that were only moved, put where they came from."""
     starts = np.cumsum([0, *(old[name].size for name in recipe.names)])
     numbers = {

@@ -17,7 +17,7 @@ from nnea_graph.graph import OpNode
 from nnea_graph.ops.registry import Registry, load_families
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices
 from nnea_graph.rewrite.surgery import rules as edits
-from nnea_graph.static.result import Inference
+from nnea_graph.static.result import StaticFacts
 
 Kept = Mapping[Axis, Indices]
 """The indices that stay along every axis that loses some; of a grouped kernel perhaps a row for each group."""
@@ -57,7 +57,7 @@ class Edit:
     node: OpNode
     proto: NodeProto
     place: int
-    found: Inference
+    found: StaticFacts
     kept: Kept
     sizes: Mapping[str, NDArray[Any] | None]
     changes: Changes

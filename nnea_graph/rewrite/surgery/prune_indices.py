@@ -29,7 +29,7 @@ from nnea_graph.runtime.export.to_onnx import to_proto
 
 
 @runtime_checkable
-class _HoldsProto(Protocol):
+class _DeclaredSource(Protocol):
     @property
     def proto(self) -> ModelProto:
         """The model as it was declared, perhaps without its large tensors."""
@@ -77,7 +77,7 @@ def edited(graph: ModelGraph, kept: Kept) -> tuple[str, ...]:
 
 def _copied(graph: ModelGraph) -> ModelProto:
     source = graph.file
-    if isinstance(source, _HoldsProto) and not source.proto.functions:
+    if isinstance(source, _DeclaredSource) and not source.proto.functions:
         proto = ModelProto()
         proto.CopyFrom(source.proto)
         return proto
@@ -85,7 +85,7 @@ def _copied(graph: ModelGraph) -> ModelProto:
     for tensor in written.proto.graph.initializer:
         if tensor.name in written.stored:
             _put(tensor, written.stored[tensor.name])
-    if isinstance(source, _HoldsProto):
+    if isinstance(source, _DeclaredSource):
         carry_over(source.proto, written.proto)
     return written.proto
 
@@ -111,7 +111,7 @@ def _cut_constants(graph: ModelGraph, proto: GraphProto, kept: Kept) -> None:
         if name in axes:
             _put(tensor, cut(graph.constants[name], axes[name]))
     _cut_sparse(graph, proto, axes)
-    if isinstance(graph.file, _HoldsProto):
+    if isinstance(graph.file, _DeclaredSource):
         for tensor in tensors_of(proto):
             if tensor.data_location == TensorProto.EXTERNAL:
                 _put(tensor, graph.file.constant(tensor, tensor.name))

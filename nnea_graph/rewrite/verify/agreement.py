@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from nnea_graph.errors import RunError
-from nnea_graph.report.schema.verification import Likeness
+from nnea_graph.report.schema.verification import Agreement
 from nnea_graph.runtime.data.batch import Batch
 from nnea_graph.runtime.session.session import Session
-from nnea_graph.stats.output_change import Change, Comparison, float_outputs
+from nnea_graph.stats.output_change import OutputChange, OutputComparison, float_outputs
 
 ORIGINAL = "original"
 
 
 def likeness_of(
     original: Session, models: Mapping[str, Session | str], batches: Iterable[Batch]
-) -> tuple[list[Likeness], int]:
+) -> tuple[list[Agreement], int]:
     """Of the original and of each model by name (or why it cannot be loaded), and the samples that were run.
 
     Raises:
         RunError: the original cannot be run.
         DataError: the data cannot be read.
     """
-    comparisons = {name: Comparison() for name in (ORIGINAL, *models)}
+    comparisons = {name: OutputComparison() for name in (ORIGINAL, *models)}
     sessions = {name: session for name, session in models.items() if isinstance(session, Session)}
     reasons = {name: session for name, session in models.items() if isinstance(session, str)}
     samples = 0
@@ -40,8 +40,8 @@ def likeness_of(
     return [_said(name, each.change(), reasons.get(name)) for name, each in comparisons.items()], samples
 
 
-def _said(name: str, change: Change, reason: str | None) -> Likeness:
+def _said(name: str, change: OutputChange, reason: str | None) -> Agreement:
     if reason is not None:
-        return Likeness(name, None, None, None, reason)
+        return Agreement(name, None, None, None, reason)
     missing = "the outputs of the original are 0, or not finite" if change.relative_l2 is None else ""
-    return Likeness(name, change.agreement, change.sqnr_db, change.accuracy, change.reason or missing)
+    return Agreement(name, change.agreement, change.sqnr_db, change.accuracy, change.reason or missing)

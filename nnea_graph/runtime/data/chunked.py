@@ -9,19 +9,19 @@ import numpy as np
 
 from nnea_graph.errors import DataError, UsageError
 from nnea_graph.runtime.data.batch import Batch
-from nnea_graph.runtime.data.samples import Block, Part, PartReader
+from nnea_graph.runtime.data.samples import PartReader, SampleBlock, SampleRun
 
-Parts = Callable[[], Iterator[Part]]
+Parts = Callable[[], Iterator[SampleBlock]]
 """Starts from the first part each time it is called."""
 
 
 @dataclass(frozen=True, slots=True)
-class PartedData:
+class ChunkedData:
     """``limit`` is how many samples are read at most; ``total`` how many there are, where that is known."""
 
     source: str
     parts: Parts
-    first: Part
+    first: SampleBlock
     total: int | None
     limit: int | None
     synthetic: bool = False
@@ -50,7 +50,7 @@ class PartedData:
         return self._batches(batch_size)
 
     def _batches(self, size: int) -> Iterator[Batch]:
-        held: list[Block] = []
+        held: list[SampleRun] = []
         for block in self._blocks(lambda: size - _count(held)):
             if held and (block.closed or not _joins(held[-1], block)):
                 yield _merged(held)
@@ -62,7 +62,7 @@ class PartedData:
         if held:
             yield _merged(held)
 
-    def _blocks(self, room: Callable[[], int]) -> Iterator[Block]:
+    def _blocks(self, room: Callable[[], int]) -> Iterator[SampleRun]:
         left = self.limit
         for part in self.parts():
             self._check_labels(part)
@@ -74,13 +74,13 @@ class PartedData:
             if left is not None and left < (part.unit or 1):
                 return
 
-    def _check_labels(self, part: Part) -> None:
+    def _check_labels(self, part: SampleBlock) -> None:
         if (part.labels is not None) != self.labelled:
             has, has_not = (self.first, part) if self.labelled else (part, self.first)
             raise DataError(f"{has.source} has labels and {has_not.source} has none; label all or none")
 
 
-def parted(source: str, parts: Parts, total: int | None, limit: int | None) -> PartedData:
+def parted(source: str, parts: Parts, total: int | None, limit: int | None) -> ChunkedData:
     """Data of these parts, the first of which is looked at.
 
     Raises:
@@ -93,19 +93,19 @@ def parted(source: str, parts: Parts, total: int | None, limit: int | None) -> P
         raise DataError(f"{source} holds no samples; give at least one")
     if limit is not None and first.unit is not None and limit < first.unit:
         raise DataError(f"{source}: the model takes {first.unit} samples at a time, over --samples {limit}")
-    return PartedData(source, parts, first, total, limit)
+    return ChunkedData(source, parts, first, total, limit)
 
 
-def parted_list(source: str, parts: Sequence[Part], limit: int | None) -> PartedData:
+def parted_list(source: str, parts: Sequence[SampleBlock], limit: int | None) -> ChunkedData:
     """Data of parts that are all known."""
     return parted(source, lambda: iter(parts), sum(part.samples for part in parts), limit)
 
 
-def _count(blocks: Sequence[Block]) -> int:
+def _count(blocks: Sequence[SampleRun]) -> int:
     return sum(block.samples for block in blocks)
 
 
-def _joins(a: Block, b: Block) -> bool:
+def _joins(a: SampleRun, b: SampleRun) -> bool:
     """Whether two blocks can be one batch: the same shapes but for the batch axis, the same whole arrays."""
     return a.axes == b.axes and all(
         _shape_beside(a, name) == _shape_beside(b, name)
@@ -115,12 +115,12 @@ def _joins(a: Block, b: Block) -> bool:
     )
 
 
-def _shape_beside(block: Block, name: str) -> tuple[int, ...]:
+def _shape_beside(block: SampleRun, name: str) -> tuple[int, ...]:
     shape, axis = block.feeds[name].shape, block.axes[name]
     return shape[:axis] + shape[axis + 1 :]
 
 
-def _merged(blocks: Sequence[Block]) -> Batch:
+def _merged(blocks: Sequence[SampleRun]) -> Batch:
     first = blocks[0]
     if len(blocks) == 1:
         return Batch(dict(first.feeds), first.samples, first.labels)

@@ -16,7 +16,7 @@ Take = Callable[[int], NDArray[Any]]
 """Gives the next so many rows (entries of axis 0)."""
 
 
-class Column(Protocol):
+class DataColumn(Protocol):
     """An array of known type and shape; ``name`` is what the user calls it."""
 
     @property

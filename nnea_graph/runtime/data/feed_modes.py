@@ -10,7 +10,7 @@ from typing import NoReturn
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
 from nnea_graph.runtime.data.casting import check_kind
-from nnea_graph.runtime.data.columns import Column
+from nnea_graph.runtime.data.columns import DataColumn
 from nnea_graph.runtime.data.input_matching import declared, given
 from nnea_graph.static.dims import is_batch
 
@@ -25,12 +25,12 @@ class Mode(Enum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fit:
+class InputFit:
     """One input and its array; ``axis`` is the batch axis where the mode is ROWS."""
 
     name: str
     info: TensorInfo
-    column: Column
+    column: DataColumn
     mode: Mode
     axis: int = 0
 
@@ -75,7 +75,7 @@ def samples_of_a_run(infos: Iterable[TensorInfo]) -> int:
     return first if isinstance(first, int) and first > 0 else 1
 
 
-def fit(name: str, info: TensorInfo, column: Column) -> Fit:
+def fit(name: str, info: TensorInfo, column: DataColumn) -> InputFit:
     """How the array is fed to the input.
 
     Raises:
@@ -83,13 +83,13 @@ def fit(name: str, info: TensorInfo, column: Column) -> Fit:
     """
     _check_dims(name, info, column)
     axis = batch_axis(info)
-    found = Fit(name, info, column, _mode(info, column, axis), axis or 0)
+    found = InputFit(name, info, column, _mode(info, column, axis), axis or 0)
     if info.dtype:
         check_kind(info.dtype, column.dtype, found.place)
     return found
 
 
-def _mode(info: TensorInfo, column: Column, axis: int | None) -> Mode:
+def _mode(info: TensorInfo, column: DataColumn, axis: int | None) -> Mode:
     if info.shape is None:
         return Mode.ROWS if column.shape else Mode.WHOLE
     if len(column.shape) == len(info.shape) + 1:
@@ -100,7 +100,7 @@ def _mode(info: TensorInfo, column: Column, axis: int | None) -> Mode:
     return Mode.GROUPS if fixed and column.shape[0] != info.shape[0] else Mode.WHOLE
 
 
-def _check_dims(name: str, info: TensorInfo, column: Column) -> None:
+def _check_dims(name: str, info: TensorInfo, column: DataColumn) -> None:
     if info.shape is None:
         return
     extra = len(column.shape) - len(info.shape)
@@ -115,11 +115,11 @@ def _check_dims(name: str, info: TensorInfo, column: Column) -> None:
             _refuse(name, info, column, f"the model takes {dim} at a time, so dim 0 must be a multiple")
 
 
-def _refuse(name: str, info: TensorInfo, column: Column, why: str) -> NoReturn:
+def _refuse(name: str, info: TensorInfo, column: DataColumn, why: str) -> NoReturn:
     raise DataError(f"input '{name}' wants {declared(info)} and is given {given(column)}: {why}")
 
 
-def check_symbols(fits: Mapping[str, Fit]) -> None:
+def check_symbols(fits: Mapping[str, InputFit]) -> None:
     """Refuse arrays that give one symbolic dim two numbers.
 
     Raises:

@@ -9,14 +9,14 @@ from pathlib import Path
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
 from nnea_graph.runtime.data.casting import whole_labels
-from nnea_graph.runtime.data.chunked import PartedData, parted_list
-from nnea_graph.runtime.data.columns import ArrayColumn, Column
+from nnea_graph.runtime.data.chunked import ChunkedData, parted_list
+from nnea_graph.runtime.data.columns import ArrayColumn, DataColumn
 from nnea_graph.runtime.data.feed_modes import batch_axis
 from nnea_graph.runtime.data.input_matching import is_label
 from nnea_graph.runtime.data.npz import npy_column, npz_columns
 from nnea_graph.runtime.data.onnx_test_data import set_columns, set_folders
 from nnea_graph.runtime.data.preprocess import Preprocess
-from nnea_graph.runtime.data.samples import Part, part_of
+from nnea_graph.runtime.data.samples import SampleBlock, part_of
 
 
 def array_files(folder: Path) -> list[Path]:
@@ -30,7 +30,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(piece), piece) if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]
 
 
-def file_columns(path: Path, inputs: Mapping[str, TensorInfo]) -> dict[str, Column]:
+def file_columns(path: Path, inputs: Mapping[str, TensorInfo]) -> dict[str, DataColumn]:
     """The arrays of one file: those of an ``.npz``, or the one of an ``.npy`` for the only input."""
     if path.suffix == ".npz":
         return npz_columns(path)
@@ -41,7 +41,7 @@ def file_columns(path: Path, inputs: Mapping[str, TensorInfo]) -> dict[str, Colu
 
 def set_data(
     folder: Path, inputs: Mapping[str, TensorInfo], limit: int | None, settings: Preprocess | None
-) -> PartedData:
+) -> ChunkedData:
     """ONNX test data sets, one after the other."""
     parts = [part_of(set_columns(each, inputs), inputs, str(each), settings) for each in set_folders(folder)]
     return parted_list(str(folder), parts, limit)
@@ -49,7 +49,7 @@ def set_data(
 
 def array_data(
     folder: Path, inputs: Mapping[str, TensorInfo], limit: int | None, settings: Preprocess | None
-) -> PartedData:
+) -> ChunkedData:
     """Array files: one an input where their names say so, else one or more samples each.
 
     ``labels.npy`` holds the labels of all samples.
@@ -72,7 +72,9 @@ def _of_use(name: str, inputs: Mapping[str, TensorInfo]) -> bool:
     return name in inputs or is_label(name, inputs)
 
 
-def _with_sample_axis(columns: dict[str, Column], inputs: Mapping[str, TensorInfo]) -> dict[str, Column]:
+def _with_sample_axis(
+    columns: dict[str, DataColumn], inputs: Mapping[str, TensorInfo]
+) -> dict[str, DataColumn]:
     """Give the arrays of files with one sample, which often lack it, an axis for the samples."""
     lacking = all(
         name in columns and _lacks_axis(columns[name], info)
@@ -89,11 +91,11 @@ def _with_sample_axis(columns: dict[str, Column], inputs: Mapping[str, TensorInf
     }
 
 
-def _lacks_axis(column: Column, info: TensorInfo) -> bool:
+def _lacks_axis(column: DataColumn, info: TensorInfo) -> bool:
     return info.shape is not None and len(column.shape) == len(info.shape) - 1
 
 
-def _labelled(parts: Sequence[Part], files: Sequence[Path], folder: Path) -> list[Part]:
+def _labelled(parts: Sequence[SampleBlock], files: Sequence[Path], folder: Path) -> list[SampleBlock]:
     """The parts with their share of the labels."""
     if not files:
         return list(parts)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
-from nnea_graph.runtime.data.chunked import PartedData, parted
+from nnea_graph.runtime.data.chunked import ChunkedData, parted
 from nnea_graph.runtime.data.columns import ArrayColumn
 from nnea_graph.runtime.data.image_inputs import Picture, picture
 from nnea_graph.runtime.data.preprocess import Preprocess
-from nnea_graph.runtime.data.samples import Part, part_of
+from nnea_graph.runtime.data.samples import SampleBlock, part_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,7 +46,7 @@ def class_folders(folder: Path) -> list[Path]:
 
 def image_data(
     folder: Path, inputs: Mapping[str, TensorInfo], settings: Preprocess | None, limit: int | None
-) -> PartedData:
+) -> ChunkedData:
     """The images of a folder, in the order of their names.
 
     With one folder a class, images of all classes take turns, so that the first N are of every class.
@@ -64,7 +64,7 @@ def image_data(
     files = _files(folder)
     _require_pillow(folder)
 
-    def parts() -> Iterator[Part]:
+    def parts() -> Iterator[SampleBlock]:
         return (_part(each, name, inputs, shown) for each in files)
 
     return parted(str(folder), parts, len(files), limit)
@@ -89,7 +89,7 @@ def _files(folder: Path) -> list[_Labelled]:
     return [each for each in chain.from_iterable(zip_longest(*classes)) if each is not None]
 
 
-def _part(each: _Labelled, name: str, inputs: Mapping[str, TensorInfo], shown: Picture) -> Part:
+def _part(each: _Labelled, name: str, inputs: Mapping[str, TensorInfo], shown: Picture) -> SampleBlock:
     pixels = shown.arranged(_pixels(each.path, shown)[None])
     wanted = inputs[name].dtype
     if wanted and wanted.kind == "float":

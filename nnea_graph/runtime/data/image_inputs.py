@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
-from nnea_graph.runtime.data.columns import Column, Take
+from nnea_graph.runtime.data.columns import DataColumn, Take
 from nnea_graph.runtime.data.input_matching import declared, given
 from nnea_graph.runtime.data.preprocess import CHANNELS, Preprocess
 
@@ -86,8 +86,8 @@ def is_picture(info: TensorInfo) -> bool:
 
 
 def prepared(
-    columns: Mapping[str, Column], inputs: Mapping[str, TensorInfo], settings: Preprocess
-) -> dict[str, Column]:
+    columns: Mapping[str, DataColumn], inputs: Mapping[str, TensorInfo], settings: Preprocess
+) -> dict[str, DataColumn]:
     """Arrays with the settings applied: to image inputs, or to all float inputs where none takes images."""
     floats = [name for name, info in inputs.items() if info.dtype and info.dtype.kind == "float"]
     chosen = [name for name in inputs if is_picture(inputs[name])] or floats
@@ -97,7 +97,7 @@ def prepared(
     }
 
 
-def _prepared(column: Column, info: TensorInfo, settings: Preprocess, place: str) -> Column:
+def _prepared(column: DataColumn, info: TensorInfo, settings: Preprocess, place: str) -> DataColumn:
     """Numbers of the settings; images also in the layout, where their shape shows that they are images."""
     if column.dtype.kind not in "iuf":
         return column
@@ -115,7 +115,7 @@ def _prepared(column: Column, info: TensorInfo, settings: Preprocess, place: str
 
 
 def _channels_last(
-    column: Column, channels: int
+    column: DataColumn, channels: int
 ) -> tuple[tuple[int, ...], Callable[[NDArray[Any]], NDArray[Any]]] | None:
     """The shape of images [n, height, width, channels] and how to make them of the array's rows."""
     shape = column.shape
@@ -142,7 +142,7 @@ def _arranged_shape(shape: tuple[int, ...], shown: Picture) -> tuple[int, ...]:
 class PreparedColumn:
     """A column whose rows are changed as they are read."""
 
-    source: Column
+    source: DataColumn
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     change: Callable[[NDArray[Any]], NDArray[Any]]

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
-from nnea_graph.runtime.data.columns import Column
+from nnea_graph.runtime.data.columns import DataColumn
 
 LABEL_NAMES = ("labels", "label", "y")
 
-Columns = Mapping[str, Column]
+Columns = Mapping[str, DataColumn]
 
 
 def assign(
     arrays: Columns, inputs: Mapping[str, TensorInfo], source: str, *, ranks: bool = True
-) -> tuple[dict[str, Column], Column | None]:
+) -> tuple[dict[str, DataColumn], DataColumn | None]:
     """The array of each input, and the labels if there are any: by name, else by position where ranks fit.
 
     Without ``ranks`` they need not, as the arrays are still to be changed.
@@ -46,7 +46,7 @@ def declared(info: TensorInfo) -> str:
     return f"{info.dtype or 'unknown type'} {dims}"
 
 
-def given(column: Column) -> str:
+def given(column: DataColumn) -> str:
     """An array as messages show it: its name, type and shape."""
     return f"{column.name}, {column.dtype} {list(column.shape)}"
 
@@ -63,7 +63,7 @@ def _check_inputs(inputs: Mapping[str, TensorInfo], source: str) -> None:
 
 def _by_position(
     arrays: Columns, inputs: Mapping[str, TensorInfo], source: str, *, ranks: bool
-) -> dict[str, Column]:
+) -> dict[str, DataColumn]:
     pairs = list(zip(inputs.items(), arrays.values(), strict=False))
     strangers = len(arrays) == len(inputs) and not any(name in arrays for name in inputs)
     if strangers and (not ranks or all(_rank_fits(info, each) for (_, info), each in pairs)):
@@ -77,5 +77,5 @@ def _by_position(
     )
 
 
-def _rank_fits(info: TensorInfo, column: Column) -> bool:
+def _rank_fits(info: TensorInfo, column: DataColumn) -> bool:
     return info.shape is None or len(column.shape) - len(info.shape) in {0, 1}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from nnea_graph.errors import DataError
-from nnea_graph.runtime.data.columns import ArrayColumn, Column, StreamColumn
+from nnea_graph.runtime.data.columns import ArrayColumn, DataColumn, StreamColumn
 
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # What zipfile raises for damaged archives: names that are no text and offsets that are none are among them.
@@ -25,7 +25,7 @@ _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeEr
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
-def npy_column(path: Path) -> Column:
+def npy_column(path: Path) -> DataColumn:
     """The array of an ``.npy`` file.
 
     Raises:
@@ -49,7 +49,7 @@ def npy_column(path: Path) -> Column:
     return StreamColumn(str(path), dtype, shape, start)
 
 
-def npz_columns(path: Path) -> dict[str, Column]:
+def npz_columns(path: Path) -> dict[str, DataColumn]:
     """The arrays of an ``.npz`` file by name, in the order of the file.
 
     Raises:
@@ -63,7 +63,7 @@ def npz_columns(path: Path) -> dict[str, Column]:
     return found
 
 
-def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Column:
+def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> DataColumn:
     name = f"{path}: array '{info.filename.removesuffix('.npy')}'"
     if info.flag_bits & 1 or info.compress_type not in _METHODS:
         raise DataError(f"{name} is encrypted or packed unlike numpy does it; write it with numpy.savez")

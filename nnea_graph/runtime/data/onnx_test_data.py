@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
-from nnea_graph.runtime.data.columns import ArrayColumn, Column
+from nnea_graph.runtime.data.columns import ArrayColumn, DataColumn
 
 _INPUT = re.compile(r"input_(\d+)\.pb")
 _SET = re.compile(r"test_data_set_(\d+)")
@@ -21,7 +21,7 @@ def set_folders(folder: Path) -> list[Path]:
     return [path for path in _numbered(folder, _SET) if path.is_dir()]
 
 
-def set_columns(folder: Path, inputs: Mapping[str, TensorInfo]) -> dict[str, Column]:
+def set_columns(folder: Path, inputs: Mapping[str, TensorInfo]) -> dict[str, DataColumn]:
     """The inputs of one set: by the tensors' names if they are the model's, else by number.
 
     Raises:
@@ -42,7 +42,7 @@ def _numbered(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
     return [path for _, path in sorted(numbered)]
 
 
-def _tensor(path: Path) -> tuple[str, Column]:
+def _tensor(path: Path) -> tuple[str, DataColumn]:
     from google.protobuf.message import (  # type: ignore[import-untyped] # noqa: PLC0415 - only this form needs onnx
         DecodeError,
     )

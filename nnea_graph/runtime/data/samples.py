@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
 from nnea_graph.runtime.data.casting import cast, whole_labels
-from nnea_graph.runtime.data.columns import ArrayColumn, Column, Take
-from nnea_graph.runtime.data.feed_modes import Fit, Mode, check_symbols, fit, samples_of_a_run
+from nnea_graph.runtime.data.columns import ArrayColumn, DataColumn, Take
+from nnea_graph.runtime.data.feed_modes import InputFit, Mode, check_symbols, fit, samples_of_a_run
 from nnea_graph.runtime.data.image_inputs import prepared
 from nnea_graph.runtime.data.input_matching import assign
 from nnea_graph.runtime.data.preprocess import Preprocess
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SampleBlock:
     """``unit`` is how many samples a run takes, None where any number is taken."""
 
-    fits: Mapping[str, Fit]
+    fits: Mapping[str, InputFit]
     samples: int
     unit: int | None
     labels: NDArray[np.int64] | None
@@ -37,17 +37,17 @@ class Part:
         """The batch axis of the inputs that have one."""
         return {name: each.axis for name, each in self.fits.items() if each.mode is Mode.ROWS}
 
-    def with_labels(self, labels: NDArray[np.int64]) -> Part:
+    def with_labels(self, labels: NDArray[np.int64]) -> SampleBlock:
         """The same samples with labels."""
         return replace(self, labels=labels)
 
 
 def part_of(
-    arrays: Mapping[str, Column],
+    arrays: Mapping[str, DataColumn],
     inputs: Mapping[str, TensorInfo],
     source: str,
     settings: Preprocess | None = None,
-) -> Part:
+) -> SampleBlock:
     """The arrays as input to the model, pixels made numbers by the settings.
 
     Raises:
@@ -61,10 +61,10 @@ def part_of(
     samples, unit = _counted(fits, source)
     fed, unit = _nameless_batches(fits, samples, unit)
     numbers = None if labels is None else _labels(labels, samples, source)
-    return Part(fed, samples, unit, numbers, source)
+    return SampleBlock(fed, samples, unit, numbers, source)
 
 
-def _counted(fits: Mapping[str, Fit], source: str) -> tuple[int, int | None]:
+def _counted(fits: Mapping[str, InputFit], source: str) -> tuple[int, int | None]:
     """Number of samples, and how many a run takes."""
     groups = {each.group for each in fits.values() if each.mode is Mode.GROUPS}
     if len(groups) > 1:
@@ -92,8 +92,8 @@ def _counted(fits: Mapping[str, Fit], source: str) -> tuple[int, int | None]:
 
 
 def _nameless_batches(
-    fits: Mapping[str, Fit], samples: int, unit: int | None
-) -> tuple[Mapping[str, Fit], int | None]:
+    fits: Mapping[str, InputFit], samples: int, unit: int | None
+) -> tuple[Mapping[str, InputFit], int | None]:
     """Find batch axes that the model does not name: recurrent state [2, ?, 128] beside input [batch, 512].
 
     A nameless dim with a number for each sample is one; a symbol of 1 may be one, and then only a run
@@ -109,7 +109,7 @@ def _nameless_batches(
     return found, 1 if doubtful else None
 
 
-def _by_nameless_axis(each: Fit, samples: int) -> Fit:
+def _by_nameless_axis(each: InputFit, samples: int) -> InputFit:
     if each.mode is not Mode.WHOLE:
         return each
     for axis, (dim, size) in enumerate(_dims(each)):
@@ -118,11 +118,11 @@ def _by_nameless_axis(each: Fit, samples: int) -> Fit:
     return each
 
 
-def _dims(each: Fit) -> list[tuple[object, int]]:
+def _dims(each: InputFit) -> list[tuple[object, int]]:
     return list(zip(each.info.shape or (), each.column.shape, strict=False))
 
 
-def _labels(column: Column, samples: int, source: str) -> NDArray[np.int64]:
+def _labels(column: DataColumn, samples: int, source: str) -> NDArray[np.int64]:
     if column.dtype.kind not in "iufb":
         raise DataError(f"{column.name} are labels of type {column.dtype}; wanted are class numbers")
     labels = whole_labels(column.whole(), column.name)
@@ -132,7 +132,7 @@ def _labels(column: Column, samples: int, source: str) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SampleRun:
     """Some samples of a part; ``closed`` says that they are a run that nothing can be added to."""
 
     feeds: dict[str, NDArray[Any]]
@@ -145,7 +145,7 @@ class Block:
 class PartReader:
     """Reads a part once, from its first sample on."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: SampleBlock) -> None:
         self._part = part
         self._done = 0
         self._whole = {
@@ -160,7 +160,7 @@ class PartReader:
         """Samples that are still to be read."""
         return self._part.samples - self._done
 
-    def take(self, count: int) -> Block:
+    def take(self, count: int) -> SampleRun:
         """The next samples: at most so many, or what a run takes where the model says so."""
         part = self._part
         count = min(part.unit or count, self.left)
@@ -170,20 +170,20 @@ class PartReader:
         }
         labels = None if part.labels is None else part.labels[self._done : self._done + count]
         self._done += count
-        return Block(feeds, count, labels, part.axes(), closed=part.unit is not None)
+        return SampleRun(feeds, count, labels, part.axes(), closed=part.unit is not None)
 
-    def _rows(self, each: Fit, count: int) -> NDArray[Any]:
+    def _rows(self, each: InputFit, count: int) -> NDArray[Any]:
         rows = self._takes[each.name](1 if each.mode is Mode.ENTRIES else count)
         return _cast(each, rows[0] if each.mode is Mode.ENTRIES else rows, self._done)
 
 
-def _cast(each: Fit, values: NDArray[Any], first: int = 0) -> NDArray[Any]:
+def _cast(each: InputFit, values: NDArray[Any], first: int = 0) -> NDArray[Any]:
     """The values in the model's type; ``first`` is the number of their first sample, for messages."""
     place = f"{each.place}, from sample {first} on" if first else each.place
     return cast(np.asarray(values), each.info.dtype, place) if each.info.dtype else values
 
 
-def _take(each: Fit) -> Take:
+def _take(each: InputFit) -> Take:
     """Rows along the batch axis; one that is not the first needs the array in memory."""
     if not each.axis:
         return each.column.reader()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
-from nnea_graph.runtime.data.columns import ArrayColumn, Column
+from nnea_graph.runtime.data.columns import ArrayColumn, DataColumn
 from nnea_graph.runtime.data.input_matching import is_label
 
 
@@ -56,7 +56,7 @@ def to_array(value: Any, place: str) -> NDArray[Any]:
     return array
 
 
-def columns_of(item: object, inputs: Mapping[str, TensorInfo], source: str) -> dict[str, Column]:
+def columns_of(item: object, inputs: Mapping[str, TensorInfo], source: str) -> dict[str, DataColumn]:
     """A mapping, an array, or a sequence (inputs in order, then perhaps labels) as named arrays."""
     named = _named(item, inputs, source)
     return {

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from nnea_graph.errors import DataError, blaming
 from nnea_graph.graph import TensorInfo
-from nnea_graph.runtime.data.chunked import PartedData, parted, parted_list
+from nnea_graph.runtime.data.chunked import ChunkedData, parted, parted_list
 from nnea_graph.runtime.data.preprocess import Preprocess
-from nnea_graph.runtime.data.samples import Part, part_of
+from nnea_graph.runtime.data.samples import SampleBlock, part_of
 from nnea_graph.runtime.data.tf_data import batched, is_endless, is_pipeline
 from nnea_graph.runtime.data.to_numpy import columns_of, is_array
 
@@ -59,7 +59,7 @@ def loaded(
     inputs: Mapping[str, TensorInfo],
     limit: int | None,
     settings: Preprocess | None,
-) -> PartedData:
+) -> ChunkedData:
     """What a function yields, or an iterable that can be started again (list, DataLoader, tf.data).
 
     Each item is a batch: a dict of arrays, an array, or a tuple of inputs and then perhaps labels. A pipeline of
@@ -69,10 +69,10 @@ def loaded(
         DataError: an item is none of these or does not fit the model, there is no end, or the user's code fails.
     """
 
-    def part(item: object, place: str) -> Part:
+    def part(item: object, place: str) -> SampleBlock:
         return part_of(columns_of(item, inputs, place), inputs, place, settings)
 
-    def parts() -> Iterator[Part]:
+    def parts() -> Iterator[SampleBlock]:
         for number, item in enumerate(_items(loader, source)):
             yield part(item, f"{source}, batch {number}")
 

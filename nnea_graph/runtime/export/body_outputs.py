@@ -82,7 +82,7 @@ def _through_loop(
         proto.input.append("")
     carried = len(body.inputs) - 2
     return _through_states(
-        emitter, body, proto, exports[body.path], _Places(carried + 2, carried + 1, carried, carried + 2)
+        emitter, body, proto, exports[body.path], _StatePlaces(carried + 2, carried + 1, carried, carried + 2)
     )
 
 
@@ -93,11 +93,13 @@ def _through_scan(
     body = graph.bodies[node.bodies[0]]
     proto = emitter.written.nodes[node.id]
     states = len(body.inputs) - int(node.attributes["num_scan_inputs"])
-    return _through_states(emitter, body, proto, exports[body.path], _Places(states, states, states, states))
+    return _through_states(
+        emitter, body, proto, exports[body.path], _StatePlaces(states, states, states, states)
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
+class _StatePlaces:
     """Where further states stand among a body's inputs and outputs and its owner's outputs and inputs."""
 
     body_input: int
@@ -107,7 +109,7 @@ class _Places:
 
 
 def _through_states(
-    emitter: Emitter, body: Body, owner: NodeProto, exports: Sequence[Export], places: _Places
+    emitter: Emitter, body: Body, owner: NodeProto, exports: Sequence[Export], places: _StatePlaces
 ) -> list[Export]:
     graph = emitter.written.graphs[body.path]
     results = [emitter.fresh() for _ in exports]

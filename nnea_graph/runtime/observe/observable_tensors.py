@@ -9,7 +9,7 @@ from nnea_graph.runtime.export.body_outputs import unreachable
 from nnea_graph.runtime.observe.nonnegative import never_negative
 from nnea_graph.runtime.observe.observations import Kind, Observation, Types
 from nnea_graph.runtime.observe.quantization_params import scale_of
-from nnea_graph.runtime.observe.reductions import Subject, refusal
+from nnea_graph.runtime.observe.reductions import ObservedTensor, refusal
 
 _UNKNOWN = TensorInfo(None, None)
 
@@ -19,11 +19,11 @@ _RESHAPING = 11
 
 def subjects_of(
     graph: ModelGraph, observations: Iterable[Observation], types: Types, opset: int
-) -> tuple[list[Subject], dict[Observation, str]]:
+) -> tuple[list[ObservedTensor], dict[Observation, str]]:
     """The tensors to observe, and the reasons of observations that cannot be made."""
     formals = {name: body.path for body in graph.bodies.values() for name in body.inputs}
     nonnegative = never_negative(graph)
-    subjects: list[Subject] = []
+    subjects: list[ObservedTensor] = []
     refused: dict[Observation, str] = {}
     for observation in dict.fromkeys(observations):
         tensor = observation.tensor
@@ -33,7 +33,7 @@ def subjects_of(
             refused[observation] = what
             continue
         path = producer.body if producer else formals.get(tensor, "")
-        subject = Subject(
+        subject = ObservedTensor(
             observation,
             path,
             _info(graph, tensor, types),
@@ -57,7 +57,7 @@ def _info(graph: ModelGraph, tensor: str, types: Types) -> TensorInfo:
     return TensorInfo(dtype, None)
 
 
-def _unsure(graph: ModelGraph, subject: Subject, opset: int) -> str:
+def _unsure(graph: ModelGraph, subject: ObservedTensor, opset: int) -> str:
     """Why what is not known before the run stands in the way; "" if it does not."""
     if subject.observation.kind is Kind.ROWS:
         return ""

@@ -17,8 +17,8 @@ from nnea_graph.runtime.export.to_onnx import to_proto
 from nnea_graph.runtime.observe.channel_stats import Reduced, body_stats, main_stats, row_counts
 from nnea_graph.runtime.observe.observable_tensors import subjects_of
 from nnea_graph.runtime.observe.observations import ChannelStats, Collected, Kind, Observation, Types
-from nnea_graph.runtime.observe.reductions import Subject, add_reductions
-from nnea_graph.runtime.session.isolated import ApartSession
+from nnea_graph.runtime.observe.reductions import ObservedTensor, add_reductions
+from nnea_graph.runtime.session.isolated import IsolatedSession
 from nnea_graph.runtime.session.node_order import observing_session
 from nnea_graph.runtime.session.session import Session, Settings
 
@@ -31,7 +31,7 @@ _JOINS = {"max": "Max", "shape": ""}
 class _Watched:
     """An observation in the session: names of its values there, by what they are."""
 
-    subject: Subject
+    subject: ObservedTensor
     names: dict[str, str] = field(default_factory=dict)
 
 
@@ -60,9 +60,9 @@ class Observer:
         for name in self._outputs:
             if name not in present:
                 written.proto.graph.output.add(name=name)
-        self._session: Session | ApartSession
+        self._session: Session | IsolatedSession
         if settings.apart:
-            self._session = ApartSession(written, graph.outputs, settings.threads, settings.apart)
+            self._session = IsolatedSession(written, graph.outputs, settings.threads, settings.apart)
         else:
             self._session = observing_session(written, graph.outputs, settings)
 
@@ -102,7 +102,7 @@ class Observer:
             self._watched[int(number_text)].names[piece] = name
 
 
-def _main_values(emitter: Emitter, subject: Subject) -> dict[str, str]:
+def _main_values(emitter: Emitter, subject: ObservedTensor) -> dict[str, str]:
     """What leaves the main graph: the reduced tensors, and the shape where inference does not know it."""
     tensor = subject.observation.tensor
     if subject.observation.kind is Kind.ROWS:
@@ -117,7 +117,7 @@ def _main_values(emitter: Emitter, subject: Subject) -> dict[str, str]:
     return names
 
 
-def _exports(emitter: Emitter, subject: Subject, prefix: str) -> list[Export]:
+def _exports(emitter: Emitter, subject: ObservedTensor, prefix: str) -> list[Export]:
     """What leaves a body: totals in float64, one a channel, and the number of elements."""
     path, tensor = subject.path, subject.observation.tensor
     channels = np.zeros(() if subject.axis is None or subject.channels is None else subject.channels)
@@ -133,7 +133,7 @@ def _exports(emitter: Emitter, subject: Subject, prefix: str) -> list[Export]:
     return exports
 
 
-def _note(seen: Collected, subject: Subject, values: Reduced, types: Types) -> None:
+def _note(seen: Collected, subject: ObservedTensor, values: Reduced, types: Types) -> None:
     """Add what one run gave for one observation."""
     observation = subject.observation
     if "indices" in values:
@@ -148,7 +148,7 @@ def _note(seen: Collected, subject: Subject, values: Reduced, types: Types) -> N
         seen.stats[observation] = stats
 
 
-def _stats(subject: Subject, values: Reduced, shape: tuple[int, ...] | None) -> ChannelStats | None:
+def _stats(subject: ObservedTensor, values: Reduced, shape: tuple[int, ...] | None) -> ChannelStats | None:
     if subject.path:
         return body_stats(values)
     if shape is None:
@@ -164,7 +164,7 @@ def _stats(subject: Subject, values: Reduced, shape: tuple[int, ...] | None) -> 
     return main_stats(reduced, channels, shape, means=subject.pooled)
 
 
-def _shape(subject: Subject, values: Reduced, types: Types) -> tuple[int, ...] | None:
+def _shape(subject: ObservedTensor, values: Reduced, types: Types) -> tuple[int, ...] | None:
     """As observed if it was, else as inferred; None if a body did not run."""
     if "shape" in values:
         observed = tuple(values["shape"].tolist())

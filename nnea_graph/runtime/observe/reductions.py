@@ -34,7 +34,7 @@ Reduce = Callable[[str, str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ObservedTensor:
     """A tensor to observe: the body it lies in, its type, scale and zero point of its integers."""
 
     observation: Observation
@@ -87,7 +87,7 @@ class Subject:
         return 0 < prod(static[2:]) <= _POOLED_POSITIONS
 
 
-def refusal(subject: Subject) -> str:
+def refusal(subject: ObservedTensor) -> str:
     """Why a tensor cannot be observed; "" if it can."""
     observation, dtype, rank = subject.observation, subject.info.dtype, subject.rank
     if dtype is None:
@@ -101,13 +101,13 @@ def refusal(subject: Subject) -> str:
     return ""
 
 
-def _rows_refusal(subject: Subject, dtype: str) -> str:
+def _rows_refusal(subject: ObservedTensor, dtype: str) -> str:
     if dtype not in {"int32", "int64"}:
         return f"the type is {dtype}; indices are int32 or int64"
     return "indices are not carried out of a body" if subject.path else ""
 
 
-def add_reductions(emitter: Emitter, subject: Subject) -> dict[str, str]:
+def add_reductions(emitter: Emitter, subject: ObservedTensor) -> dict[str, str]:
     """Names of the reduced tensors by what they are: ``abs``, and for ``Kind.ALL`` ``max sq nonzero sum``.
 
     Each has the shape [channels] or [], behind [samples] if that axis is kept apart (``per_sample``);
@@ -133,12 +133,12 @@ def add_reductions(emitter: Emitter, subject: Subject) -> dict[str, str]:
     return found
 
 
-def _width(subject: Subject) -> int:
+def _width(subject: ObservedTensor) -> int:
     """In bodies float64: sums over all trips are made there, and what lies in bodies is small."""
     return TensorProto.DOUBLE if subject.path else TensorProto.FLOAT
 
 
-def _as_numbers(emitter: Emitter, subject: Subject) -> str:
+def _as_numbers(emitter: Emitter, subject: ObservedTensor) -> str:
     """The tensor as floats; not by DequantizeLinear, which would break up onnxruntime's fusions."""
     path, tensor, width = subject.path, subject.observation.tensor, _width(subject)
     if not path and subject.info.dtype is not None and subject.info.dtype.name == "float32":
@@ -156,7 +156,7 @@ def _pooling(emitter: Emitter) -> Reduce:
     return lambda path, _, tensor: emitter.op(path, "GlobalAveragePool", [tensor])
 
 
-def _reduction(emitter: Emitter, subject: Subject) -> Reduce:
+def _reduction(emitter: Emitter, subject: ObservedTensor) -> Reduce:
     """Over all axes but the channels', and the first where that is kept apart."""
     rank, axis = subject.rank, subject.axis
     if rank is None or subject.flat:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nnea_graph.errors import RunError
 from nnea_graph.runtime.data.batch import Batch
 from nnea_graph.runtime.perturb.channel_mask import MaskedSession
-from nnea_graph.stats.output_change import Change, Comparison
+from nnea_graph.stats.output_change import OutputChange, OutputComparison
 
 Name = TypeVar("Name", bound=Hashable)
 Kept = Mapping[str, NDArray[np.bool_]]
@@ -23,8 +23,8 @@ Kept = Mapping[str, NDArray[np.bool_]]
 class Outcome(Generic[Name]):
     """Changes by trial over ``samples``; ``whole`` is the model as it is; ``complete`` unless the time was up."""
 
-    changes: Mapping[Name, Change]
-    whole: Change
+    changes: Mapping[Name, OutputChange]
+    whole: OutputChange
     samples: int
     complete: bool
 
@@ -38,7 +38,7 @@ class Setting(Generic[Name]):
     output: str
     axes: tuple[int, ...]
 
-    def run(self, batch: Batch, deadline: float) -> tuple[Comparison, dict[Name, Comparison]]:
+    def run(self, batch: Batch, deadline: float) -> tuple[OutputComparison, dict[Name, OutputComparison]]:
         """The whole model, and each trial, on one batch.
 
         Raises:
@@ -48,8 +48,8 @@ class Setting(Generic[Name]):
         def outcome(kept: Kept) -> NDArray[Any]:
             return self.session.run(batch.feeds, kept, [self.output], deadline - time.monotonic())[0]
 
-        def compared(after: NDArray[Any]) -> Comparison:
-            comparison = Comparison(self.axes)
+        def compared(after: NDArray[Any]) -> OutputComparison:
+            comparison = OutputComparison(self.axes)
             comparison.add([original], [after], batch.labels)
             return comparison
 
@@ -64,8 +64,8 @@ def run_trials(setting: Setting[Name], batches: Iterable[Batch], seconds: float)
         RunError: the model cannot be run, or the time is up before one batch has been.
     """
     deadline = time.monotonic() + seconds
-    whole, samples, complete = Comparison(setting.axes), 0, True
-    comparisons = {name: Comparison(setting.axes) for name in setting.trials}
+    whole, samples, complete = OutputComparison(setting.axes), 0, True
+    comparisons = {name: OutputComparison(setting.axes) for name in setting.trials}
     for batch in batches:
         try:
             first, found = setting.run(batch, deadline)

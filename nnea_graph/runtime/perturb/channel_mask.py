@@ -13,7 +13,7 @@ from onnx import NodeProto, TensorProto, helper
 from nnea_graph.graph import ModelGraph, TensorInfo
 from nnea_graph.runtime.export.node_emitter import Emitter
 from nnea_graph.runtime.export.to_onnx import Written, to_proto
-from nnea_graph.runtime.session.isolated import ApartSession
+from nnea_graph.runtime.session.isolated import IsolatedSession
 from nnea_graph.runtime.session.session import Session, Settings, session_of
 
 _UNKNOWN = TensorInfo(None, None)
@@ -111,9 +111,9 @@ class MaskedSession:
         return self._session.run({**feeds, **masks}, list(outputs), seconds)
 
 
-def _session(written: Written, outputs: Sequence[str], settings: Settings) -> Session | ApartSession:
+def _session(written: Written, outputs: Sequence[str], settings: Settings) -> Session | IsolatedSession:
     if settings.apart:
-        return ApartSession(written, outputs, settings.threads, settings.apart)
+        return IsolatedSession(written, outputs, settings.threads, settings.apart)
     return session_of(written, settings)
 
 

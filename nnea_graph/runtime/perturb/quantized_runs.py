@@ -10,24 +10,24 @@ from typing import Any
 from numpy.typing import NDArray
 
 from nnea_graph.runtime.perturb.repeated_runs import Rerun, measured
-from nnea_graph.runtime.perturb.weight_override import AlteredSession, Slot
-from nnea_graph.runtime.session.time_budget import Clock
+from nnea_graph.runtime.perturb.weight_override import Slot, WeightOverrideSession
+from nnea_graph.runtime.session.time_budget import TimeBudget
 from nnea_graph.stats.fake_quantize import FORMATS, Format, rounded
-from nnea_graph.stats.output_change import Change, loss, loss_kind
-from nnea_graph.stats.quantizable import Roundable
+from nnea_graph.stats.output_change import OutputChange, loss, loss_kind
+from nnea_graph.stats.quantizable import QuantizableWeights
 
 HELD_BYTES = 512 << 20
 """Rounded weights up to this size are kept for the next run in the same format."""
 
-_UNKNOWN = Change(None, None, None, None)
+_UNKNOWN = OutputChange(None, None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
-class RoundedRun:
+class QuantizedRun:
     """What the outputs lose in a format; ``loss`` is as ``loss_of`` says."""
 
     form: Format
-    change: Change
+    change: OutputChange
     loss: float | None
 
 
@@ -40,7 +40,7 @@ class KeptFloat:
 
     form: Format
     layers: tuple[str, ...] | None
-    tried: Mapping[int, RoundedRun] = field(default_factory=dict)
+    tried: Mapping[int, QuantizedRun] = field(default_factory=dict)
     reason: str = ""
 
 
@@ -48,16 +48,16 @@ class KeptFloat:
 class RoundedRuns:
     """Measures as far as the time goes: ``planned`` runs, but for those that search what to keep."""
 
-    layers: Mapping[str, Roundable]
-    session: AlteredSession
+    layers: Mapping[str, QuantizableWeights]
+    session: WeightOverrideSession
     rerun: Rerun
-    clock: Clock
+    clock: TimeBudget
     limit: float
     progress: Callable[[str], None] | None = None
-    unaltered: Change = _UNKNOWN
+    unaltered: OutputChange = _UNKNOWN
     loss_of: str = ""
-    whole: dict[str, RoundedRun] = field(default_factory=dict)
-    alone: dict[str, dict[str, RoundedRun]] = field(default_factory=dict)
+    whole: dict[str, QuantizedRun] = field(default_factory=dict)
+    alone: dict[str, dict[str, QuantizedRun]] = field(default_factory=dict)
     kept: list[KeptFloat] = field(default_factory=list)
     _held: dict[tuple[str, str], dict[Slot, NDArray[Any]]] = field(default_factory=dict)
 
@@ -89,12 +89,12 @@ class RoundedRuns:
                 self.kept.append(self._search(form))
         return ""
 
-    def _put(self, into: dict[str, RoundedRun], key: str, form: Format, names: Collection[str]) -> None:
+    def _put(self, into: dict[str, QuantizedRun], key: str, form: Format, names: Collection[str]) -> None:
         found = self.run(form, names)
         if found is not None:
             into[key] = found
 
-    def run(self, form: Format, names: Collection[str]) -> RoundedRun | None:
+    def run(self, form: Format, names: Collection[str]) -> QuantizedRun | None:
         """With the weights of these layers rounded; None where the time is up."""
         size = sum(self.layers[name].size for name in names)
         if not self.clock.fits(size):
@@ -103,7 +103,7 @@ class RoundedRuns:
             self.progress(f"{self.measured}/{self.planned}")
         change = measured(self.rerun, self.clock, size, lambda: self._altered(form, names))
         return (
-            None if change is None else RoundedRun(form, change, loss(self.loss_of, self.unaltered, change))
+            None if change is None else QuantizedRun(form, change, loss(self.loss_of, self.unaltered, change))
         )
 
     def _altered(self, form: Format, names: Collection[str]) -> dict[Slot, NDArray[Any]]:
@@ -150,7 +150,7 @@ class RoundedRuns:
         return sorted(found, key=lambda name: -_size(found[name]))
 
 
-def _size(change: Change) -> float:
+def _size(change: OutputChange) -> float:
     return float("inf") if change.relative_l2 is None else change.relative_l2
 
 

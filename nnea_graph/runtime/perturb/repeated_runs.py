@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from nnea_graph.errors import RunError
 from nnea_graph.runtime.data.batch import Batch, Data
-from nnea_graph.runtime.perturb.weight_override import AlteredSession, Slot
-from nnea_graph.runtime.session.time_budget import Clock
-from nnea_graph.stats.output_change import Change, Comparison, float_outputs
+from nnea_graph.runtime.perturb.weight_override import Slot, WeightOverrideSession
+from nnea_graph.runtime.session.time_budget import TimeBudget
+from nnea_graph.stats.output_change import OutputChange, OutputComparison, float_outputs
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ class Bounds:
 class Rerun:
     """``samples`` of the ``total`` that were offered are used, the first ones; ``total`` None is not known."""
 
-    def __init__(self, session: AlteredSession, data: Data, batch_size: int, bounds: Bounds) -> None:
+    def __init__(self, session: WeightOverrideSession, data: Data, batch_size: int, bounds: Bounds) -> None:
         """Run the unaltered model.
 
         Raises:
@@ -73,13 +73,13 @@ class Rerun:
         seconds = None if self._stop is None else max(self._stop - time.monotonic(), 0.0)
         return float_outputs(self._session.run(batch.feeds, altered, seconds))
 
-    def change(self, altered: Mapping[Slot, Array], stop: float | None = None) -> Change | None:
+    def change(self, altered: Mapping[Slot, Array], stop: float | None = None) -> OutputChange | None:
         """What the altered weights change; None if that was not known at ``stop`` (of ``time.monotonic``).
 
         Raises:
             RunError: the model cannot be run with them.
         """
-        comparison = Comparison()
+        comparison = OutputComparison()
         for batch, before in zip(self._batches(), self._before, strict=True):
             if stop is not None and time.monotonic() > stop:
                 return None
@@ -94,8 +94,8 @@ class Rerun:
 
 
 def measured(
-    rerun: Rerun, clock: Clock, weights: int, alter: Callable[[], Mapping[Slot, Array]]
-) -> Change | None:
+    rerun: Rerun, clock: TimeBudget, weights: int, alter: Callable[[], Mapping[Slot, Array]]
+) -> OutputChange | None:
     """What so many altered weights change, with the reason where it cannot be run; the clock learns what it took.
 
     None where the time was up before it was known.
@@ -108,7 +108,7 @@ def measured(
     except RunError as error:
         if time.monotonic() >= clock.stop:
             return None
-        change = Change(None, None, None, None, str(error))
+        change = OutputChange(None, None, None, None, str(error))
     if change is not None:
         clock.learn(ready - started, time.monotonic() - ready, weights)
     return change

@@ -14,7 +14,7 @@ from nnea_graph.graph.dtypes import storage
 from nnea_graph.runtime.export.initializers import INLINE_BYTES, Mappings, inline, referred
 from nnea_graph.runtime.export.node_emitter import Emitter
 from nnea_graph.runtime.export.to_onnx import Written, to_proto, value_info
-from nnea_graph.runtime.session.isolated import ApartSession
+from nnea_graph.runtime.session.isolated import IsolatedSession
 from nnea_graph.runtime.session.session import Session, Settings, session_of
 from nnea_graph.static.constant_folding import loaded
 
@@ -27,7 +27,7 @@ ALTERABLE = frozenset({"float16", "float32", "float64"})
 """Types of weights that can be replaced: those that numpy and onnxruntime hold alike."""
 
 
-class AlteredSession:
+class WeightOverrideSession:
     """Runs a model with some weights replaced; ``originals`` are their own values, which nobody may write to.
 
     Each weight is an input of the model with its own value for default, so what is not replaced costs nothing:
@@ -77,9 +77,9 @@ class AlteredSession:
         return self._session.run({**feeds, **replaced}, self._outputs, seconds)
 
 
-def _session(written: Written, outputs: list[str], settings: Settings) -> Session | ApartSession:
+def _session(written: Written, outputs: list[str], settings: Settings) -> Session | IsolatedSession:
     if settings.apart:
-        return ApartSession(written, outputs, settings.threads, settings.apart)
+        return IsolatedSession(written, outputs, settings.threads, settings.apart)
     return session_of(written, settings)
 
 

@@ -18,7 +18,7 @@ from nnea_graph.errors import RunError
 from nnea_graph.graph import Constant, Region, Stored
 from nnea_graph.runtime.export.to_onnx import Written
 from nnea_graph.runtime.session.framing import packed, receive, send, text, unpacked
-from nnea_graph.runtime.session.session import Apart
+from nnea_graph.runtime.session.session import IsolationLimits
 
 _MOST_ANSWER = 1 << 28
 """Bytes of sums and row numbers of one batch above which something is wrong."""
@@ -27,10 +27,12 @@ _GRACE = 1.0
 """Seconds in which onnxruntime may stop by itself, which leaves a better message."""
 
 
-class ApartSession:
+class IsolatedSession:
     """A model that another process has loaded; used as ``Session`` is."""
 
-    def __init__(self, written: Written, outputs: Sequence[str], threads: int, limits: Apart) -> None:
+    def __init__(
+        self, written: Written, outputs: Sequence[str], threads: int, limits: IsolationLimits
+    ) -> None:
         """Start the process and let it make the session that observes the model.
 
         Raises:

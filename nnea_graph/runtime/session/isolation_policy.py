@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.static.cost_counting import NodeWork, nbytes
-from nnea_graph.static.result import Inference
+from nnea_graph.static.cost_counting import NodeCost, nbytes
+from nnea_graph.static.result import StaticFacts
 
 NODE_LIMIT = 100_000
 """Operators above which onnxruntime is not asked: it hangs while it makes a session of 300,000."""
@@ -30,8 +30,8 @@ def too_many(nodes: int, limit: int = NODE_LIMIT) -> str:
 
 def doubt(  # noqa: PLR0913 - the facts that say what a run takes
     graph: ModelGraph,
-    found: Inference,
-    works: Sequence[NodeWork],
+    found: StaticFacts,
+    works: Sequence[NodeCost],
     *,
     peak: int,
     unknown: int,
@@ -64,7 +64,7 @@ def _foreign(graph: ModelGraph) -> bool:
     return any(node.domain not in _DOMAINS for node in graph)
 
 
-def _grown(graph: ModelGraph, found: Inference) -> bool:
+def _grown(graph: ModelGraph, found: StaticFacts) -> bool:
     """Whether constants take much that are computed while a session is made, where no time limit reaches."""
     sizes = [nbytes(found.types.get(name)) for name in found.constant if name not in graph.constants]
     return None in sizes or sum(size or 0 for size in sizes) > MOST_CONSTANT_BYTES

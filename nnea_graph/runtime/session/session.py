@@ -26,11 +26,11 @@ class Settings:
     """``threads`` 0 leaves their number to onnxruntime; ``apart`` has the model run in another process."""
 
     threads: int = 0
-    apart: Apart | None = None
+    apart: IsolationLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class IsolationLimits:
     """Limits of another process: ``memory_bytes`` it may take, and ``seconds`` to make the session."""
 
     memory_bytes: int

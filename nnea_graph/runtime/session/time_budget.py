@@ -8,7 +8,7 @@ _SECONDS_PER_WEIGHT = 3e-8
 """What altering takes, until it has been measured."""
 
 
-class Clock:
+class TimeBudget:
     """``run`` is what one run of all samples takes, ``weight`` what altering one weight takes, as measured so far."""
 
     def __init__(self, seconds: float) -> None:

@@ -90,7 +90,7 @@ def _carried(graph: ModelGraph, node: OpNode, tensor: str, places: list[int]) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownTensors:
     """What is known of a model's tensors: ``types`` at its dims, as far as somebody has inferred them."""
 
     graph: ModelGraph

@@ -15,8 +15,8 @@ from nnea_graph.graph import DType, ModelGraph, TensorInfo
 from nnea_graph.graph.dtypes import storage
 from nnea_graph.runtime.data.batch import Batch
 from nnea_graph.runtime.data.feed_modes import batch_axis, samples_of_a_run
-from nnea_graph.runtime.synthetic.input_uses import Known, uses_of
-from nnea_graph.runtime.synthetic.value_generators import Maker, Subject, maker_of
+from nnea_graph.runtime.synthetic.input_uses import KnownTensors, uses_of
+from nnea_graph.runtime.synthetic.value_generators import GeneratedInput, Maker, maker_of
 from nnea_graph.static.dims import symbolic_inputs
 
 
@@ -98,13 +98,13 @@ def synthetic_data(
     if samples < 1:
         raise UsageError(f"--samples {samples}: at least 1 sample")
     symbolic = symbolic_inputs(graph)
-    known = Known(graph, {**(types or {}), **found_inputs})
+    known = KnownTensors(graph, {**(types or {}), **found_inputs})
     inputs = tuple(_input(name, symbolic[name], found_inputs, known) for name in graph.inputs)
     unit = _unit(inputs, symbolic)
     return SyntheticData(inputs, -(-samples // unit) * unit if unit else samples, seed, unit)
 
 
-def _input(name: str, declared: TensorInfo, found: Mapping[str, TensorInfo], known: Known) -> _Input:
+def _input(name: str, declared: TensorInfo, found: Mapping[str, TensorInfo], known: KnownTensors) -> _Input:
     info = found.get(name, declared)
     if info.dtype is None or info.static is None:
         raise DataError(
@@ -114,7 +114,7 @@ def _input(name: str, declared: TensorInfo, found: Mapping[str, TensorInfo], kno
     axis = batch_axis(declared)
     shape = tuple(1 if place == axis else dim for place, dim in enumerate(info.static))
     dims = declared.shape or shape
-    subject = Subject(name, info.dtype, dims, shape, uses_of(known.graph, name), known, found)
+    subject = GeneratedInput(name, info.dtype, dims, shape, uses_of(known.graph, name), known, found)
     return _Input(name, info.dtype, shape, axis, maker_of(subject))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.graph import DType, TensorInfo
-from nnea_graph.runtime.synthetic.input_uses import Known, Use, is_index
+from nnea_graph.runtime.synthetic.input_uses import KnownTensors, Use, is_index
 from nnea_graph.runtime.synthetic.noise import smooth_image
 
 Maker = Callable[[np.random.Generator, tuple[int, ...]], NDArray[Any]]
@@ -19,7 +19,7 @@ Maker = Callable[[np.random.Generator, tuple[int, ...]], NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class GeneratedInput:
     """An input: its type, declared shape (with symbols) and shape in numbers, its uses, and all inputs' shapes."""
 
     name: str
@@ -27,7 +27,7 @@ class Subject:
     declared: tuple[object, ...]
     shape: tuple[int, ...]
     uses: list[Use]
-    known: Known
+    known: KnownTensors
     inputs: Mapping[str, TensorInfo]
 
     @property
@@ -68,16 +68,16 @@ _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 _PIXEL_CHANNELS = frozenset({1, 3, 4})
 
 
-def maker_of(subject: Subject) -> Maker:
+def maker_of(subject: GeneratedInput) -> Maker:
     """The first kind of value that suits the input."""
     return next(maker for rule in _RULES if (maker := rule(subject)) is not None)
 
 
-def _text(subject: Subject) -> Maker | None:
+def _text(subject: GeneratedInput) -> Maker | None:
     return _filled("a") if subject.dtype.kind == "string" else None
 
 
-def _index(subject: Subject) -> Maker | None:
+def _index(subject: GeneratedInput) -> Maker | None:
     """Token ids below the rows of every table that they index; 0, always a row, where those are not known."""
     bounds = [bound for use in subject.uses if (bound := subject.known.bound(use)) is not None]
     if not bounds and not any(is_index(use) for use in subject.uses):
@@ -88,12 +88,12 @@ def _index(subject: Subject) -> Maker | None:
     return lambda rng, shape: rng.integers(0, rows, shape)
 
 
-def _sample_rate(subject: Subject) -> Maker | None:
+def _sample_rate(subject: GeneratedInput) -> Maker | None:
     single = np.prod(subject.shape, dtype=int) == 1
     return _filled(_SECOND) if single and subject.named(_RATE) else None
 
 
-def _mask(subject: Subject) -> Maker | None:
+def _mask(subject: GeneratedInput) -> Maker | None:
     """What lets everything through: ones, or zeros where the model puts a low score for a one."""
     if subject.dtype.kind != "bool" and not subject.named(_MASK):
         return None
@@ -101,7 +101,7 @@ def _mask(subject: Subject) -> Maker | None:
     return _filled(max(votes)[1] if votes else 1)
 
 
-def _keeping(subject: Subject, use: Use) -> tuple[int, int] | None:
+def _keeping(subject: GeneratedInput, use: Use) -> tuple[int, int] | None:
     """How sure it is, and which value of the mask keeps what this operator masks; None where that does not show."""
     if subject.dtype.kind == "float" and use.node.op_type in {"Add", "Attention"}:
         return 1, 0
@@ -115,12 +115,12 @@ def _keeping(subject: Subject, use: Use) -> tuple[int, int] | None:
     return 1, int(low[1] != use.turned)
 
 
-def _is_low(known: Known, name: str) -> bool:
+def _is_low(known: KnownTensors, name: str) -> bool:
     value = known.value(name)
     return value is not None and value.dtype.kind == "f" and float(value.max()) <= _LOWEST
 
 
-def _length(subject: Subject) -> Maker | None:
+def _length(subject: GeneratedInput) -> Maker | None:
     """How long the sequences are, where the model asks for it."""
     if not subject.integral:
         return None
@@ -134,18 +134,18 @@ def _length(subject: Subject) -> Maker | None:
     return _filled(next((shape[1] for shape in others if shape and len(shape) > 1), 1))
 
 
-def _state(subject: Subject) -> Maker | None:
+def _state(subject: GeneratedInput) -> Maker | None:
     """Zeros, with which every recurrence starts."""
     initial = any(use.node.op_type in _RECURRENT and use.place in {5, 6} for use in subject.uses)
     named = subject.named(_STATE) and not subject.named(_NO_STATE) and len(subject.shape) > 1
     return _filled(0) if initial or named else None
 
 
-def _position(subject: Subject) -> Maker | None:
+def _position(subject: GeneratedInput) -> Maker | None:
     return _counting(None) if subject.integral and subject.named(_POSITION) else None
 
 
-def _image(subject: Subject) -> Maker | None:
+def _image(subject: GeneratedInput) -> Maker | None:
     if len(subject.shape) != 4 or not (subject.dtype.kind == "float" or subject.dtype.name == "uint8"):
         return None
     axes = [axis for axis in (1, 3) if subject.declared[axis] in _PIXEL_CHANNELS]
@@ -155,7 +155,7 @@ def _image(subject: Subject) -> Maker | None:
     return lambda rng, shape: smooth_image(rng, shape, axes[0] - 4) * white
 
 
-def _sound(subject: Subject) -> Maker | None:
+def _sound(subject: GeneratedInput) -> Maker | None:
     if subject.dtype.kind != "float" or not 2 <= len(subject.shape) <= 3:
         return None
     inner = sorted(subject.shape[1:])
@@ -166,7 +166,7 @@ def _sound(subject: Subject) -> Maker | None:
     return None
 
 
-def _count(subject: Subject) -> Maker | None:
+def _count(subject: GeneratedInput) -> Maker | None:
     """Small whole numbers; 1 for a single one, which is often how many of something there should be."""
     if not subject.integral:
         return None
@@ -174,12 +174,12 @@ def _count(subject: Subject) -> Maker | None:
     return lambda rng, shape: rng.integers(0, most, shape) if shape else np.ones(shape)
 
 
-def _normal(subject: Subject) -> Maker | None:
+def _normal(subject: GeneratedInput) -> Maker | None:
     del subject
     return lambda rng, shape: rng.standard_normal(shape, np.float32)
 
 
-_RULES: tuple[Callable[[Subject], Maker | None], ...] = (
+_RULES: tuple[Callable[[GeneratedInput], Maker | None], ...] = (
     _text,
     _index,
     _sample_rate,

@@ -9,8 +9,8 @@ from oracles.channel_graphs import carry, dense, graph_of
 
 from nnea_graph.api.analyze import load
 from nnea_graph.channels.ablation.baselines import drawn, largest, units_on_paths
-from nnea_graph.channels.ablation.units import Removal, last_place, read_strengths, removals
-from nnea_graph.channels.paths.path import Path, Unit
+from nnea_graph.channels.ablation.units import AblatedUnits, last_place, read_strengths, removals
+from nnea_graph.channels.paths.path import ChannelPath, ChannelUnit
 
 NODES = [
     op("MatMul", ["x", "w"], ["a"]),
@@ -59,8 +59,8 @@ def test_a_tensor_that_a_branch_reads_is_not_stepped_over() -> None:
     assert last_place(made, channels, "a") == "a"
 
 
-def path(*units: tuple[str, int]) -> Path:
-    return Path(1, 1, 0, tuple(Unit(name, channel, "") for name, channel in units))
+def path(*units: tuple[str, int]) -> ChannelPath:
+    return ChannelPath(1, 1, 0, tuple(ChannelUnit(name, channel, "") for name, channel in units))
 
 
 def test_the_ends_of_paths_stay() -> None:
@@ -88,7 +88,7 @@ def test_groups_and_splits_count_apart() -> None:
     assert found["x"].tolist() == [3, 3]
 
 
-LAYERS = (Removal("h", "h", np.array([5, 7])), Removal("g", "g", np.array([0])))
+LAYERS = (AblatedUnits("h", "h", np.array([5, 7])), AblatedUnits("g", "g", np.array([0])))
 
 
 def test_the_largest_are_as_many_in_each_layer_and_ties_go_to_the_first() -> None:

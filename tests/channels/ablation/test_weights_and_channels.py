@@ -14,14 +14,14 @@ from nnea_graph.channels.ablation.schedule import WHOLE, ordered_cuts
 from nnea_graph.channels.ablation.weights_and_channels import (
     CRITERIA,
     UNITS,
-    Cut,
+    Ablation,
     Removable,
     removable,
     removed,
     zeroed,
 )
 from nnea_graph.channels.output_channels import last_layers
-from nnea_graph.channels.weight_inputs import Meeting
+from nnea_graph.channels.weight_inputs import WeightInput
 from nnea_graph.engine import run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.graph import ModelGraph
@@ -40,7 +40,7 @@ def prepared(text: str) -> ModelGraph:
 
 
 def layer(graph: ModelGraph, name: str, activations: Array | None = None) -> Removable:
-    def seen(meeting: Meeting) -> Array:
+    def seen(meeting: WeightInput) -> Array:
         needed = meeting.layout.channels(meeting.constant.shape)
         return np.ones(needed) if activations is None else activations
 
@@ -52,7 +52,7 @@ def layer(graph: ModelGraph, name: str, activations: Array | None = None) -> Rem
 
 
 def cut(
-    graph: ModelGraph, name: str, wanted: Cut, activations: Array | None = None
+    graph: ModelGraph, name: str, wanted: Ablation, activations: Array | None = None
 ) -> dict[tuple[str, int], Any]:
     found = layer(graph, name, activations)
     originals = {slot: constant.array() for slot, constant in found.constants().items()}
@@ -76,13 +76,13 @@ DENSE = """
 def test_the_least_half_of_the_weights_goes_and_the_bias_stays(
     criterion: str, activations: Array | None, expected: list[list[float]]
 ) -> None:
-    found = cut(prepared(DENSE), "dense", Cut("weights", criterion, 0.5), activations)
+    found = cut(prepared(DENSE), "dense", Ablation("weights", criterion, 0.5), activations)
     assert found == {("dense", 1): expected}
 
 
 def test_a_channel_goes_with_its_bias_though_that_is_an_operator_of_its_own() -> None:
     # Sums of |w| by column: 4, 5.5, 6.
-    found = cut(prepared(DENSE), "dense", Cut("channels", "magnitude", 0.3))
+    found = cut(prepared(DENSE), "dense", Ablation("channels", "magnitude", 0.3))
     assert found == {("dense", 1): [[0, -5, 2], [0, 0.5, 4]], ("bias", 1): [0, 8, 9]}
 
 
@@ -94,7 +94,7 @@ def test_at_random_a_larger_share_holds_a_smaller_one_and_seeds_differ() -> None
     found = layer(graph, "dense")
     originals = {("dense", 1): np.ones((20, 30), np.float32)}
     kept = {
-        (fraction, seed): zeroed(found, originals, Cut("weights", "random", fraction), seed)["dense", 1]
+        (fraction, seed): zeroed(found, originals, Ablation("weights", "random", fraction), seed)["dense", 1]
         for fraction in (0.3, 0.7)
         for seed in (0, 1)
     }
@@ -146,7 +146,7 @@ CHANNELS = [
 
 @pytest.mark.parametrize(("text", "expected"), CHANNELS)
 def test_half_of_the_channels_goes(text: str, expected: dict[tuple[str, int], Any]) -> None:
-    assert cut(prepared(text), "it", Cut("channels", "magnitude", 0.5)) == expected
+    assert cut(prepared(text), "it", Ablation("channels", "magnitude", 0.5)) == expected
 
 
 def test_layers_behind_which_no_other_stands_give_the_models_outputs() -> None:
@@ -161,11 +161,11 @@ def test_layers_behind_which_no_other_stands_give_the_models_outputs() -> None:
 def test_the_most_telling_cuts_come_first() -> None:
     graph = prepared(DENSE)
     order = ordered_cuts([layer(graph, "dense")], UNITS)
-    assert order[0] == (WHOLE, Cut("weights", "importance", 0.5))
+    assert order[0] == (WHOLE, Ablation("weights", "importance", 0.5))
     assert {name for name, _ in order[:6]} == {WHOLE}
     assert [name for name, _ in order[6:9]] == ["dense", "dense", WHOLE]
     of_layer = [each for name, each in order if name == "dense"]
-    assert of_layer[:2] == [Cut("weights", "importance", 0.5), Cut("channels", "importance", 0.5)]
+    assert of_layer[:2] == [Ablation("weights", "importance", 0.5), Ablation("channels", "importance", 0.5)]
     assert [each.criterion for each in of_layer[:6:2]] == list(CRITERIA)
     assert len(order) == len(set(order))
 

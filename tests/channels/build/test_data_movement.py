@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from oracles.builder import Net
 from model_zoo.channel_nets import RandomNet
+from oracles.builder import Net
 from oracles.channel_pass import channels_of
 from oracles.perturbation import Array, channel_numbers, session
 

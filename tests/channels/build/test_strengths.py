@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from model_zoo.channel_nets import MICROSOFT, RandomNet
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
-from model_zoo.channel_nets import MICROSOFT, RandomNet
 from oracles.channel_pass import channels_of
 from oracles.perturbation import edges
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from onnx import ModelProto, TensorProto
 from model_zoo.channel_nets import NETS, RandomNet
+from onnx import ModelProto, TensorProto
 from oracles.channel_pass import channels_of, prepared
 
 from nnea_graph.channels.build.coverage import coverage
 from nnea_graph.channels.graph import Carry, ChannelGraph
-from nnea_graph.static.cost_counting import count_work
 from nnea_graph.passes.shape_inference import SHAPES
+from nnea_graph.static.cost_counting import count_work
 
 
 def sources_of(channels: ChannelGraph, name: str) -> set[str]:

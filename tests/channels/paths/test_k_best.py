@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.channel_graphs import Enumeration, Sampler, WholePath, carry, dense, graph_of
 
-from nnea_graph.channels.graph import ChannelGraph, Dense, Floats, Link
+from nnea_graph.channels.graph import ChannelGraph, DenseLink, Floats, Link
 from nnea_graph.channels.paths import expansion, shares
 from nnea_graph.channels.paths import top_k as contest
-from nnea_graph.channels.paths.endpoints import Ends, choose_ends
+from nnea_graph.channels.paths.endpoints import Endpoints, choose_ends
 from nnea_graph.channels.paths.forward_pass import forward
-from nnea_graph.channels.paths.search import Pathways, best_paths
+from nnea_graph.channels.paths.search import BestPaths, best_paths
 from nnea_graph.channels.paths.shares import Score
 from nnea_graph.channels.paths.top_k import leading
 
@@ -26,15 +26,15 @@ SCORES: tuple[Score, ...] = ("flow", "importance")
 EVERYTHING = 10**6
 
 
-def found(graph: ChannelGraph, ends: Ends, score: Score, k: int) -> Pathways:
+def found(graph: ChannelGraph, ends: Endpoints, score: Score, k: int) -> BestPaths:
     return best_paths(graph, forward(graph, score, ends.sources), ends, score, k)
 
 
-def units_of(pathways: Pathways) -> list[tuple[tuple[str, int, str], ...]]:
+def units_of(pathways: BestPaths) -> list[tuple[tuple[str, int, str], ...]]:
     return [tuple((unit.tensor, unit.channel, unit.node) for unit in path.units) for path in pathways.paths]
 
 
-def agree(graph: ChannelGraph, ends: Ends, score: Score, ks: tuple[int, ...]) -> list[WholePath]:
+def agree(graph: ChannelGraph, ends: Endpoints, score: Score, ks: tuple[int, ...]) -> list[WholePath]:
     """All paths, after comparing the first k of them for each k: which, in what order, with what score."""
     enumeration = Enumeration(graph, score)
     every = enumeration.paths(ends.sinks, ends.sources)
@@ -190,7 +190,7 @@ def test_strengths_are_read_once_forward_and_only_where_paths_run_backward() -> 
         reads.append(name)
         return np.ones((1, 1, 1))
 
-    links = [Link("x", name, name, Dense(1, partial(read, name))) for name in ("strong", "weak")]
+    links = [Link("x", name, name, DenseLink(1, partial(read, name))) for name in ("strong", "weak")]
     links += [carry("strong", "y", [0], [0.9]), carry("weak", "y", [0], [0.1])]
     graph = graph_of({"x": 1, "strong": 1, "weak": 1, "y": 1}, links, ("y",))
     found(graph, choose_ends(graph), "flow", 1)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracles.channel_graphs import Enumeration, Sampler, carry, dense, graph_of
 
-from nnea_graph.channels.graph import ChannelGraph, Dense, Link
-from nnea_graph.channels.paths.endpoints import Ends, choose_ends
+from nnea_graph.channels.graph import ChannelGraph, DenseLink, Link
+from nnea_graph.channels.paths.endpoints import Endpoints, choose_ends
 from nnea_graph.channels.paths.forward_pass import forward
 from nnea_graph.channels.paths.marginals import channel_marginals
-from nnea_graph.channels.paths.search import Pathways, pathways
+from nnea_graph.channels.paths.search import BestPaths, pathways
 from nnea_graph.channels.paths.shares import Score, Vector
 from nnea_graph.errors import PassError
 
@@ -25,8 +25,8 @@ Matrix = NDArray[np.float64]
 
 
 def both(
-    graph: ChannelGraph, score: Score = "flow", k: int = 10, ends: Ends | None = None
-) -> tuple[Pathways, dict[str, Vector]]:
+    graph: ChannelGraph, score: Score = "flow", k: int = 10, ends: Endpoints | None = None
+) -> tuple[BestPaths, dict[str, Vector]]:
     ends = ends or choose_ends(graph)
     found, marginals = pathways(graph, forward(graph, score, ends.sources), ends, score, k)
     return found, dict(marginals)
@@ -199,7 +199,7 @@ def test_strengths_that_are_no_numbers_are_no_edges_and_are_counted() -> None:
 
 
 def test_strengths_of_another_shape_are_a_fault_of_whoever_built_the_graph() -> None:
-    link = Link("x", "y", "Conv_7", Dense(1, lambda: np.ones((1, 2, 3))))
+    link = Link("x", "y", "Conv_7", DenseLink(1, lambda: np.ones((1, 2, 3))))
     with pytest.raises(
         PassError, match=r"^channels of 'Conv_7': strengths of shape \(1, 2, 3\) where \(1, 3, 2\)"
     ):

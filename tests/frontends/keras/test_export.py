@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.frontends.keras.export import KerasExport
 from nnea_graph.frontends.onnx.module_scopes import scope_of
-from nnea_graph.frontends.shared.interface import Converted
+from nnea_graph.frontends.shared.interface import ConvertedModel
 from nnea_graph.frontends.tf2onnx import provenance as tf_probing
 
 HALF = {"mixed"}
@@ -23,13 +23,13 @@ every_net = pytest.mark.parametrize("net", NETS)
 untrained_and_trained = pytest.mark.parametrize("made", [exported, trained])
 
 
-def run(converted: Converted, x: NDArray[Any]) -> NDArray[Any]:
+def run(converted: ConvertedModel, x: NDArray[Any]) -> NDArray[Any]:
     session = onnxruntime.InferenceSession(converted.proto.SerializeToString())
     (output,) = session.run(None, {session.get_inputs()[0].name: x})
     return np.asarray(output)
 
 
-def assert_same_outputs(net: str, model: Any, converted: Converted, x: NDArray[Any]) -> None:
+def assert_same_outputs(net: str, model: Any, converted: ConvertedModel, x: NDArray[Any]) -> None:
     wanted = np.asarray(model(x, training=False))
     found = run(converted, x)
     np.testing.assert_allclose(

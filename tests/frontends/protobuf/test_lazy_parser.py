@@ -12,13 +12,13 @@ from onnx import AttributeProto, GraphProto, ModelProto, SparseTensorProto, Tens
 
 from nnea_graph.errors import LimitError, ModelError
 from nnea_graph.frontends.protobuf.bounded_parser import built
-from nnea_graph.frontends.protobuf.lazy_parser import Skim
+from nnea_graph.frontends.protobuf.lazy_parser import LazyParse
 from nnea_graph.frontends.shared.limits import Limits
 
 
 def skimmed(data: bytes, limits: Limits | None = None) -> tuple[ModelProto, str]:
     limits = limits or Limits()
-    skim = Skim(memoryview(data), limits)
+    skim = LazyParse(memoryview(data), limits)
     return built(skim.steps(), limits), skim.marker
 
 

@@ -15,19 +15,19 @@ from nnea_graph import analyze
 from nnea_graph.errors import ModelError, UsageError
 from nnea_graph.frontends.onnx.module_scopes import scope_of
 from nnea_graph.frontends.resolve import resolve
-from nnea_graph.frontends.shared.interface import Converted, InputSpec
+from nnea_graph.frontends.shared.interface import ConvertedModel, InputSpec
 from nnea_graph.frontends.tensorflow.frontend import FRONTEND
 from nnea_graph.frontends.tf2onnx import provenance as tf_probing
 from nnea_graph.runtime.live_model import LiveModel
 
 
-def run(converted: Converted, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
+def run(converted: ConvertedModel, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
     session = onnxruntime.InferenceSession(converted.proto.SerializeToString())
     names = [each.name for each in session.get_inputs()]
     return [np.asarray(each) for each in session.run(None, dict(zip(names, arrays, strict=True)))]
 
 
-def parameters(converted: Converted) -> dict[str, tuple[int, ...]]:
+def parameters(converted: ConvertedModel) -> dict[str, tuple[int, ...]]:
     assert converted.facts is not None
     return {
         each.name: each.shape

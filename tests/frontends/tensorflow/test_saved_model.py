@@ -26,7 +26,7 @@ from nnea_graph.errors import ModelError
 from nnea_graph.frontends.keras.export import KerasExport
 from nnea_graph.frontends.onnx.module_scopes import scope_of
 from nnea_graph.frontends.resolve import resolve
-from nnea_graph.frontends.shared.interface import Converted
+from nnea_graph.frontends.shared.interface import ConvertedModel
 from nnea_graph.frontends.shared.silence import quiet
 from nnea_graph.frontends.tensorflow.frontend import FRONTEND
 from nnea_graph.runtime.live_model import LiveModel
@@ -39,13 +39,13 @@ def exported(model: Any, folder: Path) -> Path:
     return folder
 
 
-def parts(converted: Converted) -> list[tuple[str, tuple[int, ...], bool]]:
+def parts(converted: ConvertedModel) -> list[tuple[str, tuple[int, ...], bool]]:
     assert converted.facts is not None
     every = (*converted.facts.parameters, *converted.facts.buffers)
     return sorted((each.name, each.shape, each.trainable) for each in every)
 
 
-def operators(converted: Converted) -> list[tuple[str, str]]:
+def operators(converted: ConvertedModel) -> list[tuple[str, str]]:
     return [(node.op_type, scope_of(node)) for node in converted.proto.graph.node]
 
 
@@ -80,7 +80,7 @@ def samples(net: str, count: int = 2) -> Any:
 @pytest.fixture(scope="module", params=NETS)
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Any, Converted, Converted]:
+) -> tuple[str, Any, ConvertedModel, ConvertedModel]:
     """A network, what the folder of it gives, and what the live model gives."""
     net: str = request.param
     known = net in keras_nets.NETS
@@ -89,7 +89,9 @@ def pair(
     return net, live.model, FRONTEND.convert(folder, None), live.converted()
 
 
-def test_a_folder_has_the_parameters_of_the_keras_model(pair: tuple[str, Any, Converted, Converted]) -> None:
+def test_a_folder_has_the_parameters_of_the_keras_model(
+    pair: tuple[str, Any, ConvertedModel, ConvertedModel],
+) -> None:
     _, model, found, live = pair
     assert parts(found) == parts(live)
     assert sum(int(np.prod(shape)) for _, shape, _ in parts(found)) == model.count_params()
@@ -101,7 +103,9 @@ def test_a_folder_has_the_parameters_of_the_keras_model(pair: tuple[str, Any, Co
     }
 
 
-def test_operators_lie_in_the_layers_of_the_keras_model(pair: tuple[str, Any, Converted, Converted]) -> None:
+def test_operators_lie_in_the_layers_of_the_keras_model(
+    pair: tuple[str, Any, ConvertedModel, ConvertedModel],
+) -> None:
     _, _, found, live = pair
     heavy = {"MatMul", "Conv", "LSTM", "Relu", "MaxPool"}
     counted = (Counter(each for each in operators(part) if each[0] in heavy) for part in (found, live))
@@ -111,7 +115,7 @@ def test_operators_lie_in_the_layers_of_the_keras_model(pair: tuple[str, Any, Co
     assert {each.name for each in found.facts.modules} <= {each.name for each in live.facts.modules}
 
 
-def test_a_folder_computes_what_the_model_does(pair: tuple[str, Any, Converted, Converted]) -> None:
+def test_a_folder_computes_what_the_model_does(pair: tuple[str, Any, ConvertedModel, ConvertedModel]) -> None:
     net, model, found, _ = pair
     onnx.checker.check_model(found.proto, full_check=True)
     session = onnxruntime.InferenceSession(found.proto.SerializeToString())

@@ -6,7 +6,7 @@ import pytest
 from oracles.calls import call, counted, ms
 
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.cost_rules import Work
+from nnea_graph.ops.cost_rules import OperatorCost
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,10 @@ def test_free_depends_on_attributes(op: OpCall) -> None:
 
 
 def test_the_two_parts_of_work_add_up() -> None:
-    assert Work(2, 3, 4) + Work(10, 20, 30, estimate="data") == Work(12, 23, 34, estimate="data")
-    assert (Work(free="moves") + Work(1, 1)).free == ""
+    assert OperatorCost(2, 3, 4) + OperatorCost(10, 20, 30, estimate="data") == OperatorCost(
+        12, 23, 34, estimate="data"
+    )
+    assert (OperatorCost(free="moves") + OperatorCost(1, 1)).free == ""
 
 
 @pytest.mark.parametrize(

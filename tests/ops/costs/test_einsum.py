@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnea_graph.ops.call import BadCallError
-from nnea_graph.ops.cost_rules import Work
+from nnea_graph.ops.cost_rules import OperatorCost
 from nnea_graph.ops.costs.einsum import contraction
 
 LABELS = "abcd"
@@ -113,7 +113,7 @@ def test_worked_by_hand(
 
 
 def test_a_transpose_is_free() -> None:
-    assert contraction("ij->ji", [(2, 3)]) == Work(free="moves elements")
+    assert contraction("ij->ji", [(2, 3)]) == OperatorCost(free="moves elements")
 
 
 @pytest.mark.parametrize(

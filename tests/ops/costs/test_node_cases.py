@@ -17,7 +17,7 @@ from onnx.backend.test.case.node import collect_testcases
 
 from nnea_graph.graph import DTYPES, TensorInfo
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.cost_rules import Work, work_rules
+from nnea_graph.ops.cost_rules import OperatorCost, work_rules
 
 Values = dict[str, np.ndarray[Any, Any]]
 
@@ -104,7 +104,7 @@ def outcome(name: str, call: OpCall) -> str:
     return "counted"
 
 
-def check(name: str, call: OpCall, work: Work) -> None:
+def check(name: str, call: OpCall, work: OperatorCost) -> None:
     where = f"{name}: {call.op_type} {work}"
     for number in (work.macs, work.flops, work.other_flops):
         assert type(number) is int, where

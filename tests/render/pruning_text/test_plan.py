@@ -9,11 +9,11 @@ import pytest
 from nnea_graph.render.pruning_text.plan import plan_page
 from nnea_graph.report.schema.pruning_plan import (
     FamilyParts,
+    NotPrunable,
     PlannedFamily,
+    PlannedSaving,
     PruningPlan,
     SavedTime,
-    Saving,
-    StaysWhole,
 )
 from nnea_graph.report.schema.verification import Speed
 
@@ -26,8 +26,8 @@ FAMILY = PlannedFamily(
     16,
     "",
     PARTS,
-    Saving(16, 1200, 34_000, 4800),
-    Saving(32, 2400, 68_000, 9600),
+    PlannedSaving(16, 1200, 34_000, 4800),
+    PlannedSaving(32, 2400, 68_000, 9600),
     SavedTime(0.001, 0.0009, 0.00105, SPEED, ""),
 )
 UNKNOWN = SavedTime(None, None, None, replace(SPEED, verdict="not clear"), "the intervals hold both")
@@ -45,7 +45,7 @@ PLAN = PruningPlan(
     synthetic=True,
     run_samples=1,
     families=[FAMILY, replace(FAMILY, family="inner", half_time=UNKNOWN, reason="kept, as --keep says")],
-    pinned=[StaysWhole("head", 10, "output of the model"), StaysWhole("tail", None, "output of the model")],
+    pinned=[NotPrunable("head", 10, "output of the model"), NotPrunable("tail", None, "output of the model")],
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nnea_graph.render.pruning_text.verification import verification
-from nnea_graph.report.schema.verification import Likeness, ModelSize, RefitLayer, Speed, Verification
+from nnea_graph.report.schema.verification import Agreement, ModelSize, RefitLayer, Speed, Verification
 
 FOUND = Verification(
     "mnist.npz",
@@ -17,9 +17,9 @@ FOUND = Verification(
     original=ModelSize(857_738, 11_467_776, "", 3_441_230),
     pruned=ModelSize(215_370, 3_024_384, "", 869_734),
     likeness=[
-        Likeness("original", 1.0, None, 0.9934, ""),
-        Likeness("pruned", 0.995, 29.3162, 0.991, ""),
-        Likeness("random", 0.9, 0.84, None, ""),
+        Agreement("original", 1.0, None, 0.9934, ""),
+        Agreement("pruned", 0.995, 29.3162, 0.991, ""),
+        Agreement("random", 0.9, 0.84, None, ""),
     ],
     run_samples=1,
     speed=[Speed(1, 0.000309, 0.000113, 2.7498, 2.674, 2.807, 30, "faster")],

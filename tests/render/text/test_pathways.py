@@ -14,7 +14,7 @@ from nnea_graph.api.analyze import analyze
 from nnea_graph.render.text.pathways import folded
 from nnea_graph.render.text.report import render_text
 from nnea_graph.report import Report
-from nnea_graph.report.schema.analysis import Data
+from nnea_graph.report.schema.analysis import DataUsed
 from nnea_graph.report.schema.pathways import ChannelEnd
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -105,16 +105,19 @@ def test_of_many_ends_three_are_shown_and_the_rest_counted() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (Data("digits.npz", 450, synthetic=False, not_run=""), "data digits.npz, 450 samples"),
+        (DataUsed("digits.npz", 450, synthetic=False, not_run=""), "data digits.npz, 450 samples"),
         (
-            Data("synthetic (seed 0)", 8, synthetic=True, not_run=""),
+            DataUsed("synthetic (seed 0)", 8, synthetic=True, not_run=""),
             "data synthetic (seed 0), 8 samples: numbers of activity (JSON, -v) are of made-up data",
         ),
-        (Data("synthetic (seed 0)", 0, synthetic=True, not_run="no\x1b way"), r"data not run: no\x1b way"),
+        (
+            DataUsed("synthetic (seed 0)", 0, synthetic=True, not_run="no\x1b way"),
+            r"data not run: no\x1b way",
+        ),
     ],
     ids=["real", "made-up", "not-run"],
 )
-def test_the_header_says_what_the_model_ran_on(data: Data, said: str) -> None:
+def test_the_header_says_what_the_model_ran_on(data: DataUsed, said: str) -> None:
     report = replace(analyze(MODELS / "digits_mlp.onnx", may_run=False), data=data)
     assert said in flat(section(report, "digits_mlp.onnx"))
 

@@ -12,7 +12,7 @@ from onnx import parser
 from nnea_graph.api.analyze import analyze
 from nnea_graph.report import Report
 from nnea_graph.report.schema.analysis import Layer
-from nnea_graph.report.views.pathways import Step, busiest, busy_layers, routes
+from nnea_graph.report.views.pathways import RouteStop, busiest, busy_layers, routes
 
 # y0 gets 1/4 of x0 and 3/4 of x1; y1 all of x1.
 PRODUCT = """<ir_version: 8, opset_import: ["" : 17]>
@@ -137,9 +137,9 @@ def test_a_layer_that_is_not_covered_is_named_with_the_reason() -> None:
 def test_joins_that_keep_the_channel_are_one_step() -> None:
     best = routes(of(RESIDUAL))[0]
     assert best.steps == [
-        Step("", "x", best.steps[0].channel),
-        Step("Add_2", "", best.steps[0].channel, "Add", keeps=True),
-        Step("", "y", best.steps[-1].channel),
+        RouteStop("", "x", best.steps[0].channel),
+        RouteStop("Add_2", "", best.steps[0].channel, "Add", keeps=True),
+        RouteStop("", "y", best.steps[-1].channel),
     ]
     through_all = next(route for route in routes(of(RESIDUAL)) if len(route.steps) == 4)
     assert [(step.node, step.join, step.times) for step in through_all.steps[1:3]] == [

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from nnea_graph.channels.ablation.weights_and_channels import Cut
-from nnea_graph.passes.sensitivity import Point
+from nnea_graph.channels.ablation.weights_and_channels import Ablation
+from nnea_graph.passes.sensitivity import AblationPoint
 from nnea_graph.report.findings.sensitivity import sensitivity_findings
 from nnea_graph.report.schema.sensitivity import ModelSensitivity, SensitivityPoint, StaticAgreement
 from nnea_graph.report.sections.sensitivity import harmless
-from nnea_graph.stats.output_change import Change
+from nnea_graph.stats.output_change import OutputChange
 
-NOTHING = Change(None, None, None, None)
+NOTHING = OutputChange(None, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,13 @@ NOTHING = Change(None, None, None, None)
     ],
 )
 def test_the_largest_harmless_share(losses: dict[float, float | None], expected: float | None) -> None:
-    points = [Point(Cut("weights", "importance", share), 1, NOTHING, loss) for share, loss in losses.items()]
+    points = [
+        AblationPoint(Ablation("weights", "importance", share), 1, NOTHING, loss)
+        for share, loss in losses.items()
+    ]
     others = [
-        Point(Cut("weights", "random", 0.9), 1, NOTHING, 0.0),
-        Point(Cut("channels", "importance", 0.9), 1, NOTHING, 0.0),
+        AblationPoint(Ablation("weights", "random", 0.9), 1, NOTHING, 0.0),
+        AblationPoint(Ablation("channels", "importance", 0.9), 1, NOTHING, 0.0),
     ]
     assert harmless([*points, *others], "weights", 0.01) == expected
 

@@ -17,7 +17,7 @@ from nnea_graph import prune_plan
 from nnea_graph.api.analyze import analyze
 from nnea_graph.errors import RunError
 from nnea_graph.report.schema.pruning_plan import FamilyParts, PruningPlan
-from nnea_graph.rewrite.preview.savings import Steps, saved_time
+from nnea_graph.rewrite.preview.savings import KeptCounts, saved_time
 from nnea_graph.rewrite.surgery.prune_indices import kept_slots, pruned
 from nnea_graph.rewrite.verify.speedup import speed_of
 from nnea_graph.runtime.export.to_onnx import Written
@@ -122,7 +122,7 @@ def test_what_is_saved_is_what_the_rewritten_model_lacks(make: Callable[[], Mode
     ],
 )
 def test_steps_end_at_multiples(count: int, step: int, one: int | None, half: int | None) -> None:
-    steps = Steps(count, step)
+    steps = KeptCounts(count, step)
     assert (steps.after_one(), steps.after_half()) == (one, half)
 
 

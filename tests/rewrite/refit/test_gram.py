@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 import pytest
 
-from nnea_graph.rewrite.refit.gram import Floats, Gram, Step, gram_bytes
+from nnea_graph.rewrite.refit.gram import Floats, Gram, WeightUpdate, gram_bytes
 
 GROUPS, ROWS, COLUMNS, OUTPUTS = 3, 200, 7, 4
 
@@ -63,7 +63,7 @@ def test_an_infinite_ridge_moves_the_bias_alone() -> None:
 def test_the_error_of_a_step_is_that_on_the_rows() -> None:
     x, r = rows(3)
     rng = np.random.default_rng(4)
-    step = Step(rng.normal(size=(GROUPS, COLUMNS, OUTPUTS)), rng.normal(size=(GROUPS, OUTPUTS)))
+    step = WeightUpdate(rng.normal(size=(GROUPS, COLUMNS, OUTPUTS)), rng.normal(size=(GROUPS, OUTPUTS)))
     left = r - x @ step.weight - step.bias[:, None]
     np.testing.assert_allclose(gram(x, r, blocks=3).error(step), np.square(left).sum(1), rtol=1e-9)
     np.testing.assert_allclose(gram(x, r).error(), np.square(r).sum(1), rtol=1e-9)

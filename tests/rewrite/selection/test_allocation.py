@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
-from nnea_graph.rewrite.selection.allocation import Room, allocate
-from nnea_graph.rewrite.selection.resource_model import Length, Resources, Term
-from nnea_graph.rewrite.selection.target_search import Search, lowest
+from nnea_graph.rewrite.selection.allocation import PruningBudget, allocate
+from nnea_graph.rewrite.selection.resource_model import Length, Resources, ResourceTerm
+from nnea_graph.rewrite.selection.target_search import TargetSearch, lowest
 
 WHOLE = {"a": 8, "b": 4}
 
@@ -16,13 +16,16 @@ WHOLE = {"a": 8, "b": 4}
 def resources() -> Resources:
     """Weights a x b and, apart, 10 for each of a; MACs of b alone."""
     a, b = Length(0, {"a": 1}), Length(0, {"b": 1})
-    return Resources({"params": (Term(32, (a, b)), Term(80, (a,))), "macs": (Term(100, (b,)),)}, WHOLE)
+    return Resources(
+        {"params": (ResourceTerm(32, (a, b)), ResourceTerm(80, (a,))), "macs": (ResourceTerm(100, (b,)),)},
+        WHOLE,
+    )
 
 
-def rooms(step: int = 1) -> list[Room]:
+def rooms(step: int = 1) -> list[PruningBudget]:
     return [
-        Room("a", 8, 1, step, lambda gone: 0.1 * gone**2),
-        Room("b", 4, 1, step, lambda gone: 1.0 * gone**2),
+        PruningBudget("a", 8, 1, step, lambda gone: 0.1 * gone**2),
+        PruningBudget("b", 4, 1, step, lambda gone: 1.0 * gone**2),
     ]
 
 
@@ -85,7 +88,7 @@ def test_a_loss_goes_as_far_as_it_may() -> None:
     def loss(counts: dict[str, int]) -> float:
         return 0.01 * (12 - sum(counts.values()))
 
-    found = Search(rooms(), resources(), {"loss": 0.05}, {"loss": loss}).counts()  # type: ignore[dict-item]
+    found = TargetSearch(rooms(), resources(), {"loss": 0.05}, {"loss": loss}).counts()  # type: ignore[dict-item]
     assert sum(found.values()) == 7
 
 
@@ -94,7 +97,7 @@ def test_a_loss_stops_short_of_a_target_that_costs_more() -> None:
         return 0.01 * (12 - sum(counts.values()))
 
     targets = {"params": 0.2, "loss": 0.02}
-    found = Search(rooms(), resources(), targets, {"loss": loss}).counts()  # type: ignore[dict-item]
+    found = TargetSearch(rooms(), resources(), targets, {"loss": loss}).counts()  # type: ignore[dict-item]
     assert sum(found.values()) == 10
 
 
@@ -103,7 +106,7 @@ def test_latency_is_searched_beyond_what_the_counted_targets_take() -> None:
         return counts["b"] / 4
 
     targets = {"params": 0.9, "latency": 0.5}
-    found = Search(rooms(), resources(), targets, {"latency": latency}).counts()  # type: ignore[dict-item]
+    found = TargetSearch(rooms(), resources(), targets, {"latency": latency}).counts()  # type: ignore[dict-item]
     assert found["b"] == 2
 
 

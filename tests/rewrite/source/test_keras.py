@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nnea_graph import prune
 from nnea_graph.errors import ModelError
 from nnea_graph.rewrite.prune import Pruned
-from nnea_graph.rewrite.source.keras_config import Change, smaller_config
+from nnea_graph.rewrite.source.keras_config import WeightShapeChange, smaller_config
 from nnea_graph.rewrite.source.keras_weights import with_biases
 
 RNG = np.random.default_rng(0)
@@ -226,6 +226,6 @@ def test_a_bias_between_the_kernels_of_a_separable_convolution_goes_through_the_
 
 def test_an_old_configuration_stays_as_it_was() -> None:
     old = {"layers": [{"config": {"name": "a", "units": 5, "use_bias": False}, "build_config": {"x": 1}}]}
-    new = smaller_config(old, {"a": Change("Dense", {"kernel": (3, 2), "bias": (2,)})})
+    new = smaller_config(old, {"a": WeightShapeChange("Dense", {"kernel": (3, 2), "bias": (2,)})})
     assert new == {"layers": [{"config": {"name": "a", "units": 2, "use_bias": True}}]}
     assert old["layers"][0]["config"]["units"] == 5  # type: ignore[index]

@@ -22,8 +22,8 @@ from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.passes import catalogue
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.runtime.export.to_onnx import to_proto
-from nnea_graph.runtime.perturb.weight_override import AlteredSession, Slot
-from nnea_graph.runtime.session.session import Apart, Settings, session_of
+from nnea_graph.runtime.perturb.weight_override import Slot, WeightOverrideSession
+from nnea_graph.runtime.session.session import IsolationLimits, Settings, session_of
 
 MODELS = ROOT / "models"
 NAMES = ("digits_mlp", "digits_cnn", "digits_transformer")
@@ -60,7 +60,7 @@ def model_of(text: str) -> ModelProto:
 @pytest.mark.parametrize("name", NAMES)
 def test_with_nothing_replaced_the_model_gives_its_own_outputs(name: str) -> None:
     graph = prepared(MODELS / f"{name}.onnx")
-    session = AlteredSession(graph, weights(graph))
+    session = WeightOverrideSession(graph, weights(graph))
     expected = reference(onnx.load(MODELS / f"{name}.onnx"), {"x": X})
     np.testing.assert_allclose(session.run({"x": X}, {})[0], expected[0], rtol=1e-4, atol=1e-5)
 
@@ -68,7 +68,7 @@ def test_with_nothing_replaced_the_model_gives_its_own_outputs(name: str) -> Non
 @pytest.mark.parametrize("name", NAMES)
 def test_every_weight_that_is_replaced_acts_as_if_it_stood_in_the_file(name: str) -> None:
     graph, rng = prepared(MODELS / f"{name}.onnx"), np.random.default_rng(0)
-    session = AlteredSession(graph, weights(graph))
+    session = WeightOverrideSession(graph, weights(graph))
     for slot, constant in weights(graph).items():
         values = rng.normal(size=constant.shape).astype(np.float32)
         file = onnx.load(MODELS / f"{name}.onnx")
@@ -80,7 +80,7 @@ def test_every_weight_that_is_replaced_acts_as_if_it_stood_in_the_file(name: str
 
 def test_a_run_leaves_the_next_one_as_it_was() -> None:
     graph = prepared(MODELS / "digits_mlp.onnx")
-    session = AlteredSession(graph, weights(graph))
+    session = WeightOverrideSession(graph, weights(graph))
     before = session.run({"x": X}, {})[0]
     nothing = {slot: np.zeros_like(values) for slot, values in session.originals.items()}
     assert not session.run({"x": X}, nothing)[0].any()
@@ -89,7 +89,7 @@ def test_a_run_leaves_the_next_one_as_it_was() -> None:
 
 def test_large_weights_stay_where_they_lie_in_the_file() -> None:
     graph = prepared(MODELS / "digits_mlp.onnx")
-    session = AlteredSession(graph, weights(graph))
+    session = WeightOverrideSession(graph, weights(graph))
     large = [values for values in session.originals.values() if values.nbytes > 4096]
     assert len(large) == 3
     assert not any(values.flags.owndata for values in large)
@@ -98,8 +98,10 @@ def test_large_weights_stay_where_they_lie_in_the_file() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_in_another_process_it_gives_the_same(name: str) -> None:
     graph, rng = prepared(MODELS / f"{name}.onnx"), np.random.default_rng(0)
-    here = AlteredSession(graph, weights(graph))
-    with closing(AlteredSession(graph, weights(graph), Settings(apart=Apart(1 << 30, 30)))) as there:
+    here = WeightOverrideSession(graph, weights(graph))
+    with closing(
+        WeightOverrideSession(graph, weights(graph), Settings(apart=IsolationLimits(1 << 30, 30)))
+    ) as there:
         for slot in (None, *list(weights(graph))[:3]):
             changed = {slot: rng.normal(size=here.originals[slot].shape).astype(np.float32)} if slot else {}
             expected = here.run({"x": X}, changed)[0]
@@ -109,7 +111,7 @@ def test_in_another_process_it_gives_the_same(name: str) -> None:
 def test_an_unaltered_session_of_the_same_model_is_not_touched() -> None:
     graph = prepared(MODELS / "digits_mlp.onnx")
     plain = session_of(to_proto(graph))
-    AlteredSession(graph, weights(graph))
+    WeightOverrideSession(graph, weights(graph))
     expected = reference(onnx.load(MODELS / "digits_mlp.onnx"), {"x": X})
     np.testing.assert_allclose(plain.run({"x": X})[0], expected[0], rtol=1e-5, atol=1e-5)
 
@@ -121,7 +123,7 @@ def test_a_tensor_that_two_operators_share_is_replaced_for_one_alone() -> None:
         { [first] h = MatMul (x, w) [second] y = MatMul (h, w) }"""
     )
     graph = prepared(model)
-    session = AlteredSession(graph, weights(graph))
+    session = WeightOverrideSession(graph, weights(graph))
     x = np.array([[1, 10]], np.float32)
     # x w = [31, 42]; replaced by the identity, the other product alone is left.
     (found,) = session.run({"x": x}, {("second", 1): np.eye(2, dtype=np.float32)})
@@ -135,7 +137,7 @@ def test_a_weight_that_is_dequantized_is_replaced_as_the_operator_sees_it() -> N
         { w = DequantizeLinear (q, s) [only] y = MatMul (x, w) }"""
     )
     graph = prepared(model)
-    session = AlteredSession(graph, weights(graph))
+    session = WeightOverrideSession(graph, weights(graph))
     x = np.array([[1, 10]], np.float32)
     np.testing.assert_array_equal(session.originals["only", 1], [[0.5, 1], [1.5, 2]])
     np.testing.assert_array_equal(session.run({"x": x}, {})[0], [[15.5, 21]])
@@ -158,7 +160,7 @@ def test_a_weight_of_a_branch_is_replaced_there(taken: bool, expected: list[list
     graph = prepared(model)
     slots = weights(graph)
     inner = next(slot for slot in slots if slot[0].endswith("inner"))
-    session = AlteredSession(graph, slots)
+    session = WeightOverrideSession(graph, slots)
     feeds = {"x": np.array([[1, 10]], np.float32), "c": np.array(taken)}
     found = session.run(feeds, {inner: np.array([[0, 1], [0, 2]], np.float32)})[0]
     np.testing.assert_array_equal(found, expected)

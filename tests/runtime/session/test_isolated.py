@@ -19,17 +19,17 @@ from nnea_graph.frontends.onnx.graph import load_onnx
 from nnea_graph.runtime.export.to_onnx import to_proto
 from nnea_graph.runtime.session import isolated as apart
 from nnea_graph.runtime.session.framing import packed, unpacked
-from nnea_graph.runtime.session.isolated import ApartSession
-from nnea_graph.runtime.session.session import Apart, session_of
+from nnea_graph.runtime.session.isolated import IsolatedSession
+from nnea_graph.runtime.session.session import IsolationLimits, session_of
 
-LIMITS = Apart(1 << 30, 30.0)
+LIMITS = IsolationLimits(1 << 30, 30.0)
 
 
-def session(text: str, tmp_path: Path, limits: Apart = LIMITS) -> ApartSession:
+def session(text: str, tmp_path: Path, limits: IsolationLimits = LIMITS) -> IsolatedSession:
     path = tmp_path / "model.onnx"
     onnx.save(parser.parse_model(text), path)
     graph = load_onnx(path)
-    return ApartSession(to_proto(graph), graph.outputs, 1, limits)
+    return IsolatedSession(to_proto(graph), graph.outputs, 1, limits)
 
 
 ADD = """
@@ -55,7 +55,7 @@ def test_weights_of_the_shipped_models_cross_in_their_file() -> None:
     graph = load_onnx(ROOT / "models" / "digits_cnn.onnx")
     written = to_proto(graph)
     assert written.stored
-    made = ApartSession(written, graph.outputs, 1, LIMITS)
+    made = IsolatedSession(written, graph.outputs, 1, LIMITS)
     x = np.random.default_rng(0).standard_normal((3, 1, 8, 8)).astype(np.float32)
     here = session_of(to_proto(graph)).run({"x": x}, list(graph.outputs))
     assert made.run({"x": x}, list(graph.outputs), 30)[0] == pytest.approx(here[0], rel=1e-4, abs=1e-5)
@@ -80,7 +80,7 @@ def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
 
 
 def test_more_memory_than_allowed_is_refused_by_the_kernel(tmp_path: Path) -> None:
-    made = session(WIDE, tmp_path, Apart(200 << 20, 30.0))
+    made = session(WIDE, tmp_path, IsolationLimits(200 << 20, 30.0))
     assert made.run({"n": np.array([1000])}, ["s"], 30)[0] == 0
     with pytest.raises(RunError, match=r"allocate|memory"):
         made.run({"n": np.array([1 << 30])}, ["s"], 30)
@@ -103,7 +103,7 @@ def test_a_process_that_hangs_is_ended_in_time(tmp_path: Path, monkeypatch: pyte
 
 def test_a_session_that_is_not_made_in_time_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="the time for loading the model is up"):
-        session(ADD, tmp_path, Apart(1 << 30, 0.01))
+        session(ADD, tmp_path, IsolationLimits(1 << 30, 0.01))
 
 
 def test_the_process_ends_with_the_session(tmp_path: Path) -> None:

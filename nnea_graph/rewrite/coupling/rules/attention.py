@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.rewrite.coupling.axis_factors import Side, Way, couple_factors, length, parts, side
-from nnea_graph.rewrite.coupling.op_context import NotFollowedError, Site, coupling
+from nnea_graph.rewrite.coupling.op_context import CouplingContext, NotFollowedError, coupling
 from nnea_graph.rewrite.coupling.rules.convolution import POSITIONS
 
 GROUP, SHARE, SIZE, VALUE = "group", "share", "size", "value"
@@ -24,7 +24,7 @@ SIZE_STAYS = "whole heads go, their size stays"
 
 
 @dataclass(frozen=True, slots=True)
-class Heads:
+class HeadGroups:
     """How many heads of keys and values there are, how many of queries to each, and how wide those are."""
 
     group: int
@@ -38,15 +38,15 @@ class Heads:
         return {GROUP: self.group, SHARE: self.share, SIZE: self.size, VALUE: self.value}
 
 
-def heads_of(site: Site, queries: int, groups: int, size: int, value: int) -> Heads:
+def heads_of(site: CouplingContext, queries: int, groups: int, size: int, value: int) -> HeadGroups:
     """From the numbers of heads and their sizes."""
     if min(queries, groups, size, value) < 1 or queries % groups:
         raise NotFollowedError(f"{site.node.op_type}: {queries} heads of queries for {groups} of values")
-    return Heads(groups, queries // groups, size, value)
+    return HeadGroups(groups, queries // groups, size, value)
 
 
 @coupling("Attention")
-def attention(site: Site) -> None:
+def attention(site: CouplingContext) -> None:
     """Of three axes with the heads side by side, or of four."""
     query, key, value, mask = (site.name(index) for index in range(4))
     flat = site.rank(query) == 3
@@ -65,7 +65,7 @@ def attention(site: Site) -> None:
 
 
 @coupling("MultiHeadAttention", domain=MICROSOFT)
-def multi_head(site: Site) -> None:
+def multi_head(site: CouplingContext) -> None:
     """As many heads of keys and values as of queries; some of the three may be packed into one tensor."""
     count, (query, key, value, bias) = _number(site, "num_heads"), (site.name(index) for index in range(4))
     packed = next((name for name in (query, key) if name and site.rank(name) == 5), "")
@@ -89,7 +89,7 @@ def multi_head(site: Site) -> None:
 
 
 @coupling("GroupQueryAttention", domain=MICROSOFT)
-def group_query(site: Site) -> None:
+def group_query(site: CouplingContext) -> None:
     """Heads of queries share keys and values, which may be packed behind them; a size must be a multiple of 8."""
     queries, groups = _number(site, "num_heads"), _number(site, "kv_num_heads")
     query, key, value = (site.name(index) for index in range(3))
@@ -108,7 +108,7 @@ def group_query(site: Site) -> None:
 
 
 @coupling("Attention", domain=MICROSOFT)
-def projected(site: Site) -> None:
+def projected(site: CouplingContext) -> None:
     """Projects its input itself: columns of the weight are queries, keys and values, head by head."""
     sized = not (site.name(4) or site.out(1) or site.call.attr("do_rotary", 0))
     _projected(site, (2,), past=4, bias=5, ways=(*WHOLE_HEADS, *([WITHIN] if sized else [])))
@@ -117,7 +117,7 @@ def projected(site: Site) -> None:
 
 
 @coupling("QAttention", domain=MICROSOFT)
-def quantized(site: Site) -> None:
+def quantized(site: CouplingContext) -> None:
     """The same with a weight of small numbers, of which each column may have a scale."""
     columns = [
         index for index in (2, 4, 7) if site.name(index) and site.dims(site.name(index)) not in ((), (1,))
@@ -126,7 +126,9 @@ def quantized(site: Site) -> None:
     site.pin_all(site.name(5), POSITIONS)
 
 
-def _projected(site: Site, columns: Iterable[int], past: int, bias: int | None, ways: Iterable[Way]) -> None:
+def _projected(
+    site: CouplingContext, columns: Iterable[int], past: int, bias: int | None, ways: Iterable[Way]
+) -> None:
     """``columns`` are inputs with a number for every column, ``past`` is the cache, ``bias`` added to the scores."""
     x, weight, count = site.name(0), site.name(1), _number(site, "num_heads")
     listed = [int(size) for size in site.call.attr("qkv_hidden_sizes") or [length(site, weight, 1) // 3] * 3]
@@ -149,7 +151,7 @@ def _projected(site: Site, columns: Iterable[int], past: int, bias: int | None, 
     site.pin(x, 1, POSITIONS)
 
 
-def _operand(site: Site, tensor: str, *factors: str) -> list[Side]:
+def _operand(site: CouplingContext, tensor: str, *factors: str) -> list[Side]:
     """Heads side by side in the last axis, or in axes of their own; the first axis is the batch."""
     if not tensor:
         return []
@@ -168,7 +170,7 @@ def _operand(site: Site, tensor: str, *factors: str) -> list[Side]:
     raise NotFollowedError(f"{site.node.op_type}: '{tensor}' has {rank} axes")
 
 
-def _by_head(site: Site, scores: str) -> list[Side]:
+def _by_head(site: CouplingContext, scores: str) -> list[Side]:
     """Something for every score, (batch, heads, positions, positions) or broadcast to it."""
     if not scores:
         return []
@@ -180,7 +182,7 @@ def _by_head(site: Site, scores: str) -> list[Side]:
     return side(site, scores, rank - 3, GROUP, SHARE) if rank > 2 else []
 
 
-def _number(site: Site, attribute: str) -> int:
+def _number(site: CouplingContext, attribute: str) -> int:
     count = int(site.call.attr(attribute, 0))
     if count < 1:
         raise NotFollowedError(f"{site.node.op_type}: {attribute} is {count}")

@@ -9,9 +9,9 @@ from nnea_graph.rewrite.coupling.constraints import Option
 from nnea_graph.rewrite.coupling.index_space import Indices
 from nnea_graph.rewrite.coupling.op_context import (
     COUPLING_RULES,
+    CouplingContext,
     CouplingRule,
     NotFollowedError,
-    Site,
     coupling,
 )
 
@@ -22,7 +22,7 @@ WITHIN_GROUP = "whole groups go, not channels of a group"
 def convolution(kernel: int, *per_output: int) -> CouplingRule:
     """Input ``kernel`` is the kernel; ``per_output`` are inputs with one number an output channel."""
 
-    def rule(site: Site) -> None:
+    def rule(site: CouplingContext) -> None:
         x, weight, y = site.name(0), site.name(kernel), site.out()
         _frame(site, x, weight, y)
         site.same(weight, 0, y, 1)
@@ -44,7 +44,7 @@ COUPLING_RULES.add(convolution(3, 4, 5, 8), "QLinearConv")
 
 
 @coupling("FusedConv", domain=MICROSOFT)
-def fused_conv(site: Site) -> None:
+def fused_conv(site: CouplingContext) -> None:
     """A convolution, its sum with another tensor, an activation."""
     convolution(1, 2)(site)
     if site.name(3):
@@ -52,7 +52,7 @@ def fused_conv(site: Site) -> None:
 
 
 @coupling("ConvTranspose")
-def conv_transpose(site: Site) -> None:
+def conv_transpose(site: CouplingContext) -> None:
     """The kernel's rows are input channels, its columns the output channels of a group."""
     x, weight, y = site.name(0), site.name(1), site.out()
     _frame(site, x, weight, y)
@@ -65,7 +65,7 @@ def conv_transpose(site: Site) -> None:
         _grouped(site, groups, inputs=(x, 1), outputs=(y, 1), inner=(weight, 1))
 
 
-def _frame(site: Site, x: str, weight: str, y: str) -> None:
+def _frame(site: CouplingContext, x: str, weight: str, y: str) -> None:
     """The batch runs through; positions and taps stay."""
     site.same(x, 0, y, 0)
     for tensor in (x, weight, y):
@@ -74,7 +74,11 @@ def _frame(site: Site, x: str, weight: str, y: str) -> None:
 
 
 def _grouped(
-    site: Site, groups: int, inputs: tuple[str, int], outputs: tuple[str, int], inner: tuple[str, int]
+    site: CouplingContext,
+    groups: int,
+    inputs: tuple[str, int],
+    outputs: tuple[str, int],
+    inner: tuple[str, int],
 ) -> None:
     """Whole groups, or as many channels of each. ``inner`` is the kernel's axis within a group."""
     slots = site.draft.slots

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.rewrite.coupling.op_context import COUPLING_RULES, Site
+from nnea_graph.rewrite.coupling.op_context import COUPLING_RULES, CouplingContext
 
 ELEMENTWISE = (
     "Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike "
@@ -15,7 +15,7 @@ ELEMENTWISE = (
 CONTRIB = "BiasGelu BiasAdd FastGelu Gelu QuickGelu QLinearLeakyRelu QLinearSigmoid"
 
 
-def elementwise(site: Site) -> None:
+def elementwise(site: CouplingContext) -> None:
     """Every input is broadcast to every output."""
     for output in site.node.outputs:
         for name in site.names():

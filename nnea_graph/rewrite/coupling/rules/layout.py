@@ -7,13 +7,13 @@ from itertools import accumulate
 import numpy as np
 
 from nnea_graph.rewrite.coupling.index_space import Indices
-from nnea_graph.rewrite.coupling.op_context import NotFollowedError, Site, coupling
+from nnea_graph.rewrite.coupling.op_context import CouplingContext, NotFollowedError, coupling
 
 PICKED = "picked out by position"
 
 
 @coupling("Transpose")
-def transpose(site: Site) -> None:
+def transpose(site: CouplingContext) -> None:
     """Axes change places."""
     x, y = site.name(0), site.out()
     order = site.call.attr("perm") or list(range(site.rank(x)))[::-1]
@@ -22,7 +22,7 @@ def transpose(site: Site) -> None:
 
 
 @coupling("Squeeze", "Unsqueeze")
-def squeeze(site: Site) -> None:
+def squeeze(site: CouplingContext) -> None:
     """Axes of length 1 go or come; the others stay in order."""
     x, y = site.name(0), site.out()
     long = x if site.rank(x) > site.rank(y) else y
@@ -35,7 +35,7 @@ def squeeze(site: Site) -> None:
         site.same(short, axis, long, other)
 
 
-def _axes(site: Site, long: str) -> set[int]:
+def _axes(site: CouplingContext, long: str) -> set[int]:
     """From the second input, below opset 13 from the attribute; Squeeze without any drops every 1."""
     listed = site.ints(1) if site.name(1) else site.call.attr("axes")
     if listed is None and site.node.op_type == "Squeeze" and not site.name(1):
@@ -46,7 +46,7 @@ def _axes(site: Site, long: str) -> set[int]:
 
 
 @coupling("Concat")
-def concat(site: Site) -> None:
+def concat(site: CouplingContext) -> None:
     """One after the other along an axis."""
     y = site.out()
     rank = site.rank(y)
@@ -62,7 +62,7 @@ def concat(site: Site) -> None:
 
 
 @coupling("Split")
-def split(site: Site) -> None:
+def split(site: CouplingContext) -> None:
     """Cut along an axis."""
     x = site.name(0)
     axis = int(site.call.attr("axis", 0)) % site.rank(x)
@@ -76,7 +76,7 @@ def split(site: Site) -> None:
 
 
 @coupling("Slice")
-def cut(site: Site) -> None:
+def cut(site: CouplingContext) -> None:
     """A run of indices; with steps they would not stay a run."""
     x, y = site.name(0), site.out()
     known = len(site.node.inputs) < 2 or all(
@@ -102,7 +102,7 @@ def cut(site: Site) -> None:
             _part(site, (x, axis), (y, axis), places)
 
 
-def _cut_axes(site: Site) -> list[int] | None:
+def _cut_axes(site: CouplingContext) -> list[int] | None:
     rank = site.rank(site.name(0))
     if len(site.node.inputs) < 2:
         starts = site.call.attr("starts") or ()
@@ -115,7 +115,7 @@ def _cut_axes(site: Site) -> list[int] | None:
 
 
 @coupling("Pad")
-def pad(site: Site) -> None:
+def pad(site: CouplingContext) -> None:
     """Wider or narrower at both ends; what is filled in comes from nowhere."""
     x, y = site.name(0), site.out()
     mode = site.call.attr("mode", b"constant")
@@ -132,7 +132,7 @@ def pad(site: Site) -> None:
             site.draft.moved((x, axis), (y, axis), places)
 
 
-def pad_amounts(site: Site) -> list[tuple[int, int]] | None:
+def pad_amounts(site: CouplingContext) -> list[tuple[int, int]] | None:
     """Indices added before and after along each axis, None where the data decide."""
     rank = site.rank(site.name(0))
     given = (
@@ -148,13 +148,13 @@ def pad_amounts(site: Site) -> list[tuple[int, int]] | None:
 
 
 @coupling("Expand")
-def expand(site: Site) -> None:
+def expand(site: CouplingContext) -> None:
     """Repeats axes of length 1."""
     site.broadcast(site.name(0), site.out())
 
 
 @coupling("Tile")
-def tile(site: Site) -> None:
+def tile(site: CouplingContext) -> None:
     """Whole copies one after the other: an index goes from all of them."""
     x, y = site.name(0), site.out()
     for axis, (length, wide) in enumerate(zip(site.dims(x), site.dims(y), strict=True)):
@@ -165,7 +165,7 @@ def tile(site: Site) -> None:
 
 
 @coupling("Gather")
-def gather(site: Site) -> None:
+def gather(site: CouplingContext) -> None:
     """Known positions are followed; what the data look up stays whole."""
     x, indices, y = site.name(0), site.name(1), site.out()
     axis = int(site.call.attr("axis", 0)) % site.rank(x)
@@ -185,19 +185,19 @@ def gather(site: Site) -> None:
         site.draft.moved((x, axis), (y, axis), np.asarray(chosen) % length)
 
 
-def _others(site: Site, x: str, y: str, *axes: int) -> None:
+def _others(site: CouplingContext, x: str, y: str, *axes: int) -> None:
     """All axes but these stay as they are."""
     for axis in range(site.rank(x)):
         if axis not in axes:
             site.same(x, axis, y, axis)
 
 
-def _part(site: Site, whole: tuple[str, int], part: tuple[str, int], places: Indices) -> None:
+def _part(site: CouplingContext, whole: tuple[str, int], part: tuple[str, int], places: Indices) -> None:
     """Index j of the part is ``places[j]`` of the whole."""
     site.draft.moved(whole, part, places)
 
 
-def _pin(site: Site, axes: list[int], reason: str) -> None:
+def _pin(site: CouplingContext, axes: list[int], reason: str) -> None:
     for axis in axes:
         site.pin(site.name(0), axis, reason)
         site.pin(site.out(), axis, reason)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.rewrite.coupling.op_context import (
     COUPLING_RULES,
+    CouplingContext,
     CouplingRule,
     NotFollowedError,
-    Site,
     coupling,
 )
 
@@ -15,7 +15,7 @@ from nnea_graph.rewrite.coupling.op_context import (
 def product(left: int = 0, right: int = 1, *per_column: int) -> CouplingRule:
     """Batched product of inputs ``left`` and ``right``; ``per_column`` have one number a column, or one in all."""
 
-    def rule(site: Site) -> None:
+    def rule(site: CouplingContext) -> None:
         multiply(site, site.name(left), site.name(right), transposed=(False, False))
         for index in per_column:
             if site.name(index) and site.rank(site.name(index)):
@@ -24,7 +24,7 @@ def product(left: int = 0, right: int = 1, *per_column: int) -> CouplingRule:
     return rule
 
 
-def multiply(site: Site, a: str, b: str, transposed: tuple[bool, bool]) -> None:
+def multiply(site: CouplingContext, a: str, b: str, transposed: tuple[bool, bool]) -> None:
     """The axes of ``a`` and ``b`` with each other and with the output."""
     y = site.out()
     row, inner = (-1, -2) if transposed[0] else (-2, -1)
@@ -51,7 +51,7 @@ COUPLING_RULES.add(product(0, 1, 3, 5, 6), "MatMulIntegerToFloat", domain=MICROS
 def gemm(left: int = 0, right: int = 1, *added: int) -> CouplingRule:
     """A matrix product of two matrices, either transposed; ``added`` are broadcast to the result."""
 
-    def rule(site: Site) -> None:
+    def rule(site: CouplingContext) -> None:
         flags = (bool(site.call.attr("transA", 0)), bool(site.call.attr("transB", 0)))
         multiply(site, site.name(left), site.name(right), flags)
         for index in added:
@@ -66,7 +66,7 @@ COUPLING_RULES.add(gemm(0, 3, 4, 5, 6), "QGemm", domain=MICROSOFT)
 
 
 @coupling("FusedMatMul", domain=MICROSOFT)
-def fused_matmul(site: Site) -> None:
+def fused_matmul(site: CouplingContext) -> None:
     """A batched product with transposed matrices; batches that are transposed too are not followed."""
     if site.call.attr("transBatchA", 0) or site.call.attr("transBatchB", 0):
         raise NotFollowedError("FusedMatMul: transposed batches are not followed")
@@ -75,7 +75,7 @@ def fused_matmul(site: Site) -> None:
 
 
 @coupling("Einsum")
-def einsum(site: Site) -> None:
+def einsum(site: CouplingContext) -> None:
     """Axes of the same letter go together."""
     equation = site.call.attr("equation", "")
     text = (equation.decode() if isinstance(equation, bytes) else str(equation)).replace(" ", "")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nnea_graph.rewrite.coupling.op_context import COUPLING_RULES, Site
+from nnea_graph.rewrite.coupling.op_context import COUPLING_RULES, CouplingContext
 
 MADE = ("ConstantOfShape", "RandomNormal", "RandomUniform")
 
 
-def free(site: Site) -> None:
+def free(site: CouplingContext) -> None:
     """Every index is as good as another: a smaller size gives fewer."""
     del site
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.rewrite.coupling.op_context import (
     COUPLING_RULES,
+    CouplingContext,
     CouplingRule,
     NotFollowedError,
-    Site,
     coupling,
 )
 from nnea_graph.rewrite.coupling.rules.convolution import together
@@ -18,7 +18,7 @@ MIXES = "normalization over the channels mixes them"
 
 
 @coupling("BatchNormalization")
-def batch_normalization(site: Site) -> None:
+def batch_normalization(site: CouplingContext) -> None:
     """Scale, shift, mean and variance are one a channel."""
     x, y = site.name(0), site.out()
     through(site, x, y)
@@ -30,7 +30,7 @@ def batch_normalization(site: Site) -> None:
 
 
 @coupling("InstanceNormalization")
-def instance_normalization(site: Site) -> None:
+def instance_normalization(site: CouplingContext) -> None:
     """Over the positions of each channel."""
     x, y = site.name(0), site.out()
     through(site, x, y, mixed=range(2, site.rank(x)))
@@ -39,7 +39,7 @@ def instance_normalization(site: Site) -> None:
 
 
 @coupling("GroupNormalization")
-def group_normalization(site: Site) -> None:
+def group_normalization(site: CouplingContext) -> None:
     """Groups are normalized apart, so whole groups may go."""
     x, y, groups = site.name(0), site.out(), int(site.call.attr("num_groups", 1))
     through(site, x, y, mixed=range(2, site.rank(x)))
@@ -57,7 +57,7 @@ def group_normalization(site: Site) -> None:
 def over_last(*per_channel: int, skips: Iterable[int] = ()) -> CouplingRule:
     """Over the axes from ``axis`` on, which therefore stay whole."""
 
-    def rule(site: Site) -> None:
+    def rule(site: CouplingContext) -> None:
         x, y = site.name(0), site.out()
         rank = site.rank(x)
         first = int(site.call.attr("axis", -1)) % rank
@@ -81,7 +81,7 @@ COUPLING_RULES.add(over_last(2, 3, 4, skips=(1,)), "SkipLayerNormalization", dom
 
 
 @coupling("EmbedLayerNormalization", domain=MICROSOFT)
-def embedded(site: Site) -> None:
+def embedded(site: CouplingContext) -> None:
     """Rows of three tables are added and normalized over their channels."""
     for name in (*site.node.inputs, *site.node.outputs):
         site.pin_all(name, MIXES)
@@ -90,7 +90,7 @@ def embedded(site: Site) -> None:
 def root_mean_square(*broadcast: int) -> CouplingRule:
     """Over the last axes, which may lose indices: zeros among the squares change only what the mean divides by."""
 
-    def rule(site: Site) -> None:
+    def rule(site: CouplingContext) -> None:
         x = site.name(0)
         through(site, x, site.out())
         for index in broadcast:
@@ -110,7 +110,7 @@ COUPLING_RULES.add(root_mean_square(1, 2, 3), "SkipSimplifiedLayerNormalization"
 
 
 @coupling("Softmax", "LogSoftmax", "Hardmax")
-def softmax(site: Site) -> None:
+def softmax(site: CouplingContext) -> None:
     """Shares of a whole; before opset 13 over all axes from ``axis`` on."""
     x, rank, old = site.name(0), site.rank(site.name(0)), site.node.opset < 13
     first = int(site.call.attr("axis", 1 if old else -1)) % rank
@@ -118,26 +118,26 @@ def softmax(site: Site) -> None:
 
 
 @coupling("LpNormalization")
-def lp_normalization(site: Site) -> None:
+def lp_normalization(site: CouplingContext) -> None:
     """Over one axis by a sum, which zeros do not change."""
     through(site, site.name(0), site.out())
 
 
 @coupling("LRN")
-def lrn(site: Site) -> None:
+def lrn(site: CouplingContext) -> None:
     """Over neighbouring channels."""
     through(site, site.name(0), site.out(), (1,), "takes neighbouring channels together")
 
 
 @coupling("MeanVarianceNormalization")
-def mean_variance(site: Site) -> None:
+def mean_variance(site: CouplingContext) -> None:
     """Over the axes that it lists."""
     axes = [int(axis) for axis in site.call.attr("axes", (0, 2, 3))]
     through(site, site.name(0), site.out(), axes)
 
 
 @coupling("CumSum", "CumProd")
-def running(site: Site) -> None:
+def running(site: CouplingContext) -> None:
     """Running totals along one axis."""
     axes = site.ints(1)
     if axes is None:
@@ -145,7 +145,7 @@ def running(site: Site) -> None:
     through(site, site.name(0), site.out(), axes, "running totals")
 
 
-def through(site: Site, x: str, y: str, mixed: Iterable[int] = (), reason: str = MIXES) -> None:
+def through(site: CouplingContext, x: str, y: str, mixed: Iterable[int] = (), reason: str = MIXES) -> None:
     """Index i stays index i; ``mixed`` axes stay whole."""
     for axis in range(site.rank(x)):
         site.same(x, axis, y, axis)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.rewrite.coupling.op_context import COUPLING_RULES, Site, coupling
+from nnea_graph.rewrite.coupling.op_context import COUPLING_RULES, CouplingContext, coupling
 from nnea_graph.rewrite.coupling.rules.convolution import POSITIONS
 
 
-def pooling(site: Site) -> None:
+def pooling(site: CouplingContext) -> None:
     """Batch and channels run through, positions stay."""
     x = site.name(0)
     for output in filter(None, site.node.outputs):
@@ -23,7 +23,7 @@ COUPLING_RULES.add(pooling, *POOLS.split())
 
 
 @coupling("QLinearGlobalAveragePool", "QLinearAveragePool", domain=MICROSOFT)
-def quantized_pooling(site: Site) -> None:
+def quantized_pooling(site: CouplingContext) -> None:
     """As pooling, with channels in the second or in the last axis."""
     x, y = site.name(0), site.out()
     last = bool(site.call.attr("channels_last", 0))
@@ -37,7 +37,7 @@ def quantized_pooling(site: Site) -> None:
 
 
 @coupling("Resize", "Upsample")
-def resize(site: Site) -> None:
+def resize(site: CouplingContext) -> None:
     """Axes that keep their length run through; the others stay."""
     x, y = site.name(0), site.out()
     cropped = site.call.attr("coordinate_transformation_mode", "") == "tf_crop_and_resize"
@@ -50,7 +50,7 @@ def resize(site: Site) -> None:
 
 
 @coupling("RoiAlign", "MaxRoiPool")
-def regions(site: Site) -> None:
+def regions(site: CouplingContext) -> None:
     """Channels run through; regions and positions stay."""
     x, y = site.name(0), site.out()
     site.same(x, 1, y, 1)

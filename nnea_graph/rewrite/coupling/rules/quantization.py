@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.rewrite.coupling.op_context import Site, coupling
+from nnea_graph.rewrite.coupling.op_context import CouplingContext, coupling
 
 
 @coupling("QuantizeLinear", "DequantizeLinear")
 @coupling("QuantizeLinear", "DequantizeLinear", domain=MICROSOFT)
-def linear(site: Site) -> None:
+def linear(site: CouplingContext) -> None:
     """One scale in all, one along an axis, or one a block of an axis, which then stays whole."""
     x, y = site.name(0), site.out()
     axis = int(site.call.attr("axis", 1))
@@ -22,7 +22,7 @@ def linear(site: Site) -> None:
             _blocked(site, name, x, axis % site.rank(x))
 
 
-def _blocked(site: Site, scales: str, x: str, axis: int) -> None:
+def _blocked(site: CouplingContext, scales: str, x: str, axis: int) -> None:
     for place in range(site.rank(scales)):
         if place == axis:
             site.pin(x, place, "blocks share a scale")
@@ -32,20 +32,20 @@ def _blocked(site: Site, scales: str, x: str, axis: int) -> None:
 
 
 @coupling("DynamicQuantizeLinear")
-def dynamic(site: Site) -> None:
+def dynamic(site: CouplingContext) -> None:
     """One scale in all, from the range with 0 in it: zeros that go do not change it."""
     site.broadcast(site.name(0), site.out())
 
 
 @coupling("QLinearAdd", "QLinearMul", domain=MICROSOFT)
-def arithmetic(site: Site) -> None:
+def arithmetic(site: CouplingContext) -> None:
     """Operands are the first and the fourth input."""
     for index in (0, 3):
         site.broadcast(site.name(index), site.out())
 
 
 @coupling("MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", domain=MICROSOFT)
-def blocks(site: Site) -> None:
+def blocks(site: CouplingContext) -> None:
     """Several numbers lie in one byte, and a block of them shares a scale: none can be taken out."""
     for name in (*site.node.inputs, *site.node.outputs):
         site.pin_all(name, "its weights are packed in blocks")

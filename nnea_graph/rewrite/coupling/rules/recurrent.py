@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nnea_graph.rewrite.coupling.op_context import Site, coupling
+from nnea_graph.rewrite.coupling.op_context import CouplingContext, coupling
 
 STATE = "recurrent state"
 
 
 @coupling("LSTM", "GRU", "RNN")
-def recurrent(site: Site) -> None:
+def recurrent(site: CouplingContext) -> None:
     """Columns of the input weights go with the input's channels."""
     x, weight = site.name(0), site.name(1)
     site.same(x, -1, weight, -1)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from nnea_graph.rewrite.coupling.op_context import (
     COUPLING_RULES,
+    CouplingContext,
     CouplingRule,
     NotFollowedError,
-    Site,
     coupling,
 )
 
@@ -22,7 +22,7 @@ OTHERS = ("ReduceMax", "ReduceMin", "ReduceProd", "ReduceLogSum", "ReduceLogSumE
 def reduction(*, free: bool) -> CouplingRule:
     """``free``: zeros along the axis change nothing."""
 
-    def rule(site: Site) -> None:
+    def rule(site: CouplingContext) -> None:
         x, y = site.name(0), site.out()
         axes = _axes(site)
         if not free:
@@ -38,12 +38,12 @@ COUPLING_RULES.add(reduction(free=False), *OTHERS)
 
 
 @coupling("ReduceMean")
-def mean(site: Site) -> None:
+def mean(site: CouplingContext) -> None:
     """Of squares, or of anything."""
     reduction(free=_squared(site))(site)
 
 
-def _squared(site: Site) -> bool:
+def _squared(site: CouplingContext) -> bool:
     made = site.draft.graph.producer(site.name(0))
     if made is None or made.op_type not in {"Mul", "Pow"}:
         return False
@@ -53,7 +53,7 @@ def _squared(site: Site) -> bool:
     return exponent is not None and exponent.size == 1 and float(exponent.reshape(-1)[0]) == 2
 
 
-def _axes(site: Site) -> set[int]:
+def _axes(site: CouplingContext) -> set[int]:
     rank = site.rank(site.name(0))
     listed = site.ints(1) if site.name(1) else site.call.attr("axes")
     if site.name(1) and listed is None:
@@ -63,14 +63,14 @@ def _axes(site: Site) -> set[int]:
     return {int(axis) % rank for axis in listed}
 
 
-def _kept(site: Site, x: str, y: str, axes: set[int], *, keep: bool) -> None:
+def _kept(site: CouplingContext, x: str, y: str, axes: set[int], *, keep: bool) -> None:
     left = [axis for axis in range(site.rank(x)) if axis not in axes]
     for place, axis in enumerate(left):
         site.same(x, axis, y, axis if keep else place)
 
 
 @coupling("ArgMax", "ArgMin")
-def position(site: Site) -> None:
+def position(site: CouplingContext) -> None:
     """The place of a number along an axis."""
     x, axis = site.name(0), int(site.call.attr("axis", 0)) % site.rank(site.name(0))
     site.pin(x, axis, "gives positions along it")
@@ -78,7 +78,7 @@ def position(site: Site) -> None:
 
 
 @coupling("TopK")
-def top_k(site: Site) -> None:
+def top_k(site: CouplingContext) -> None:
     """The largest along an axis."""
     x, axis = site.name(0), int(site.call.attr("axis", -1)) % site.rank(site.name(0))
     for output in filter(None, site.node.outputs):

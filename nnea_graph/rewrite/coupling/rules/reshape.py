@@ -15,7 +15,7 @@ import numpy as np
 
 from nnea_graph.rewrite.coupling.constraints import Option
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices
-from nnea_graph.rewrite.coupling.op_context import NotFollowedError, Site, coupling
+from nnea_graph.rewrite.coupling.op_context import CouplingContext, NotFollowedError, coupling
 
 TAKEN_APART = "axes are cut or joined across these indices"
 
@@ -23,7 +23,7 @@ Block = tuple[list[Axis], list[Axis]]
 
 
 @coupling("Reshape", "Flatten")
-def reshape(site: Site) -> None:
+def reshape(site: CouplingContext) -> None:
     """Block by block."""
     x, y = site.name(0), site.out()
     before, after = known_dims(site, x), known_dims(site, y)
@@ -31,7 +31,7 @@ def reshape(site: Site) -> None:
         couple_block(site, [(x, axis) for axis in ins], [(y, axis) for axis in outs])
 
 
-def known_dims(site: Site, tensor: str) -> list[int]:
+def known_dims(site: CouplingContext, tensor: str) -> list[int]:
     """Dims of a tensor, all of which must be known."""
     dims = site.dims(tensor)
     if None in dims:
@@ -59,7 +59,7 @@ def blocks(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[list[i
         yield ins, outs
 
 
-def couple_block(site: Site, ins: list[Axis], outs: list[Axis]) -> None:
+def couple_block(site: CouplingContext, ins: list[Axis], outs: list[Axis]) -> None:
     """The axes of one block."""
     spans = [span for side in (ins, outs) for span in _spans(site, side)]
     borders = sorted({border for _, start, stop in spans for border in (start, stop)})
@@ -77,7 +77,7 @@ Span = tuple[Axis, int, int]
 """An axis and the products of the lengths up to it and with it."""
 
 
-def _spans(site: Site, axes: list[Axis]) -> Iterator[Span]:
+def _spans(site: CouplingContext, axes: list[Axis]) -> Iterator[Span]:
     start = 1
     for tensor, axis in axes:
         length = known_dims(site, tensor)[axis]
@@ -85,7 +85,7 @@ def _spans(site: Site, axes: list[Axis]) -> Iterator[Span]:
         start *= length
 
 
-def factor(site: Site, spans: Sequence[Span], low: int, high: int) -> Option:
+def factor(site: CouplingContext, spans: Sequence[Span], low: int, high: int) -> Option:
     """Let the factor between two borders lose indices; axes without it stay whole."""
     option, first = Option(), None
     for axis, start, stop in spans:
@@ -115,7 +115,7 @@ def by_factor(slots: Indices, length: int, after: int) -> Indices:
 
 
 @coupling("DepthToSpace", "SpaceToDepth")
-def pixel_shuffle(site: Site) -> None:
+def pixel_shuffle(site: CouplingContext) -> None:
     """Channels of the narrow side are one factor of those of the deep side."""
     x, y, block = site.name(0), site.out(), int(site.call.attr("blocksize", 1))
     deep, narrow = (x, y) if site.node.op_type == "DepthToSpace" else (y, x)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.rewrite.coupling.axis_factors import Side, couple_factors, length, side
-from nnea_graph.rewrite.coupling.op_context import COUPLING_RULES, CouplingRule, NotFollowedError, Site
+from nnea_graph.rewrite.coupling.op_context import (
+    COUPLING_RULES,
+    CouplingContext,
+    CouplingRule,
+    NotFollowedError,
+)
 from nnea_graph.rewrite.coupling.rules.convolution import POSITIONS
 
 HEADS, PAIRS, OF_PAIR, SIZE = "heads", "pairs", "of pair", "size"
@@ -14,7 +19,7 @@ STAYS = "whole heads go, or the same pairs of each"
 def rotary(cos: int, sin: int, positions: int) -> CouplingRule:
     """Inputs ``cos`` and ``sin`` have a column for every pair."""
 
-    def rule(site: Site) -> None:
+    def rule(site: CouplingContext) -> None:
         x, y = site.name(0), site.out()
         if site.rank(x) not in (3, 4):
             raise NotFollowedError(f"{site.node.op_type}: '{x}' has {site.rank(x)} axes")
@@ -33,7 +38,7 @@ def rotary(cos: int, sin: int, positions: int) -> CouplingRule:
     return rule
 
 
-def _factors(site: Site, pairs: int) -> tuple[bool, dict[str, int], tuple[str, ...]]:
+def _factors(site: CouplingContext, pairs: int) -> tuple[bool, dict[str, int], tuple[str, ...]]:
     """Whether heads lie side by side, how long the factors are, and which a head has: pairs only if all are turned."""
     x, flat = site.name(0), site.rank(site.name(0)) == 3
     width, told = length(site, x, -1), int(site.call.attr("num_heads", 0))
@@ -45,7 +50,7 @@ def _factors(site: Site, pairs: int) -> tuple[bool, dict[str, int], tuple[str, .
     return flat, lengths, (PAIRS, OF_PAIR) if site.call.attr("interleaved", 0) else (OF_PAIR, PAIRS)
 
 
-def _heads(site: Site, name: str, inner: tuple[str, ...]) -> list[Side]:
+def _heads(site: CouplingContext, name: str, inner: tuple[str, ...]) -> list[Side]:
     if site.rank(name) == 3:
         return side(site, name, 2, HEADS, *inner)
     return side(site, name, 1, HEADS) + side(site, name, 3, *inner)
