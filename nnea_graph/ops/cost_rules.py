@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
-from nnea_graph.ops import costs
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.registry import Registry, load_families
+from nnea_graph.ops.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class OperatorCost:
 
 
 CostRule = Callable[[OpCall], OperatorCost]
-COST_RULES: Registry[CostRule] = Registry("work")
+COST_RULES: Registry[CostRule] = Registry("cost", families="nnea_graph.ops.costs")
 
 work = COST_RULES.register
 """``@work("Conv")``: the decorated function counts this operator."""
@@ -63,10 +61,3 @@ def dot_products(count: int, terms: int, *, bias: bool = False) -> OperatorCost:
     """``count`` dot products over ``terms`` terms each."""
     adds = terms - 1 if terms else 0
     return OperatorCost(macs=count * terms, flops=count * (terms + adds + bias))
-
-
-@cache
-def work_rules() -> Registry[CostRule]:
-    """The table, with every family of operators loaded."""
-    load_families(costs)
-    return COST_RULES

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable
 from importlib import import_module
-from types import ModuleType
 from typing import Generic, TypeVar
 
 Rule = TypeVar("Rule")
@@ -14,10 +13,15 @@ MICROSOFT = "com.microsoft"
 
 
 class Registry(Generic[Rule]):
-    """Rules by operator and domain; "" is ai.onnx."""
+    """Rules by operator and domain; "" is ai.onnx.
 
-    def __init__(self, kind: str) -> None:
+    ``families`` is the package whose modules register the rules, one family of operators a module; they are imported
+    when the first rule is asked for. A name and not the package: a table does not import what is registered in it.
+    """
+
+    def __init__(self, kind: str, families: str = "") -> None:
         self.kind = kind
+        self._families = families
         self._rules: dict[tuple[str, str], Rule] = {}
 
     def add(self, rule: Rule, *op_types: str, domain: str = "") -> None:
@@ -38,14 +42,18 @@ class Registry(Generic[Rule]):
 
     def get(self, op_type: str, domain: str = "") -> Rule | None:
         """The rule of an operator, None where nobody claims it. ``ai.onnx`` is the same as ""."""
+        self._load()
         return self._rules.get(("" if domain == "ai.onnx" else domain, op_type))
 
     def claimed(self, domain: str = "") -> frozenset[str]:
         """The operators of a domain that have a rule."""
+        self._load()
         return frozenset(op for where, op in self._rules if where == domain)
 
-
-def load_families(package: ModuleType) -> None:
-    """Import every module of a package of rules, so that each registers what it knows."""
-    for family in pkgutil.iter_modules(package.__path__):
-        import_module(f"{package.__name__}.{family.name}")
+    def _load(self) -> None:
+        """Import the families, once."""
+        if not self._families:
+            return
+        package, self._families = import_module(self._families), ""
+        for family in pkgutil.iter_modules(package.__path__):
+            import_module(f"{package.__name__}.{family.name}")

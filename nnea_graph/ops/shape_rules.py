@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 from nnea_graph.graph import TensorInfo
-from nnea_graph.ops import shapes
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.registry import Registry, load_families
+from nnea_graph.ops.registry import Registry
 
 ShapeRule = Callable[[OpCall], list[TensorInfo]]
 """Gives one ``TensorInfo`` an output. Inputs may be partly known: dims are None or symbols then."""
 
-SHAPE_RULES: Registry[ShapeRule] = Registry("shape")
+SHAPE_RULES: Registry[ShapeRule] = Registry("shape", families="nnea_graph.ops.shapes")
 
 shape = SHAPE_RULES.register
 """``@shape("FusedMatMul", domain=MICROSOFT)``."""
-
-
-@cache
-def shape_rules() -> Registry[ShapeRule]:
-    """The table, with every family of operators loaded."""
-    load_families(shapes)
-    return SHAPE_RULES

@@ -12,7 +12,7 @@ from nnea_graph.graph import Constant, ModelGraph, OpNode
 from nnea_graph.graph.constants import ArrayPayload
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.ops.packed_weights import Packing
-from nnea_graph.ops.value_rules import value_rules
+from nnea_graph.ops.value_rules import VALUE_RULES
 from nnea_graph.static.result import StaticFacts, call_of
 
 
@@ -92,7 +92,7 @@ def evaluate(graph: ModelGraph, found: StaticFacts, tensor: str) -> NDArray[Any]
 
 
 def _results(node: OpNode, found: StaticFacts, values: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    rule = value_rules().get(node.op_type, node.domain)
+    rule = VALUE_RULES.get(node.op_type, node.domain)
     if rule is None:
         raise ModelError(f"node '{node.id}' ({node.op_type}) cannot be evaluated")
     try:

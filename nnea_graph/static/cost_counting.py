@@ -9,7 +9,7 @@ from math import prod
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Body, ModelGraph, OpNode, TensorInfo
 from nnea_graph.ops.call import BadCallError, UnknownFactError
-from nnea_graph.ops.cost_rules import OperatorCost, work_rules
+from nnea_graph.ops.cost_rules import COST_RULES, OperatorCost
 from nnea_graph.static.control_flow import Trips
 from nnea_graph.static.fused_bias import biased_operator
 from nnea_graph.static.result import StaticFacts, call_of
@@ -75,7 +75,7 @@ def _node_work(graph: ModelGraph, found: StaticFacts, node: OpNode, runs: Trips)
     if runs.count == 0:
         idle = OperatorCost(free=f"does not run: {runs.reason}" if runs.reason else "does not run")
         return NodeCost("exact", idle.free, idle, 0, 0, 0)
-    rule = work_rules().get(node.op_type, node.domain)
+    rule = COST_RULES.get(node.op_type, node.domain)
     if rule is None:
         reason = f"no rule for {node.domain or 'ai.onnx'}::{node.op_type}"
         return NodeCost("unknown", reason, None, runs.count, read, written)

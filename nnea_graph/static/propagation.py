@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Body, ModelGraph, OpNode, TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
-from nnea_graph.ops.shape_rules import shape_rules
+from nnea_graph.ops.shape_rules import SHAPE_RULES
 from nnea_graph.ops.validity_rules import refuse
-from nnea_graph.ops.value_rules import value_rules
+from nnea_graph.ops.value_rules import VALUE_RULES
 from nnea_graph.static.control_flow import CONTROL_FLOW, Trips
 from nnea_graph.static.dims import Dims, DimsFit, bound
 from nnea_graph.static.result import UNKNOWN, Contradiction, StaticFacts, call_of
@@ -42,8 +42,8 @@ class _Walker:
         self.found = StaticFacts(types=dict(dims.inputs), constant=set(graph.constants))
         for name, constant in graph.constants.items():
             self.found.types[name] = TensorInfo(constant.dtype, constant.shape)
-        self._rules = shape_rules()
-        self._value_rules = value_rules()
+        self._rules = SHAPE_RULES
+        self._value_rules = VALUE_RULES
         self._entered: set[str] = set()
         self._room = _VALUES_LIMIT
         self._members: dict[str, list[OpNode]] = {}

@@ -17,7 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from oracles.execution import nodes_of
 
 from nnea_graph.api.analyze import analyze
-from nnea_graph.ops.cost_rules import work_rules
+from nnea_graph.ops.cost_rules import COST_RULES
 from nnea_graph.report.schema.analysis import Node, Report
 
 Array = np.ndarray[Any, Any]
@@ -174,7 +174,7 @@ def test_no_operator_of_onnx_is_without_a_work_rule() -> None:
         if node.domain in ("", "ai.onnx")
     }
     assert len(operators) > 190
-    without = sorted(op_type for op_type, _ in operators if work_rules().get(op_type) is None)
+    without = sorted(op_type for op_type, _ in operators if COST_RULES.get(op_type) is None)
     print(f"\n{len(operators)} ai.onnx operators, without a work rule: {without or 'none'}")  # noqa: T201
     assert without == []
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import OperatorCost, work_rules
+from nnea_graph.ops.cost_rules import COST_RULES, OperatorCost
 from nnea_graph.ops.registry import MICROSOFT
 
 Shapes = Sequence[Sequence[int] | None]
@@ -40,6 +40,6 @@ def infos(shapes: Shapes) -> tuple[TensorInfo | None, ...]:
 
 
 def counted(op: OpCall) -> OperatorCost:
-    rule = work_rules().get(op.op_type, op.domain)
+    rule = COST_RULES.get(op.op_type, op.domain)
     assert rule is not None
     return rule(op)

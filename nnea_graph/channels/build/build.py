@@ -7,7 +7,7 @@ from nnea_graph.channels.build.input_channels import input_channels, standings
 from nnea_graph.channels.graph import ChannelGraph
 from nnea_graph.channels.rule_context.model_view import ModelView
 from nnea_graph.channels.rule_context.op_context import OpContext
-from nnea_graph.channels.rule_context.registry import channel_rules
+from nnea_graph.channels.rule_context.registry import CHANNEL_RULES
 from nnea_graph.channels.rule_context.state import CHANNEL_LIMIT, ChannelGraphBuilder
 from nnea_graph.channels.rules.control_flow import enter
 from nnea_graph.graph import OpNode
@@ -50,7 +50,7 @@ def visit(draft: ChannelGraphBuilder, node: OpNode) -> None:
     if node.outputs and all(name in constant for name in node.outputs if name):
         return
     site = OpContext(draft, node, call_of(node, draft.sight.found))
-    rule = channel_rules().get(node.op_type, node.domain) or _no_rule
+    rule = CHANNEL_RULES.get(node.op_type, node.domain) or _no_rule
     try:
         rule(site)
     except (UnknownFactError, BadCallError) as error:

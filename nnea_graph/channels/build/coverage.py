@@ -13,7 +13,7 @@ from nnea_graph.ops.input_roles import Role, declared_role
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelCoverage:
+class FollowedLayers:
     """Layers are operators with weights that run; MACs are None where no work is known.
 
     What weighs queries against keys is not followed by design: it counts neither as covered nor as a gap, and
@@ -41,16 +41,16 @@ class ChannelCoverage:
         return self.covered_macs / asked if asked else None
 
 
-def coverage(channels: ChannelGraph, macs: Mapping[str, int] | None = None) -> ChannelCoverage:
+def coverage(channels: ChannelGraph, macs: Mapping[str, int] | None = None) -> FollowedLayers:
     """The shares, given the MACs of operators by id."""
     aside = sum(reason == QUERY_KEY for reason in channels.uncovered.values())
     counts = len(channels.covered) + len(channels.uncovered) - aside, len(channels.covered), aside
     if macs is None:
-        return ChannelCoverage(*counts)
+        return FollowedLayers(*counts)
     on_graph = set(channels.covered) | {link.node for links in channels.into.values() for link in links}
     on_graph -= set(channels.uncovered)
     query_key = {end.node for end in channels.ends if end.reason == QUERY_KEY} - on_graph
-    return ChannelCoverage(
+    return FollowedLayers(
         *counts,
         sum(macs.values()),
         sum(count for node, count in macs.items() if node in on_graph),

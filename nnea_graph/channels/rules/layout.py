@@ -14,7 +14,7 @@ from nnea_graph.channels.rule_context.index_tracing import firsts, numbered, rea
 from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, ChannelRule, channels
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.value_rules import value_rules
+from nnea_graph.ops.value_rules import VALUE_RULES
 
 Array = NDArray[Any]
 Values = dict[int, Array]
@@ -116,7 +116,7 @@ def with_values(call: OpCall, values: Values) -> OpCall:
 
 def run(site: OpContext, call: OpCall) -> list[Array]:
     """The outputs, by the operator's own rule."""
-    rule = value_rules().get(site.node.op_type, site.node.domain)
+    rule = VALUE_RULES.get(site.node.op_type, site.node.domain)
     if rule is None:
         raise UnknownFactError(f"{site.node.op_type} cannot be run on channel numbers")
     return rule(call)

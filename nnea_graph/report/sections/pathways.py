@@ -10,7 +10,7 @@ from sys import float_info
 
 import numpy as np
 
-from nnea_graph.channels.build.coverage import ChannelCoverage, coverage
+from nnea_graph.channels.build.coverage import FollowedLayers, coverage
 from nnea_graph.channels.graph import ChannelGraph, Places
 from nnea_graph.channels.paths.path import ChannelPath
 from nnea_graph.channels.paths.shares import Vector
@@ -51,7 +51,7 @@ def channel_coverage(graph: ModelGraph) -> schema.ChannelCoverage | None:
     )
 
 
-def _coverage(graph: ModelGraph, channels: ChannelGraph) -> ChannelCoverage:
+def _coverage(graph: ModelGraph, channels: ChannelGraph) -> FollowedLayers:
     costs = {node.id: node_fact(graph, node, COST) for node in graph}
     if not all(costs.values()):
         return coverage(channels)

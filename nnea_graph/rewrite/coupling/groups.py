@@ -15,7 +15,7 @@ from nnea_graph.rewrite.coupling.constraints import CouplingConstraints
 from nnea_graph.rewrite.coupling.families import OUTPUT, Family, Pin, families_of, pins_of
 from nnea_graph.rewrite.coupling.grouped_kernels import grouped_kernels, listed
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices, Slots, slots_of
-from nnea_graph.rewrite.coupling.op_context import CouplingContext, NotFollowedError, coupling_rules
+from nnea_graph.rewrite.coupling.op_context import COUPLING_RULES, CouplingContext, NotFollowedError
 from nnea_graph.rewrite.coupling.shape_arithmetic import sizes_used
 from nnea_graph.rewrite.coupling.solver import resolve
 from nnea_graph.static.result import call_of
@@ -106,7 +106,7 @@ def _drafted(graph: ModelGraph) -> CouplingConstraints:
 
 def _visit(draft: CouplingConstraints, node: OpNode) -> None:
     """By the operator's rule; what has none, or lies in a body, keeps its tensors whole."""
-    rule = coupling_rules().get(node.op_type, node.domain)
+    rule = COUPLING_RULES.get(node.op_type, node.domain)
     reason = f"{node.op_type} is not followed"
     if node.body or node.bodies:
         reason, rule = "read or made in a body of a Loop, If or Scan", None

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from numpy.typing import NDArray
 
 from nnea_graph.graph import OpNode
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.registry import Registry, load_families
-from nnea_graph.rewrite.coupling import rules as couple
+from nnea_graph.ops.registry import Registry
 from nnea_graph.rewrite.coupling.constraints import CouplingChoice, CouplingConstraints, Option
 from nnea_graph.rewrite.coupling.index_space import Axis
 
@@ -105,14 +103,7 @@ class CouplingContext:
 
 
 CouplingRule = Callable[[CouplingContext], None]
-COUPLING_RULES: Registry[CouplingRule] = Registry("coupling")
+COUPLING_RULES: Registry[CouplingRule] = Registry("coupling", families="nnea_graph.rewrite.coupling.rules")
 
 coupling = COUPLING_RULES.register
 """``@coupling("Conv")``."""
-
-
-@cache
-def coupling_rules() -> Registry[CouplingRule]:
-    """The table, with every family of operators loaded."""
-    load_families(couple)
-    return COUPLING_RULES

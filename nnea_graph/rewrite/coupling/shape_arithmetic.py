@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
-from nnea_graph.ops.value_rules import value_rules
+from nnea_graph.ops.value_rules import VALUE_RULES
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices
 from nnea_graph.static.result import StaticFacts, call_of
 
@@ -118,7 +118,7 @@ def _moved(origins: Origins, node: OpNode, found: StaticFacts) -> list[Numbers] 
 
 
 def _evaluated(call: OpCall, values: Sequence[Numbers | None]) -> Sequence[Numbers] | None:
-    rule = value_rules().get(call.op_type, call.domain)
+    rule = VALUE_RULES.get(call.op_type, call.domain)
     try:
         return None if rule is None else rule(replace(call, values=tuple(values)))
     except (UnknownFactError, BadCallError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from nnea_graph.errors import ModelError
 from nnea_graph.graph import OpNode
-from nnea_graph.ops.registry import Registry, load_families
+from nnea_graph.ops.registry import Registry
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices
-from nnea_graph.rewrite.surgery import rules as edits
 from nnea_graph.static.result import StaticFacts
 
 Kept = Mapping[Axis, Indices]
@@ -183,17 +181,10 @@ class Edit:
 
 
 EditRule = Callable[[Edit], None]
-EDIT_RULES: Registry[EditRule] = Registry("edit")
+EDIT_RULES: Registry[EditRule] = Registry("edit", families="nnea_graph.rewrite.surgery.rules")
 
 edit = EDIT_RULES.register
 """``@edit("Reshape")``."""
-
-
-@cache
-def edit_rules() -> Registry[EditRule]:
-    """The table, with every family of operators loaded."""
-    load_families(edits)
-    return EDIT_RULES
 
 
 def sizes(values: Sequence[int]) -> NDArray[np.int64]:

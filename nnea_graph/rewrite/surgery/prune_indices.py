@@ -22,7 +22,7 @@ from nnea_graph.rewrite.coupling.grouped_kernels import taken
 from nnea_graph.rewrite.coupling.groups import Coupling, kept_axes
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices
 from nnea_graph.rewrite.coupling.shape_arithmetic import sizes_after
-from nnea_graph.rewrite.surgery.edit import Changes, Edit, Kept, edit_rules
+from nnea_graph.rewrite.surgery.edit import EDIT_RULES, Changes, Edit, Kept
 from nnea_graph.rewrite.surgery.new_constants import add_constants
 from nnea_graph.runtime.export.initializers import inline
 from nnea_graph.runtime.export.to_onnx import to_proto
@@ -183,7 +183,7 @@ def _edit_operators(graph: ModelGraph, proto: GraphProto, kept: Kept) -> list[st
     made = {name: place for place, node in enumerate(proto.node) for name in node.output if name}
     touched = {tensor for tensor, _ in kept}
     for node in graph:
-        rule = edit_rules().get(node.op_type, node.domain)
+        rule = EDIT_RULES.get(node.op_type, node.domain)
         if rule is None or node.body or touched.isdisjoint((*node.inputs, *node.outputs)):
             continue
         place = made[next(name for name in node.outputs if name)]

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.cost_rules import work_rules
+from nnea_graph.ops.cost_rules import COST_RULES
 
 Run = Callable[..., torch.Tensor]
 
@@ -102,6 +102,6 @@ def test_einsum(equation: str) -> None:
 
 def counted(op_type: str, shapes: list[tuple[int, ...]], result: torch.Tensor, **attributes: Any) -> int:
     inputs = tuple(TensorInfo(None, shape) for shape in shapes)
-    rule = work_rules().get(op_type)
+    rule = COST_RULES.get(op_type)
     assert rule is not None
     return rule(OpCall(op_type, inputs, (TensorInfo(None, tuple(result.shape)),), attributes)).macs

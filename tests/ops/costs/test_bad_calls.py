@@ -14,7 +14,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
 from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
-from nnea_graph.ops.cost_rules import work_rules
+from nnea_graph.ops.cost_rules import COST_RULES
 from nnea_graph.ops.registry import MICROSOFT
 
 Shapes = Sequence[Sequence[int] | None]
@@ -143,7 +143,7 @@ def call(op_type: str, inputs: Shapes, output: Sequence[int], domain: str = "", 
     ],
 )
 def test_refused(op: OpCall, said: str) -> None:
-    rule = work_rules().get(op.op_type, op.domain)
+    rule = COST_RULES.get(op.op_type, op.domain)
     assert rule is not None
     with pytest.raises(BadCallError, match=said):
         rule(op)
@@ -221,7 +221,7 @@ def nonsense(schema: Any, dice: random.Random) -> OpCall:
 def test_nonsense_never_crashes_a_rule_nor_gives_a_negative_count() -> None:
     dice = random.Random(7)
     for (domain, name), schema in sorted(schemas().items()):
-        rule = work_rules().get(name, domain)
+        rule = COST_RULES.get(name, domain)
         for _ in range(200 if rule else 0):
             op = nonsense(schema, dice)
             assert outcome(rule, op), op

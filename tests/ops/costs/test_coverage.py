@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
-from nnea_graph.ops.cost_rules import work_rules
+from nnea_graph.ops.cost_rules import COST_RULES
 from nnea_graph.ops.registry import MICROSOFT
 
 NOT_STATED = {
@@ -32,19 +32,19 @@ NOT_STATED = {
 def test_every_operator_of_onnx_is_claimed() -> None:
     schemas = onnx.defs.get_all_schemas_with_history()
     operators = {(schema.domain, schema.name) for schema in schemas}
-    missing = sorted(f"{domain}::{name}" for domain, name in operators if not work_rules().get(name, domain))
+    missing = sorted(f"{domain}::{name}" for domain, name in operators if not COST_RULES.get(name, domain))
     assert not missing
 
 
 def test_every_operator_of_onnxruntime_is_claimed_or_listed_as_unknown() -> None:
     operators = {schema.name for schema in get_all_operator_schema() if schema.domain == MICROSOFT}
-    assert operators - work_rules().claimed(MICROSOFT) == set(NOT_STATED)
+    assert operators - COST_RULES.claimed(MICROSOFT) == set(NOT_STATED)
 
 
 def test_operators_of_the_blocked_layout_are_claimed() -> None:
     domain = "com.microsoft.nchwc"
     operators = {schema.name for schema in get_all_operator_schema() if schema.domain == domain}
-    assert operators == work_rules().claimed(domain)
+    assert operators == COST_RULES.claimed(domain)
 
 
 def test_exported_contrib_operators_of_the_main_domain_are_claimed() -> None:
@@ -53,4 +53,4 @@ def test_exported_contrib_operators_of_the_main_domain_are_claimed() -> None:
         "MemcpyFromHost",
         "Affine",
         "ScaledTanh",
-    } <= work_rules().claimed()
+    } <= COST_RULES.claimed()

@@ -12,7 +12,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
 from nnea_graph.graph import TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
-from nnea_graph.ops.cost_rules import work_rules
+from nnea_graph.ops.cost_rules import COST_RULES
 
 Asked = dict[tuple[str, str, str], Any]
 
@@ -37,7 +37,7 @@ def schemas() -> dict[tuple[str, str], Any]:
 
 def ask(schema: Any) -> None:
     """Run a rule on inputs of every rank with nothing but the attributes that must be there."""
-    rule = work_rules().get(schema.name, schema.domain)
+    rule = COST_RULES.get(schema.name, schema.domain)
     needed = {name: 4 for name, attribute in schema.attributes.items() if attribute.required}
     for shape in SHAPES if rule else ():
         inputs = (TensorInfo(None, shape),) * len(schema.inputs)

@@ -17,7 +17,7 @@ from onnx.backend.test.case.node import collect_testcases
 
 from nnea_graph.graph import DTYPES, TensorInfo
 from nnea_graph.ops.call import OpCall, UnknownFactError
-from nnea_graph.ops.cost_rules import OperatorCost, work_rules
+from nnea_graph.ops.cost_rules import COST_RULES, OperatorCost
 
 Values = dict[str, np.ndarray[Any, Any]]
 
@@ -95,7 +95,7 @@ def test_every_operator_is_counted_or_says_what_is_not_known(values: str) -> Non
 
 
 def outcome(name: str, call: OpCall) -> str:
-    rule = work_rules().get(call.op_type, call.domain)
+    rule = COST_RULES.get(call.op_type, call.domain)
     assert rule is not None, f"{name}: nobody claims {call.domain}::{call.op_type}"
     try:
         check(name, call, rule(call))
@@ -127,7 +127,7 @@ def macs_of(case: Any) -> int:
 
 
 def macs(call: OpCall) -> int:
-    rule = work_rules().get(call.op_type, call.domain)
+    rule = COST_RULES.get(call.op_type, call.domain)
     assert rule is not None
     return rule(call).macs
 

@@ -14,7 +14,7 @@ from nnea_graph.graph import Dim, TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import BadCallError, OpCall
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shape_rules import shape_rules
+from nnea_graph.ops.shape_rules import SHAPE_RULES
 
 NCHWC = "com.microsoft.nchwc"
 NAMES = {
@@ -130,7 +130,7 @@ def test_rules_follow_the_operators_definition(
     op: str, inputs: str, attributes: dict[str, Any], outputs: str
 ) -> None:
     expected = [tensor(text) for text in outputs.split()]
-    rule = shape_rules().get(op, MICROSOFT)
+    rule = SHAPE_RULES.get(op, MICROSOFT)
     assert rule is not None
     assert rule(call(op, inputs, attributes, len(expected))) == expected
 
@@ -153,13 +153,13 @@ def test_rules_use_the_values_that_are_known(
     op: str, inputs: str, attributes: dict[str, Any], known: dict[int, Any], outputs: str
 ) -> None:
     expected = [tensor(text) for text in outputs.split()]
-    rule = shape_rules().get(op, MICROSOFT)
+    rule = SHAPE_RULES.get(op, MICROSOFT)
     assert rule is not None
     assert rule(call(op, inputs, attributes, len(expected), known=known)) == expected
 
 
 def test_channels_that_are_no_multiple_of_sixteen_are_not_known_in_blocks() -> None:
-    rule = shape_rules().get("ReorderInput", NCHWC)
+    rule = SHAPE_RULES.get("ReorderInput", NCHWC)
     assert rule is not None
     assert rule(call("ReorderInput", "f[1,3,9,8]", {}, domain=NCHWC)) == [tensor("f[1,?,9,8]")]
 
@@ -189,7 +189,7 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
 def test_calls_that_contradict_the_definition_are_refused(
     op: str, inputs: str, attributes: dict[str, Any], message: str
 ) -> None:
-    rule = shape_rules().get(op, MICROSOFT)
+    rule = SHAPE_RULES.get(op, MICROSOFT)
     assert rule is not None
     with pytest.raises(BadCallError, match=message):
         rule(call(op, inputs, attributes))

@@ -16,7 +16,7 @@ from nnea_graph.graph import TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import OpCall
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shape_rules import shape_rules
+from nnea_graph.ops.shape_rules import SHAPE_RULES
 
 Array = NDArray[Any]
 NCHWC = "com.microsoft.nchwc"
@@ -334,7 +334,7 @@ def called(
 
 
 def inferred(call: OpCall) -> list[TensorInfo]:
-    rule = shape_rules().get(call.op_type, call.domain)
+    rule = SHAPE_RULES.get(call.op_type, call.domain)
     assert rule is not None
     return rule(call)
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from nnea_graph.graph import DTYPES, TensorInfo
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.shape_rules import shape_rules
+from nnea_graph.ops.shape_rules import SHAPE_RULES
 
 DOMAINS = ("", MICROSOFT, "com.microsoft.nchwc", "ai.onnx.ml")
-OPERATORS = [(domain, op) for domain in DOMAINS for op in sorted(shape_rules().claimed(domain))]
+OPERATORS = [(domain, op) for domain in DOMAINS for op in sorted(SHAPE_RULES.claimed(domain))]
 DIMS = st.one_of(st.integers(0, 9), st.sampled_from([2**62, "n", "m", None]))
 SHAPES = st.one_of(st.none(), st.lists(DIMS, max_size=5).map(tuple))
 INFOS = st.one_of(
@@ -72,7 +72,7 @@ def test_no_call_ends_in_anything_but_shapes_or_a_reason(
     operator: tuple[str, str], inputs: list[TensorInfo | None], outputs: int, attributes: dict[str, Any]
 ) -> None:
     domain, op = operator
-    rule = shape_rules().get(op, domain)
+    rule = SHAPE_RULES.get(op, domain)
     assert rule is not None
     try:
         infos = rule(OpCall(op, tuple(inputs), (TensorInfo(None, None),) * outputs, attributes, (), domain))

@@ -17,7 +17,7 @@ from onnx.backend.test.case.node import collect_testcases
 
 from nnea_graph.graph import DTYPES, TensorInfo
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.shape_rules import shape_rules
+from nnea_graph.ops.shape_rules import SHAPE_RULES
 
 # What comes out of these depends on the data: how much is distinct, kept, decoded, or how often a body runs.
 OPEN = {"Unique", "NonMaxSuppression", "ImageDecoder", "StringSplit", "StringNormalizer", "NonZero", "Loop"}
@@ -80,7 +80,7 @@ def info_of(kind: onnx.TypeProto) -> TensorInfo:
 
 def from_rule(case: Case) -> dict[str, TensorInfo]:
     node = case.node
-    rule = shape_rules().get(node.op_type, node.domain)
+    rule = SHAPE_RULES.get(node.op_type, node.domain)
     if rule is None:
         return {}
     infos = {info.name: info_of(info.type) for info in case.model.graph.input}
@@ -127,9 +127,9 @@ def test_rules_agree_with_the_outputs_of_the_node_cases() -> None:
     assert checked > 20
 
 
-@pytest.mark.parametrize("op_type", sorted(SIZED & shape_rules().claimed()))
+@pytest.mark.parametrize("op_type", sorted(SIZED & SHAPE_RULES.claimed()))
 def test_an_unknown_size_leaves_the_dim_open(op_type: str) -> None:
-    rule = shape_rules().get(op_type)
+    rule = SHAPE_RULES.get(op_type)
     assert rule is not None
     scalar = TensorInfo(DTYPES[7], ())
     (info,) = rule(OpCall(op_type, (scalar,) * 5, (TensorInfo(None, None),)))

@@ -13,7 +13,7 @@ from nnea_graph.graph.constants import constant_of
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import OpCall, UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT
-from nnea_graph.ops.value_rules import value_rules
+from nnea_graph.ops.value_rules import VALUE_RULES
 
 Array = NDArray[Any]
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -41,7 +41,7 @@ def evaluate(
         None if a is None else TensorInfo(BY_NAME.get(name), a.shape)
         for a, name in zip(inputs, names, strict=True)
     )
-    rule = value_rules().get(op, domain)
+    rule = VALUE_RULES.get(op, domain)
     assert rule is not None
     return rule(OpCall(op, infos, (TensorInfo(None, None),) * outputs, attributes, tuple(inputs), domain))
 
@@ -132,7 +132,7 @@ def test_equal_elements_come_first_by_place_in_top_k() -> None:
 
 
 def test_shape_needs_only_the_dims_that_are_asked_for() -> None:
-    rule = value_rules().get("Shape")
+    rule = VALUE_RULES.get("Shape")
     assert rule is not None
     info = TensorInfo(None, ("batch", 3, None, 5))
     assert rule(OpCall("Shape", (info,), attributes={"start": 1, "end": 2}))[0].tolist() == [3]

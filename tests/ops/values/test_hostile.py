@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nnea_graph.graph import TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.ops.call import BadCallError, OpCall, UnknownFactError
-from nnea_graph.ops.value_rules import value_rules
+from nnea_graph.ops.value_rules import VALUE_RULES
 
 Array = NDArray[Any]
 
@@ -27,7 +27,7 @@ def evaluate(
     op_type: str, inputs: list[Array | None], attributes: dict[str, Any], outputs: int = 1
 ) -> list[Array]:
     infos = tuple(None if a is None else TensorInfo(BY_NAME.get(a.dtype.name), a.shape) for a in inputs)
-    rule = value_rules().get(op_type)
+    rule = VALUE_RULES.get(op_type)
     assert rule is not None
     return rule(
         OpCall(op_type, infos, (TensorInfo(None, None),) * outputs, attributes, tuple(inputs), "", 21)
@@ -123,7 +123,7 @@ def test_results_over_the_limit_are_refused_before_they_are_made(
 
 
 def test_a_matrix_like_an_enormous_one_is_refused() -> None:
-    rule = value_rules().get("EyeLike")
+    rule = VALUE_RULES.get("EyeLike")
     assert rule is not None
     with pytest.raises(UnknownFactError, match="elements, limit"):
         rule(OpCall("EyeLike", (TensorInfo(BY_NAME["float32"], (2**30, 2**30)),)))
@@ -169,7 +169,7 @@ ATTRIBUTES = st.dictionaries(
 
 @settings(max_examples=400, deadline=None)
 @given(
-    st.sampled_from(sorted(value_rules().claimed())),
+    st.sampled_from(sorted(VALUE_RULES.claimed())),
     st.lists(st.one_of(st.none(), ARRAYS), max_size=4),
     ATTRIBUTES,
 )

@@ -17,7 +17,7 @@ from nnea_graph.graph import DTYPES, TensorInfo
 from nnea_graph.graph.constants import constant_of
 from nnea_graph.graph.dtypes import storage
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.value_rules import value_rules
+from nnea_graph.ops.value_rules import VALUE_RULES
 
 Array = NDArray[Any]
 
@@ -56,7 +56,7 @@ def cases() -> list[Any]:
 def _is_dense(case: Any) -> bool:
     """Whether there is a rule, and all inputs are tensors."""
     node = case.model.graph.node[0]
-    has_rule = value_rules().get(node.op_type, node.domain) is not None
+    has_rule = VALUE_RULES.get(node.op_type, node.domain) is not None
     return has_rule and all(
         isinstance(array, np.ndarray | np.generic | onnx.TensorProto) for array in case.data_sets[0][0]
     )
@@ -83,7 +83,7 @@ def test_value_rules_give_the_outputs_of_the_node_cases() -> None:
     checked: Counter[str] = Counter()
     for case in cases():
         call = called(case)
-        rule = value_rules().get(call.op_type, call.domain)
+        rule = VALUE_RULES.get(call.op_type, call.domain)
         assert rule is not None
         given = [found for found, info in zip(rule(call), call.outputs, strict=False) if info is not None]
         for found, expected in zip(given, map(plain, case.data_sets[0][1]), strict=True):
@@ -91,7 +91,7 @@ def test_value_rules_give_the_outputs_of_the_node_cases() -> None:
             tolerance = 1e-6 if expected.dtype.kind == "f" else 0
             assert _is_same(found, expected, tolerance), case.name
         checked[call.op_type] += 1
-    assert set(checked) == value_rules().claimed()
+    assert set(checked) == VALUE_RULES.claimed()
     assert checked.total() > 800
 
 
