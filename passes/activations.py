@@ -18,8 +18,9 @@ from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.runtime.data.batch import Data
+from nnea_graph.runtime.export.to_onnx import too_many
 from nnea_graph.runtime.observe.observations import ChannelStats, Collected, Kind, Observation
-from nnea_graph.runtime.session.isolation_policy import doubt, too_many
+from nnea_graph.runtime.session.isolation_policy import doubt
 from nnea_graph.static.dims import Dims
 from nnea_graph.static.propagation import infer
 

@@ -18,7 +18,7 @@ from nnea_graph.runtime.data.batch import Data
 
 if TYPE_CHECKING:
     from nnea_graph.report.schema.pruning_plan import PruningPlan
-    from nnea_graph.rewrite.prune import Pruned
+    from nnea_graph.rewrite.options import Pruned
     from nnea_graph.runtime.open_data import Spec
 
 DEFAULT = "reconstruction"
@@ -84,7 +84,8 @@ def prune(  # noqa: PLR0913 - the options of the command line
     """
     from nnea_graph.passes.activations import made_up  # noqa: PLC0415 - start-up
     from nnea_graph.rewrite.lossless.prune import prune_exactly  # noqa: PLC0415 - start-up
-    from nnea_graph.rewrite.prune import PruneOptions, prune_graph  # noqa: PLC0415 - start-up
+    from nnea_graph.rewrite.options import PruneOptions  # noqa: PLC0415 - start-up
+    from nnea_graph.rewrite.prune import prune_graph  # noqa: PLC0415 - start-up
     from nnea_graph.rewrite.refit.options import RefitOptions  # noqa: PLC0415 - start-up
     from nnea_graph.rewrite.selection.targets import is_exact, parse_targets  # noqa: PLC0415 - start-up
     from nnea_graph.rewrite.verify.verify import VerifyOptions  # noqa: PLC0415 - start-up

@@ -12,7 +12,7 @@ from nnea_graph.frontends.onnx.graph import load_onnx
 from nnea_graph.render.output_files import whole_file, whole_pair
 
 if TYPE_CHECKING:
-    from nnea_graph.rewrite.prune import Pruned
+    from nnea_graph.rewrite.options import Pruned
 
 
 def data_path(output: Path) -> Path:

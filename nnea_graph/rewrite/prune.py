@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from onnx import ModelProto
 
@@ -14,10 +13,10 @@ from nnea_graph.report.schema.pruning import FamilyChoice, PruningReport, Spared
 from nnea_graph.report.schema.verification import Agreement, Verification
 from nnea_graph.rewrite.candidate_models import ModelBuilder, PrunedModel
 from nnea_graph.rewrite.coupling.groups import Coupling, Family, couplings
-from nnea_graph.rewrite.refit.options import RefitOptions
+from nnea_graph.rewrite.options import Pruned, PruneOptions
 from nnea_graph.rewrite.selection.allocation import PruningBudget
 from nnea_graph.rewrite.selection.consumers import layers_seen, readers_of
-from nnea_graph.rewrite.selection.criteria import CRITERIA, DEFAULT, GroupCandidates, by_chance
+from nnea_graph.rewrite.selection.criteria import CRITERIA, GroupCandidates, by_chance
 from nnea_graph.rewrite.selection.eligibility import KEPT_ANYWAY, is_kept, steps_by_family
 from nnea_graph.rewrite.selection.resource_model import resources_of
 from nnea_graph.rewrite.selection.sensitivity_scan import ScanOptions, SensitivityScan, survey
@@ -26,7 +25,7 @@ from nnea_graph.rewrite.selection.targets import Target
 from nnea_graph.rewrite.source.plan import Plan
 from nnea_graph.rewrite.verify.agreement import ORIGINAL, likeness_of
 from nnea_graph.rewrite.verify.speedup import speed_of
-from nnea_graph.rewrite.verify.verify import PRUNED, VerifyOptions, verify
+from nnea_graph.rewrite.verify.verify import PRUNED, verify
 from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.data.split import split
 from nnea_graph.runtime.export.to_onnx import Written, to_proto
@@ -37,39 +36,6 @@ LEAST = 1 / 16
 BARE, RANDOM = "without refit", "random channels"
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class PruneOptions:
-    """What is wanted (``targets``), and how.
-
-    ``keep`` are patterns of layers (operator ids or source modules) whose channels stay; ``align`` is ``auto`` or a
-    number whose multiples are kept; ``rivals`` has models of the same size without refit and with channels chosen
-    at random made for comparison.
-    """
-
-    targets: tuple[Target, ...]
-    criterion: str = DEFAULT
-    refit: bool = True
-    keep: tuple[str, ...] = ()
-    align: str = "auto"
-    seed: int = 0
-    rivals: bool = True
-    costs: RefitOptions = field(default_factory=RefitOptions)
-    timing: VerifyOptions = field(default_factory=VerifyOptions)
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """The smaller model, what was done (to do to its source as well), and what came of it.
-
-    ``rivals`` are the models of the same size that it is compared with, by what is said of them.
-    """
-
-    model: ModelProto
-    plan: Plan
-    report: PruningReport
-    rivals: Mapping[str, ModelProto]
 
 
 def prune_graph(

@@ -14,7 +14,7 @@ from oracles.prunable_oracle import distance, feeds_of, run
 
 from nnea_graph.api.prune import prune
 from nnea_graph.report.schema.lossless import ExactRemoval
-from nnea_graph.rewrite.prune import Pruned
+from nnea_graph.rewrite.options import Pruned
 
 Tensors = dict[str, NDArray[Any]]
 KINDS = ("unread", "dead", "constant", "cloned")

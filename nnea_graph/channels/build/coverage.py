@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nnea_graph.channels.graph import ChannelGraph
+from nnea_graph.channels.rule_context.computed_products import QUERY_KEY
 from nnea_graph.channels.rule_context.state import ChannelGraphBuilder
-from nnea_graph.channels.rules.attention_products import QUERY_KEY
 from nnea_graph.graph import OpNode
 from nnea_graph.ops.input_roles import Role, declared_role
 

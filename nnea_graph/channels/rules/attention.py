@@ -8,12 +8,12 @@ from math import prod
 import numpy as np
 
 from nnea_graph.channels.graph import Floats, Places
+from nnea_graph.channels.rule_context.computed_products import QUERY_KEY, VALUES
 from nnea_graph.channels.rule_context.join_shares import JoinShare
 from nnea_graph.channels.rule_context.model_view import ConstantView
 from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import channels
 from nnea_graph.channels.rule_context.strength import StrengthBlock, magnitudes
-from nnea_graph.channels.rules.attention_products import QUERY_KEY, VALUES
 from nnea_graph.channels.rules.convolution import weights_of
 from nnea_graph.ops.call import BadCallError, UnknownFactError
 from nnea_graph.ops.registry import MICROSOFT

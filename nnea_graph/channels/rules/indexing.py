@@ -22,6 +22,7 @@ from nnea_graph.channels.rules.layout import (
     write,
 )
 from nnea_graph.ops.call import OpCall, UnknownFactError
+from nnea_graph.ops.registry import MICROSOFT
 
 _slice = moving(0)
 
@@ -151,3 +152,15 @@ def compress(site: OpContext) -> None:
         _slice(site)
         return
     site.carry(0)
+
+
+@channels("EmbedLayerNormalization", domain=MICROSOFT)
+def embed_layer_normalization(site: OpContext) -> None:
+    """The sum of words, positions and segments, normalized: channels begin."""
+    embed(site, 0, table=2, ids=0)
+
+
+@channels("GatherBlockQuantized", domain=MICROSOFT)
+def gather_block_quantized(site: OpContext) -> None:
+    """A table that is unpacked by row."""
+    embed(site, int(site.call.attr("gather_axis", 0)))

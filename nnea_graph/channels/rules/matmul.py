@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nnea_graph.channels.rule_context.axis_labels import Letters, Product, batched, lead_weights
+from nnea_graph.channels.rule_context.computed_products import mix
 from nnea_graph.channels.rule_context.model_view import ConstantView
 from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.registry import CHANNEL_RULES, ChannelRule, channels
-from nnea_graph.channels.rules.attention_products import mix
 from nnea_graph.channels.rules.convolution import add_links
 from nnea_graph.ops.registry import MICROSOFT
 

@@ -51,16 +51,17 @@ def _channels(graph: ModelGraph, found: Parts) -> Parts:
 
 
 def _redundancy(graph: ModelGraph, found: Parts) -> Parts:
-    from nnea_graph.report.sections import redundancy  # noqa: PLC0415 - start-up
+    from nnea_graph.report.findings.redundancy import lossless_findings, parallel_findings  # noqa: PLC0415
+    from nnea_graph.report.sections.redundancy import model_redundancy, with_redundancy  # noqa: PLC0415 - start-up
 
-    layers = redundancy.with_redundancy(graph, found.layers)
-    model = redundancy.model_redundancy(graph)
+    layers = with_redundancy(graph, found.layers)
+    model = model_redundancy(graph)
     return replace(
         found,
         layers=layers,
         redundancy=model,
-        lossless=tuple(redundancy.lossless_findings(model, layers)),
-        findings=(*found.findings, *redundancy.parallel_findings(layers)),
+        lossless=tuple(lossless_findings(model, layers)),
+        findings=(*found.findings, *parallel_findings(layers)),
     )
 
 

@@ -14,7 +14,7 @@ from nnea_graph.channels.build.coverage import FollowedLayers, coverage
 from nnea_graph.channels.graph import ChannelGraph, Places
 from nnea_graph.channels.paths.path import ChannelPath
 from nnea_graph.channels.paths.shares import Vector
-from nnea_graph.channels.rules.attention_products import QUERY_KEY
+from nnea_graph.channels.rule_context.computed_products import QUERY_KEY
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.passes.channels import CHANNELS, STRENGTHS
 from nnea_graph.passes.cost import COST

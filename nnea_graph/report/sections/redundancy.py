@@ -1,4 +1,4 @@
-"""Redundancy in the report: the channels and tensors that can go, and findings of them."""
+"""Redundancy: the channels and tensors that can be removed, per layer and for the model."""
 
 from __future__ import annotations
 
@@ -11,33 +11,8 @@ from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.redundancy import MODEL_REDUNDANCY, REDUNDANCY, LayerRedundancyFact
 from nnea_graph.report.facts import fact, node_fact
-from nnea_graph.report.findings.rules import Rule
 from nnea_graph.report.schema import redundancy as schema
-from nnea_graph.report.schema.analysis import Finding, Layer
-from nnea_graph.report.units import binary, percent, si
-
-DUPLICATES = Rule(
-    "NNEA220",
-    "note",
-    "the same numbers are stored more than once: the file is larger for nothing",
-    "store them once and let both operators read them: nnea-graph prune MODEL --target exact -o SMALLER.onnx does"
-    " and proves that no output changes",
-)
-EXACT_CHANNELS = Rule(
-    "NNEA221",
-    "note",
-    "channels that are constant, equal to others or read by nothing take memory and time on any input",
-    "nnea-graph prune MODEL --target exact -o SMALLER.onnx takes them out: constants go into the next bias, equal ones"
-    " are added up in the next weights; it proves that no output changes",
-)
-PARALLEL_CHANNELS = Rule(
-    "NNEA222",
-    "note",
-    "channels with nearly the direction of others say little of their own; removing them changes the outputs a little",
-    "merge them and measure the loss; what goes for nothing goes first, where there is any",
-)
-WORTH_BYTES = 1024
-PARALLEL_SHARE = 0.05
+from nnea_graph.report.schema.analysis import Layer
 
 
 def with_redundancy(graph: ModelGraph, layers: Sequence[Layer]) -> list[Layer]:
@@ -108,53 +83,3 @@ def _tied(graph: ModelGraph) -> Iterator[schema.TiedTensor]:
 def _is_matrix(constant: Constant) -> bool:
     """Not one number a channel: vectors take little, and shared they would tie the channels of their layers."""
     return max(constant.shape, default=1) < constant.size
-
-
-def lossless_findings(found: schema.ModelRedundancy | None, layers: Sequence[Layer]) -> list[Finding]:
-    """What goes for nothing; it is offered before anything that has a price."""
-    return [] if found is None else [*_duplicates(found), *_exact(layers)]
-
-
-def _duplicates(found: schema.ModelRedundancy) -> Iterator[Finding]:
-    exact = [each for each in found.duplicates if each.exact]
-    if found.duplicate_bytes >= WORTH_BYTES:
-        first = exact[0]
-        more = f"; {len(exact) - 1:,} more like it" if len(exact) > 1 else ""
-        size = binary(found.duplicate_bytes)
-        message = f"tensor '{first.tensor}' is '{first.of}' once more ({first.kind}{more}): {size}"
-        yield DUPLICATES.found(first.tensor, message, found.duplicate_bytes, WORTH_BYTES)
-
-
-def _exact(layers: Sequence[Layer]) -> Iterator[Finding]:
-    for layer in layers:
-        mine = layer.redundancy
-        if mine is None:
-            continue
-        kinds = {name: len(getattr(mine, name)) for name in ("dead", "constant", "cloned", "unread")}
-        count = sum(kinds.values())
-        if count:
-            words = ", ".join(f"{number:,} {name}" for name, number in kinds.items() if number)
-            of = f"{count:,} of {mine.channels:,} channels"
-            message = f"layer '{layer.id}': {of} can go for nothing ({words}){_saved(mine.exact_saving)}"
-            yield EXACT_CHANNELS.found(layer.id, message, count, 0)
-
-
-def _saved(saving: schema.Saving) -> str:
-    """What is not 0; tied weights take no bytes of their own."""
-    parts = [binary(saving.bytes)] if saving.bytes else []
-    parts += [f"{si(saving.macs)} MACs"] if saving.macs else []
-    return f": {' and '.join(parts)}" if parts else ""
-
-
-def parallel_findings(layers: Sequence[Layer]) -> Iterator[Finding]:
-    """What goes for little."""
-    for layer in layers:
-        mine = layer.redundancy
-        if mine is None or len(mine.parallel) < PARALLEL_SHARE * mine.channels or not mine.parallel:
-            continue
-        share = len(mine.parallel) / mine.channels
-        message = (
-            f"layer '{layer.id}': {len(mine.parallel):,} channels ({percent(share)}) are nearly parallel to others:"
-            f" {binary(mine.approximate_saving.bytes)}"
-        )
-        yield PARALLEL_CHANNELS.found(layer.id, message, share, PARALLEL_SHARE)

@@ -12,7 +12,8 @@ from nnea_graph.report.schema.lossless import ExactRemoval
 from nnea_graph.report.schema.pruning import PruningReport, TargetReached
 from nnea_graph.rewrite.lossless.equivalence import LIMIT, Difference, difference
 from nnea_graph.rewrite.lossless.fixpoint import Reduced, reduced
-from nnea_graph.rewrite.prune import Progress, Pruned, PruneOptions
+from nnea_graph.rewrite.options import Pruned, PruneOptions
+from nnea_graph.rewrite.prune import Progress
 from nnea_graph.rewrite.selection.targets import EXACT
 from nnea_graph.rewrite.source.plan import Plan
 from nnea_graph.rewrite.verify.verify import verify

@@ -18,7 +18,7 @@ from nnea_graph.frontends.shared.interface import InputSpec
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.rewrite.source.parameter_values import PrunedConstant
-from nnea_graph.rewrite.source.plan import Plan
+from nnea_graph.rewrite.surgery.removal import Removal
 from nnea_graph.static.dims import is_batch
 
 Array = NDArray[Any]
@@ -48,7 +48,7 @@ def example_of(original: ModelGraph) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def cuts_of(plan: Plan, made: Exported) -> dict[str, PrunedConstant]:
+def cuts_of(removal: Removal, made: Exported) -> dict[str, PrunedConstant]:
     """Every constant of the original that is made of the live model's tensors.
 
     Raises:
@@ -58,37 +58,37 @@ def cuts_of(plan: Plan, made: Exported) -> dict[str, PrunedConstant]:
         raise ModelError(
             f"the model's weights cannot be told apart in its export: {made.reason or 'it has none'}"
         )
-    stored = _constants(plan.model)
+    stored = _constants(removal.model)
     found = {}
     for name, recipe in made.recipes.items():
-        constant = plan.original.constants.get(name)
+        constant = removal.original.constants.get(name)
         if constant is None:
             raise ModelError(
                 f"the pruned model was not exported from this one: it has no constant '{name}';"
                 " prune the live model itself: prune(model, data, …)"
             )
-        kept = {axis: stay for (tensor, axis), stay in plan.kept.items() if tensor == name}
+        kept = {axis: stay for (tensor, axis), stay in removal.kept.items() if tensor == name}
         if name in stored:
             found[name] = PrunedConstant(recipe, constant.shape, kept, stored[name].array())
     return found
 
 
-def added_biases(plan: Plan, cuts: Mapping[str, PrunedConstant]) -> dict[str, Array]:
+def added_biases(removal: Removal, cuts: Mapping[str, PrunedConstant]) -> dict[str, Array]:
     """Biases that the refit has given to layers without one, by the name of the layer's weight."""
-    stored = _constants(plan.model)
+    stored = _constants(removal.model)
     found = {}
-    for weight, node in _layers(plan.model, cuts):
+    for weight, node in _layers(removal.model, cuts):
         bias = node.input[2] if len(node.input) > 2 and node.op_type != "MatMul" else ""
-        if bias in stored and bias not in cuts and bias not in plan.original.constants:
+        if bias in stored and bias not in cuts and bias not in removal.original.constants:
             found[weight] = stored[bias].array().reshape(-1)
     return found
 
 
-def numbers_of_groups(plan: Plan, cuts: Mapping[str, PrunedConstant]) -> dict[str, int]:
+def numbers_of_groups(removal: Removal, cuts: Mapping[str, PrunedConstant]) -> dict[str, int]:
     """Groups of each convolution of the pruned model, by the name of its weight."""
     return {
         weight: next((each.i for each in node.attribute if each.name == "group"), 1)
-        for weight, node in _layers(plan.model, cuts)
+        for weight, node in _layers(removal.model, cuts)
         if node.op_type in _CONVOLUTIONS
     }
 

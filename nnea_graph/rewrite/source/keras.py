@@ -17,7 +17,7 @@ from nnea_graph.frontends.tf2onnx.imports import explained
 from nnea_graph.rewrite.source.common import added_biases, cuts_of, differ, example_of, numbers_of_groups
 from nnea_graph.rewrite.source.keras_config import WeightShapeChange, smaller_config
 from nnea_graph.rewrite.source.keras_weights import new_weights, with_biases
-from nnea_graph.rewrite.source.plan import Plan
+from nnea_graph.rewrite.surgery.removal import Removal
 from nnea_graph.runtime.export.to_onnx import Written
 from nnea_graph.runtime.session.session import session_of
 
@@ -26,19 +26,19 @@ Values = Mapping[str, NDArray[Any]]
 _FAILS = "the smaller model cannot be built"
 
 
-def shrink(plan: Plan, model: Any) -> Any:
+def shrink(removal: Removal, model: Any) -> Any:
     """See ``Plan.apply_to``."""
     config = _config(model)
-    export = KerasExport.of(model, example_of(plan.original))
-    cuts = cuts_of(plan, export.made)
+    export = KerasExport.of(model, example_of(removal.original))
+    cuts = cuts_of(removal, export.made)
     old = {name: np.asarray(weight) for name, weight in unique_weights(model).items()}
-    values = with_biases(old | new_weights(cuts, old), added_biases(plan, cuts))
-    groups = {weight.rpartition("/")[0]: count for weight, count in numbers_of_groups(plan, cuts).items()}
+    values = with_biases(old | new_weights(cuts, old), added_biases(removal, cuts))
+    groups = {weight.rpartition("/")[0]: count for weight, count in numbers_of_groups(removal, cuts).items()}
     changes = _changes(model, values, groups)
     with _naming_inner(model, changes):
         smaller = _built(model, smaller_config(config, changes))
     _fill(smaller, values)
-    _check(smaller, plan, export.call)
+    _check(smaller, removal, export.call)
     return smaller
 
 
@@ -112,9 +112,9 @@ def _fill(smaller: Any, values: Values) -> None:
         weight.assign(values[name])
 
 
-def _check(smaller: Any, plan: Plan, call: KerasCall) -> None:
+def _check(smaller: Any, removal: Removal, call: KerasCall) -> None:
     arrays = dict(call.example or {})
-    expected = session_of(Written(plan.model)).run(arrays)
+    expected = session_of(Written(removal.model)).run(arrays)
     if differ(expected, list(reference(smaller, call)(arrays))):
         raise ModelError(
             f"the smaller '{smaller.name}' does not give what the pruned model gives: some layer says more about"

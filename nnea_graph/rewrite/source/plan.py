@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from onnx import ModelProto
-
-from nnea_graph.graph import ModelGraph
-from nnea_graph.rewrite.coupling.index_space import Axis, Indices
+from nnea_graph.rewrite.surgery.removal import Removal
 
 Source = TypeVar("Source", bound=Any)
 """A torch module or a Keras model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """``kept`` are the indices that stay along every axis (of a tensor of the original) that loses some.
+class Plan(Removal):
+    """A removal that can be applied to the live model that the original was exported from."""
 
-    ``counts`` is how many groups each family of channels keeps.
-    """
-
-    original: ModelGraph
-    model: ModelProto
-    kept: Mapping[Axis, Indices]
-    counts: Mapping[str, int]
+    __slots__ = ()
 
     def apply_to(self, module: Source) -> Source:
         """Make the live model that the original was exported from as small as the pruned model.
@@ -39,7 +28,7 @@ class Plan:
         """
         from nnea_graph.frontends.keras.frontend import FRONTEND  # noqa: PLC0415 - as below
 
-        shrink: Callable[[Plan, Any], Any]
+        shrink: Callable[[Removal, Any], Any]
         if FRONTEND.takes(module):
             from nnea_graph.rewrite.source.keras import shrink  # noqa: PLC0415 - as below
         else:

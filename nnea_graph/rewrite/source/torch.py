@@ -14,8 +14,8 @@ from nnea_graph.frontends.torch.frontend import TorchExport
 from nnea_graph.frontends.torch.inputs import Call
 from nnea_graph.rewrite.source.common import added_biases, cuts_of, differ, example_of, numbers_of_groups
 from nnea_graph.rewrite.source.parameter_values import new_values
-from nnea_graph.rewrite.source.plan import Plan
 from nnea_graph.rewrite.source.torch_modules import for_module, numbers, put
+from nnea_graph.rewrite.surgery.removal import Removal
 from nnea_graph.runtime.export.to_onnx import Written
 from nnea_graph.runtime.session.session import session_of
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     import torch
 
 
-def shrink(plan: Plan, module: torch.nn.Module) -> torch.nn.Module:
+def shrink(removal: Removal, module: torch.nn.Module) -> torch.nn.Module:
     """See ``Plan.apply_to``."""
     module = getattr(module, "_orig_mod", module)
-    export = TorchExport.of(module, example_of(plan.original))
-    cuts = cuts_of(plan, export.made)
+    export = TorchExport.of(module, example_of(removal.original))
+    cuts = cuts_of(removal, export.made)
     old = {name: tensor.detach().cpu().numpy().copy() for name, tensor in _tensors(module).items()}
     values = new_values(cuts, old)
     with _restoring(module):
         for name, value in values.items():
             put(module, _names(module, name), for_module(module, name, value))
-        for weight, value in added_biases(plan, cuts).items():
+        for weight, value in added_biases(removal, cuts).items():
             put(module, [f"{weight.rpartition('.')[0]}.bias".lstrip(".")], value)
-        _set_numbers(module, numbers_of_groups(plan, cuts))
-        _check(module, plan.model, export.call)
+        _set_numbers(module, numbers_of_groups(removal, cuts))
+        _check(module, removal.model, export.call)
     return module
 
 

@@ -13,7 +13,9 @@ from nnea_graph.errors import RunError
 from nnea_graph.graph import Body, Constant, ModelGraph, OpNode, TensorInfo
 from nnea_graph.runtime.export.initializers import Mappings, inline, put, referred
 from nnea_graph.runtime.export.large_models import crowded
-from nnea_graph.runtime.session.isolation_policy import NODE_LIMIT, too_many
+
+NODE_LIMIT = 100_000
+"""Operators above which onnxruntime is not asked: it hangs while it makes a session of 300,000."""
 
 _OLDEST_IR = 4  # before it, every initializer had to be an input as well
 
@@ -41,6 +43,13 @@ class _HoldsProto(Protocol):
     def proto(self) -> ModelProto:
         """The model, perhaps without its large tensors."""
         ...
+
+
+def too_many(nodes: int, limit: int = NODE_LIMIT) -> str:
+    """Why a model of so many operators is not run; "" if it may be."""
+    if nodes <= limit:
+        return ""
+    return f"the model has {nodes:,} operators; onnxruntime is not run on more than {limit:,}"
 
 
 def to_proto(graph: ModelGraph, outputs: Sequence[str] | None = None) -> Written:

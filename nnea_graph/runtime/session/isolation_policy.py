@@ -9,9 +9,6 @@ from nnea_graph.ops.registry import MICROSOFT
 from nnea_graph.static.cost_counting import NodeCost, nbytes
 from nnea_graph.static.result import StaticFacts
 
-NODE_LIMIT = 100_000
-"""Operators above which onnxruntime is not asked: it hangs while it makes a session of 300,000."""
-
 MOST_BYTES = 1 << 30
 MOST_CONSTANT_BYTES = 1 << 28
 MOST_WORK = 100_000_000_000
@@ -19,13 +16,6 @@ MOST_TRIPS = 10_000
 MOST_NODES = 10_000
 
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", MICROSOFT})
-
-
-def too_many(nodes: int, limit: int = NODE_LIMIT) -> str:
-    """Why a model of so many operators is not run; "" if it may be."""
-    if nodes <= limit:
-        return ""
-    return f"the model has {nodes:,} operators; onnxruntime is not run on more than {limit:,}"
 
 
 def doubt(  # noqa: PLR0913 - the facts that say what a run takes

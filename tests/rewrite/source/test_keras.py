@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nnea_graph import prune
 from nnea_graph.errors import ModelError
-from nnea_graph.rewrite.prune import Pruned
+from nnea_graph.rewrite.options import Pruned
 from nnea_graph.rewrite.source.keras_config import WeightShapeChange, smaller_config
 from nnea_graph.rewrite.source.keras_weights import with_biases
 

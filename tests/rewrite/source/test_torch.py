@@ -13,7 +13,7 @@ from torch import nn
 
 from nnea_graph import prune
 from nnea_graph.errors import ModelError
-from nnea_graph.rewrite.prune import Pruned
+from nnea_graph.rewrite.options import Pruned
 
 RNG = np.random.default_rng(0)
 
