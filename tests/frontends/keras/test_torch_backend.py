@@ -23,7 +23,7 @@ from nnea_graph.frontends.tf2onnx.imports import imported
 if find_spec("keras") is None or find_spec("torch") is None:
     pytest.skip("Keras or torch is not installed", allow_module_level=True)
 
-SCRIPT = Path(__file__).parents[2] / "model_zoo" / "keras_on_torch.py"
+TESTS = Path(__file__).parents[2]
 NETS = ("residual_cnn", "bilstm", "attention", "subclassed")
 FILES = NETS[:-1]
 every_net = pytest.mark.parametrize("net", NETS)
@@ -38,8 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(folder: Path) -> Mapping[str, Any]:
     """What a process with that backend says of the networks."""
     environment = os.environ | {"KERAS_BACKEND": "torch"}
-    command = [sys.executable, str(SCRIPT), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    command = [sys.executable, "-m", "model_zoo.keras_on_torch", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=TESTS, check=False)
     assert done.returncode == 0, done.stderr
     found: Mapping[str, Any] = json.loads(done.stdout)
     return found
