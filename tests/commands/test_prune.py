@@ -266,10 +266,10 @@ def test_both_reports_fit_their_schemas(capsys: pytest.CaptureFixture[str]) -> N
             "PruningPlan": plan,
             "PlannedFamily": family,
             "FamilyParts": family["parts"],
-            "Saving": family["half"],
+            "PlannedSaving": family["half"],
             "SavedTime": family["half_time"],
             "Speed": family["half_time"]["measured"],
-            "StaysWhole": plan["pinned"][0],
+            "NotPrunable": plan["pinned"][0],
         },
         "prune": {"PruningReport": pruning, "Verification": pruning["verification"]},
     }
