@@ -26,7 +26,15 @@ _ROWS = (
 
 def metrics(page: Page) -> list[Text]:
     """How much weight there is, and how evenly it is used."""
-    return [*title("Global metrics", _measure(page), width=page.width), *_weights(page), *_statistics(page)]
+    head = title("Global metrics", _measure(page), width=page.width)
+    return [*head, *_layers(page), *_weights(page), *_statistics(page)]
+
+
+def _layers(page: Page) -> list[Text]:
+    if page.report.totals.parameters is None:
+        return []
+    gloss = f"operators with weights, of {len(page.report.nodes):,} in all"
+    return named("layers", si(len(page.report.layers)), gloss, width=page.width)
 
 
 def _measure(page: Page) -> str:
