@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from nnea_graph.engine.section import FactSection
 from nnea_graph.graph import Key, ModelGraph
 
 
@@ -28,3 +29,8 @@ class Pass(ABC):
     @abstractmethod
     def run(self, graph: ModelGraph) -> None:
         """Write the facts."""
+
+    def describe(self, graph: ModelGraph) -> FactSection | None:
+        """The facts as a table for the report, after ``run``; None where the report has a place for them already."""
+        del graph
+        return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from nnea_graph.engine.base import Pass
+from nnea_graph.engine.section import FactSection, checked
 from nnea_graph.errors import NneaError, PassError
 from nnea_graph.graph import ModelGraph
 
@@ -19,13 +20,17 @@ Listener = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class PassResult:
-    """How a pass went: ``status`` is ok, failed or skipped. ``peak_bytes`` is of the process, up to its end."""
+    """How a pass went: ``status`` is ok, failed or skipped. ``peak_bytes`` is of the process, up to its end.
+
+    ``section`` is what it says of its facts, None where it does not describe them.
+    """
 
     name: str
     status: str
     reason: str = ""
     seconds: float = 0.0
     peak_bytes: int = 0
+    section: FactSection | None = None
 
 
 def ordered_passes(passes: Sequence[Pass]) -> list[Pass]:
@@ -79,16 +84,22 @@ def run_passes(
 
 def _run(graph: ModelGraph, each: Pass) -> PassResult:
     start = time.perf_counter()
-    status, reason = "ok", ""
+    status, reason, section = "ok", "", None
     try:
         with graph.writing(each.provides):
             each.run(graph)
         _check_provided(graph, each)
+        section = _described(graph, each)
     except NneaError:
         raise  # a fault of the model or a broken contract: the program's own errors end the run
     except Exception as error:  # noqa: BLE001 - the one boundary where somebody else's pass may fail alone
         status, reason = "failed", f"{type(error).__name__}: {error}"
-    return PassResult(each.name, status, reason, time.perf_counter() - start, peak_bytes())
+    return PassResult(each.name, status, reason, time.perf_counter() - start, peak_bytes(), section)
+
+
+def _described(graph: ModelGraph, each: Pass) -> FactSection | None:
+    section = each.describe(graph)
+    return section and checked(section, graph)
 
 
 def _check_provided(graph: ModelGraph, each: Pass) -> None:

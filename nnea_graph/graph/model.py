@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -167,6 +168,11 @@ class ModelGraph:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    @property
+    def ids(self) -> AbstractSet[str]:
+        """The ids of all operators."""
+        return self._node_facts.keys()
 
     def node(self, node_id: str) -> OpNode:
         """The operator of that id; KeyError where there is none."""

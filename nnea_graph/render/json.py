@@ -35,6 +35,10 @@ def _value(value: Any) -> Iterator[str]:
     elif is_dataclass(value):
         items = ((name, getattr(value, name)) for name in _names(type(value)))
         yield from _lines("{", (f"{_compact(name)}: {_compact(plain(item))}" for name, item in items), "}")
+    elif isinstance(value, Mapping) and any(map(is_dataclass, value.values())):
+        yield from _lines(
+            "{", (f"{_compact(name)}: {_compact(plain(item))}" for name, item in value.items()), "}"
+        )
     else:
         yield _compact(plain(value))
 

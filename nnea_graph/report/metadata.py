@@ -1,7 +1,8 @@
 """The facts of a report as metadata of a model: keys under ``nnea_graph.``, values as JSON.
 
-The model has every field of ``totals`` and what they rest on, a node its operator's and its layer's. What is not known
-has no key of its own: ``nnea_graph.unknown`` tells why.
+The model has every field of ``totals`` and what they rest on, a node its operator's and its layer's, both those of
+passes that describe their facts (``nnea_graph.PASS.FACT``). What is not known has no key of its own:
+``nnea_graph.unknown`` tells why.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from nnea_graph.engine.section import FactSection, Value
 from nnea_graph.frontends.shared.source_metadata import KEY
 from nnea_graph.report.schema.analysis import DataUsed, Layer, Metrics, Node, Report, Totals
 
@@ -42,6 +44,7 @@ class Facts:
         self._report = report
         self._nodes = {node.id: node for node in report.nodes}
         self._layers = {layer.id: layer for layer in report.layers}
+        self._described = described_facts(report.extensions)
 
     @property
     def operators(self) -> frozenset[str]:
@@ -59,7 +62,8 @@ class Facts:
             **{each.name: getattr(report.totals, each.name) for each in fields(report.totals)},
             "data": _without_place(report.data) if report.data else None,
         }
-        return _texts(values, {name: self._reason(name) for name in values})
+        reasons = {name: self._reason(name) for name in values}
+        return _texts(*self._with_described(None, values, reasons))
 
     def of_operators(self, ids: Sequence[str]) -> dict[str, str]:
         """Of a node that stands for these operators: one, or those of the function that it calls."""
@@ -87,7 +91,14 @@ class Facts:
                 (*_STATISTICS, "statistics_of"), undefined or "it has no weights that count"
             )
             reasons["flow"] = self._without("pathways") or "it is not on the channel graph"
-        return _texts(values, reasons)
+        return _texts(*self._with_described(node.id, values, reasons))
+
+    def _with_described(
+        self, place: str | None, values: Mapping[str, Any], reasons: Mapping[str, str]
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """As well what passes say of an operator, or of the model."""
+        more, why = self._described.get(place, ({}, {}))
+        return {**values, **more}, {**reasons, **why}
 
     def _metrics(self, layer: Layer) -> tuple[Metrics | None, str | None]:
         """Of importance where the totals are, and the layer's is known; else of |w|."""
@@ -103,7 +114,12 @@ class Facts:
         values |= {"operators": len(nodes), "status": worst.status}
         values["parameters"] = sum(layer.parameters for layer in layers)
         reason = f"'{worst.id}': {worst.reason}" if worst.reason else self._reason("macs")
-        return _texts(values, dict.fromkeys(values, reason))
+        reasons = dict.fromkeys(values, reason)
+        for name in {name: None for node in nodes for name in self._described.get(node.id, ({}, {}))[0]}:
+            facts = {node.id: self._described.get(node.id, ({}, {}))[0].get(name) for node in nodes}
+            values[name] = {place: fact for place, fact in facts.items() if fact is not None} or None
+            reasons[name] = f"not of any of the {len(nodes)} operators that this call stands for"
+        return _texts(values, reasons)
 
     def _reason(self, name: str) -> str:
         """Why a field of the model's is not known."""
@@ -121,6 +137,19 @@ class Facts:
         if run is None:
             return f"pass '{name}' was not run"
         return "" if run.status == "ok" else f"pass '{name}' {run.status}: {run.reason}"
+
+
+def described_facts(
+    extensions: Mapping[str, FactSection],
+) -> dict[str | None, tuple[dict[str, Value], dict[str, str]]]:
+    """Facts of passes, and why others are not known, as ``PASS.FACT``; by operator, None is the model."""
+    found: dict[str | None, tuple[dict[str, Value], dict[str, str]]] = {}
+    for name, section in extensions.items():
+        for row in section.rows:
+            values, reasons = found.setdefault(row.operator, ({}, {}))
+            values |= {f"{name}.{column}": value for column, value in row.values.items()}
+            reasons |= {f"{name}.{column}": reason for column, reason in row.reasons.items()}
+    return found
 
 
 def _without_place(data: DataUsed) -> dict[str, Any]:

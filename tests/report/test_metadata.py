@@ -11,6 +11,7 @@ import pytest
 from hostile.support.models import call, function, model, op, tensor
 
 from nnea_graph import Report, analyze
+from nnea_graph.engine import Column, FactRow, FactSection
 from nnea_graph.render.json import plain, render_json
 from nnea_graph.report.metadata import PREFIX, Facts
 
@@ -133,3 +134,23 @@ def test_statistics_of_weights_stand_in_where_a_layers_importance_is_not_known(r
     assert found["statistics_of"] == "weights"
     assert layer.weight_metrics is not None
     assert found["utilization"] == plain(layer.weight_metrics)["utilization"]
+
+
+def test_facts_that_passes_describe_stand_beside_the_others_and_a_call_has_those_of_its_operators() -> None:
+    inside = [op("Relu", ["a"], ["m"], name="r"), op("Neg", ["m"], ["b"], name="n")]
+    made = model([call("block", "x", "y")], functions=[function("block", inside)], domains=["local"])
+    report = analyze(made, passes="cost")
+    first, second = (node.id for node in report.nodes)
+    rows = (
+        FactRow({"depth": 7}),
+        FactRow({"depth": 3, "odd": None}, first, {"odd": "why not"}),
+        FactRow({"odd": None}, second, {"odd": "why not"}),
+    )
+    section = FactSection("Depth", (Column("depth"), Column("odd")), rows)
+    facts = Facts(replace(report, extensions={"mine": section}))
+    assert read(facts.of_model())["mine.depth"] == 7
+    assert read(facts.of_operators([first]))["mine.depth"] == 3
+    assert read(facts.of_operators([first]))["unknown"]["mine.odd"] == "why not"
+    of_call = read(facts.of_operators([first, second]))
+    assert of_call["mine.depth"] == {first: 3}
+    assert "mine.odd" in of_call["unknown"]

@@ -12,6 +12,7 @@ from nnea_graph.render.page import Page
 from nnea_graph.render.text.activity import activity
 from nnea_graph.render.text.channels import channels
 from nnea_graph.render.text.cost import branches, sites
+from nnea_graph.render.text.extensions import extensions
 from nnea_graph.render.text.findings import conventions, failures, findings
 from nnea_graph.render.text.layers import layers
 from nnea_graph.render.text.model import header
@@ -39,6 +40,7 @@ _SECTIONS = (
     validation,
     channels,
     redundancy,
+    extensions,
     findings,
     conventions,
     failures,

@@ -64,6 +64,7 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         sensitivity=parts.sensitivity,
         quantization=parts.quantization,
         redundancy=parts.redundancy,
+        extensions={each.name: each.section for each in results if each.section is not None},
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nnea_graph.engine.section import FactSection
 from nnea_graph.report.schema.field_doc import doc
 from nnea_graph.report.schema.modules import Module, StatisticTotals
 from nnea_graph.report.schema.pathways import ChannelCoverage, ChannelFlow, Pathways
@@ -334,6 +335,9 @@ class Report:
     )
     redundancy: ModelRedundancy | None = field(
         default=None, metadata=doc("what can go without any loss, null where the pass did not run")
+    )
+    extensions: Mapping[str, FactSection] = field(
+        default_factory=dict, metadata=doc("facts of passes that describe them themselves, by pass")
     )
 
     def __repr__(self) -> str:
