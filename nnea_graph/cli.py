@@ -311,3 +311,12 @@ def schema(report: str) -> None:
     from nnea_graph.render.json_schema import render_schema  # noqa: PLC0415
 
     click.echo(render_schema(report), nl=False)
+
+
+@cli.command("help")
+@click.argument("topic", required=False)
+def help_command(topic: str | None) -> None:
+    """Print a topic of the manual; without TOPIC, the list of topics."""
+    from nnea_graph.commands.help import print_help  # noqa: PLC0415
+
+    print_help(topic)

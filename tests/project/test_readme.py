@@ -1,4 +1,4 @@
-"""What the README shows is what the program prints."""
+"""What the README and the manual show is what the program prints; the manual is whole."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import re
 from pathlib import Path
 
 import pytest
+from click import Group
+from oracles.documents import MANUAL, README, ROOT, blocks
 
-from nnea_graph.api.analyze import analyze
-from nnea_graph.render.text.report import render_text
+from nnea_graph.cli import cli
 
-ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
-_BLOCK = re.compile(r"<!-- output: nnea-graph run (\S+) -->\n```text\n(.*?)```", re.DOTALL)
+_LINK = re.compile(r"\]\(([^)#:]+)\)")
+
+
+@pytest.mark.parametrize("path", [README, *MANUAL], ids=lambda path: path.stem)
+def test_output_shown_is_the_output(path: Path, request: pytest.FixtureRequest) -> None:
+    for shown, printed in blocks(path, rough=False):
+        if request.config.getoption("--update-golden"):
+            path.write_text(path.read_text(encoding="utf-8").replace(shown, printed), encoding="utf-8")
+        else:
+            assert shown == printed, "pytest --update-golden writes it anew"
 
 
 def test_first_block_holds_the_two_commands() -> None:
@@ -20,16 +28,24 @@ def test_first_block_holds_the_two_commands() -> None:
     assert [line.split("&&")[0].split()[0] for line in block.splitlines() if line] == ["python3", "python3"]
 
 
-def test_output_shown_is_the_output(request: pytest.FixtureRequest) -> None:
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) < 200
+
+
+@pytest.mark.parametrize("path", [README, *MANUAL], ids=lambda path: path.stem)
+def test_links_lead_to_files(path: Path) -> None:
+    links = _LINK.findall(path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_readme_lists_every_topic_of_the_manual() -> None:
     text = README.read_text(encoding="utf-8")
-    match = _BLOCK.search(text)
-    assert match is not None
-    output = render_text(analyze(ROOT / match[1]), verdict="PASSED")
-    if request.config.getoption("--update-golden"):
-        README.write_text(text.replace(match[2], output, 1) if match[2] else _filled(text, output), "utf-8")
-        return
-    assert match[2] == output, "pytest --update-golden writes the README's output anew"
+    listed = re.findall(r"^\| \[`(\w+)`\]\(nnea_graph/docs/(\w+)\.md\)", text, re.MULTILINE)
+    assert sorted(listed) == [(path.stem, path.stem) for path in MANUAL]
 
 
-def _filled(text: str, output: str) -> str:
-    return text.replace("-->\n```text\n```", f"-->\n```text\n{output}```", 1)
+def test_the_manual_has_the_options_of_every_command_that_has_any() -> None:
+    assert isinstance(cli, Group)
+    text = (ROOT / "nnea_graph" / "docs" / "options.md").read_text(encoding="utf-8")
+    shown = re.findall(r"nnea-graph ([\w-]+) --help -->", text)
+    assert shown == [name for name, command in cli.commands.items() if len(command.params) > 1]
