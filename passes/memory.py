@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nnea_graph.engine import Pass
@@ -19,12 +20,14 @@ class Memory:
     """``peak_bytes`` of activations (inputs and outputs included), at the operator ``peak_node``.
 
     ``unknown`` tensors have no known size and are left out; ``weight_bytes`` is what constants take as stored.
+    ``live`` are the bytes of activations while each operator runs, by its id.
     """
 
     peak_bytes: int
     peak_node: str
     unknown: int
     weight_bytes: int
+    live: Mapping[str, int]
 
 
 MEMORY = Key[Memory]("memory")
@@ -40,19 +43,19 @@ class MemoryPass(Pass):
 
     def run(self, graph: ModelGraph) -> None:
         """Walk the order once, adding what is made and taking away what nobody reads any more."""
-        peak, place, unknown = peak_activations(graph, graph[SHAPES])
+        live, unknown = live_activations(graph, graph[SHAPES])
+        place = max(live, key=live.__getitem__, default="")
         stored = sum(constant.stored_bytes for constant in graph.constants.values())
-        graph[MEMORY] = Memory(peak, place, unknown, stored)
+        graph[MEMORY] = Memory(live.get(place, 0), place, unknown, stored, live)
 
 
-def peak_activations(graph: ModelGraph, found: StaticFacts) -> tuple[int, str, int]:
-    """Peak bytes, the operator at the peak, and how many tensors have no known size."""
+def live_activations(graph: ModelGraph, found: StaticFacts) -> tuple[dict[str, int], int]:
+    """Bytes that are live while each operator runs, in execution order, and how many tensors have no known size."""
     buffers = _buffers(graph, found)
     last = _last_reads(graph, buffers)
     alive: dict[str, int] = {}
     unknown: set[str] = set()
-    now = peak = 0
-    place = ""
+    live: dict[str, int] = {}
 
     def make(tensor: str) -> int:
         buffer = buffers.get(tensor, tensor)
@@ -67,10 +70,9 @@ def peak_activations(graph: ModelGraph, found: StaticFacts) -> tuple[int, str, i
     now = sum(make(name) for name in graph.inputs)
     for node in graph:
         now += sum(make(name) for name in node.outputs if name and name not in found.constant)
-        if now > peak:
-            peak, place = now, node.id
+        live[node.id] = now
         now -= sum(alive.pop(buffer, 0) for buffer in last.get(node.id, ()))
-    return peak, place, len(unknown)
+    return live, len(unknown)
 
 
 def _buffers(graph: ModelGraph, found: StaticFacts) -> dict[str, str]:

@@ -115,6 +115,7 @@ def _node(graph: ModelGraph, node: OpNode) -> schema.Node:
     found, cost, model_cost = fact(graph, SHAPES), node_fact(graph, node, COST), fact(graph, MODEL_COST)
     outputs = [found.types.get(name) if found and name else None for name in node.outputs]
     work = cost.work if cost else None
+    memory = fact(graph, MEMORY)
     moved = None if work is None or work.bytes_read is None else _sum(work.bytes_read, work.bytes_written)
     return schema.Node(
         id=node.id,
@@ -133,6 +134,7 @@ def _node(graph: ModelGraph, node: OpNode) -> schema.Node:
         training_flops=cost.training_flops if cost else None,
         macs_formula=exact(cost.formula) if cost and cost.formula and cost.formula.terms else None,
         bytes=moved,
+        live_bytes=memory.live.get(node.id) if memory else None,
         status=work.status if work else None,
         reason=work.reason if work else "",
         runs=work.runs if work else None,

@@ -196,6 +196,7 @@ class Node:
     training_flops: int | None = field(metadata=doc("of one training step"))
     macs_formula: str | None = field(metadata=doc("exact polynomial in the symbolic dims"))
     bytes: int | None = field(metadata=doc("read and written in one run, weights included"))
+    live_bytes: int | None = field(metadata=doc("activations in memory while it runs; null is not computed"))
     status: str | None = field(metadata=doc("exact, estimated or unknown"))
     reason: str = field(metadata=doc("why it is free, estimated or unknown"))
     runs: int | None = field(metadata=doc("how often it runs in one run of the model; null is unknown"))
