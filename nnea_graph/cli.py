@@ -124,7 +124,7 @@ def cli() -> None:
     help="Folder for report.json, run.json, the pictures and plots.",
 )
 @click.option("--path-colours", is_flag=True, help="A colour for each of the best paths in pathways.svg.")
-@click.option("--force", is_flag=True, help="Replace a report that is in the output folder.")
+@click.option("--force", is_flag=True, help="Replace a report that is there, in a folder or a file.")
 @click.option(
     "--training",
     type=click.Choice(["4x", "exact"]),

@@ -14,7 +14,7 @@ from nnea_graph.commands.output import data_files
 from nnea_graph.errors import OutputError
 from nnea_graph.frontends.shared.interface import InputSpec
 from nnea_graph.frontends.shared.limits import Limits
-from nnea_graph.render.output_files import whole_file
+from nnea_graph.render.output_files import write_output
 from nnea_graph.report.schema.analysis import Report
 from nnea_graph.runtime.live_model import LiveModel
 from nnea_graph.static.shape_syntax import InputShape, parse_input_shape
@@ -36,8 +36,7 @@ def annotate_model(source: str, **options: Any) -> int:
         proto = live.written(options["data"], input_shapes=specs, preprocess=options["preprocess"])
         report = _report(proto, shapes, options)
     annotate(proto, report)
-    with whole_file(output) as file:
-        file.write(proto.SerializeToString(deterministic=True))
+    write_output(output, [proto.SerializeToString(deterministic=True)], force=options["force"])
     errors = [finding.message for finding in report.findings if finding.severity == "error"]
     if not options["quiet"]:
         sys.stderr.writelines(f"{line}\n" for line in (*errors, f"{output}: written with its facts"))

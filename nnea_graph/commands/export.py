@@ -9,7 +9,7 @@ from typing import Any
 from nnea_graph.commands.options import check_output
 from nnea_graph.frontends.shared.interface import InputSpec
 from nnea_graph.frontends.shared.limits import Limits
-from nnea_graph.render.output_files import whole_file
+from nnea_graph.render.output_files import write_output
 from nnea_graph.runtime.live_model import LiveModel
 from nnea_graph.static.shape_syntax import parse_input_shape
 
@@ -25,8 +25,7 @@ def export_model(source: str, **options: Any) -> int:
         input_shapes={each.name or "": InputSpec(each.dims, each.dtype or "") for each in shapes},
         preprocess=options["preprocess"],
     )
-    with whole_file(output) as file:
-        file.write(proto.SerializeToString(deterministic=True))
+    write_output(output, [proto.SerializeToString(deterministic=True)], force=options["force"])
     if not options["quiet"]:
         sys.stderr.write(f"{output}: {live.parity}\n")
     return 0 if live.parity is None or live.parity.agrees else 1

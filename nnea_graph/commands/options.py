@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,7 +48,9 @@ def check_output(output: Path, source: str, *, force: bool) -> None:
         raise OutputError(
             f"-o {output}: that is the model itself, which is never written over; give another file"
         )
-    if output.exists() and not force:
+    if output.is_dir():
+        raise OutputError(f"-o {output}: is a folder; give a file")
+    if os.path.lexists(output) and not force:
         raise OutputError(f"-o {output}: there is such a file; --force replaces it")
     if not output.absolute().parent.is_dir():
         raise OutputError(f"-o {output}: there is no folder {output.absolute().parent}")

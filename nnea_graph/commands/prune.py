@@ -45,7 +45,11 @@ def prune_model(source: str, **options: Any) -> int:
             **pruning_options(options),
         )
     written = output if found.report.worth_writing else None
-    _write(found.report, options["format"], save(found, written) if written is not None else "")
+    _write(
+        found.report,
+        options["format"],
+        save(found, written, force=options["force"]) if written is not None else "",
+    )
     return 0 if found.report.met else 1
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from nnea_graph.api.analyze import data_options, named_input, report_on
 from nnea_graph.commands.options import named_dims
+from nnea_graph.commands.output import check_reports
 from nnea_graph.commands.progress import progress
 from nnea_graph.engine import PassResult
 from nnea_graph.engine.manager import peak_bytes
@@ -22,14 +23,8 @@ from nnea_graph.frontends.shared.interface import InputSpec
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.render.json import json_pieces
-from nnea_graph.render.output_files import (
-    PICTURES,
-    REPORT,
-    output_folder,
-    standard_output,
-    write_folder,
-    write_whole,
-)
+from nnea_graph.render.output_files import standard_output, write_output
+from nnea_graph.render.output_folder import FACTS, PICTURES, REPORT, output_folder
 from nnea_graph.report.schema.analysis import Report
 from nnea_graph.runtime.live_model import LiveModel
 from nnea_graph.static.shape_syntax import InputShape, parse_input_shape
@@ -52,9 +47,12 @@ def run_model(source: str, **options: Any) -> int:
     sinks = _sinks(options["formats"])
     shapes = [parse_input_shape(text) for text in options["shapes"]]
     started, clock = datetime.now(UTC), time.perf_counter()
+    _check_places(source, sinks, options)
     with ExitStack() as stack:
         if options["output"]:
-            stack.enter_context(output_folder(options["output"], force=options["force"]))
+            folder = stack.enter_context(
+                output_folder(options["output"], _known_files(), force=options["force"])
+            )
         live = LiveModel(
             source, limits=Limits.with_text(options["limits"]), allow_external=options["allow_external"]
         )
@@ -74,9 +72,8 @@ def run_model(source: str, **options: Any) -> int:
         failed = any(finding.severity == "error" for finding in report.findings)
         run_facts = _run_facts(source, started, time.perf_counter() - clock, results)
         if options["output"]:
-            files = {REPORT: json_pieces(report), "run.json": [json.dumps(run_facts, indent=1), "\n"]}
-            pictures, known = _pictures(graph, report, options)
-            write_folder(options["output"], files | pictures, known)
+            files = {REPORT: json_pieces(report), FACTS: [json.dumps(run_facts, indent=1), "\n"]}
+            folder.write(files | _pictures(graph, report, options))
         _write(report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
@@ -85,12 +82,29 @@ def run_model(source: str, **options: Any) -> int:
     return 0 if not failed or options["exit_zero"] else 1
 
 
-def _pictures(
-    graph: ModelGraph, report: Report, options: dict[str, Any]
-) -> tuple[dict[str, Iterable[str]], Sequence[str]]:
-    """The pictures and plots by file name, and all names that there can be; what cannot be drawn is said on stderr."""
+def _check_places(source: str, sinks: Sequence[FormatOutput], options: dict[str, Any]) -> None:
+    folder: Path | None = options["output"]
+    check_reports(
+        [sink.path for sink in sinks if sink.path is not None],
+        [folder / name for name in (REPORT, *_known_files())] if folder is not None else [],
+        [source, options["data"] or ""],
+        force=options["force"],
+        limits=Limits.with_text(options["limits"]),
+        allow_external=options["allow_external"],
+    )
+
+
+def _known_files() -> tuple[str, ...]:
+    """Files beside the report that there can be."""
+    from nnea_graph.render.plots.visualizer import PLOT_FILES  # noqa: PLC0415 - only runs with -o draw
+
+    return (FACTS, *PICTURES, *PLOT_FILES)
+
+
+def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dict[str, Iterable[str]]:
+    """The pictures and plots by file name; what cannot be drawn is said on stderr."""
     from nnea_graph.render.dot.files import picture_files  # noqa: PLC0415 - only runs with -o draw
-    from nnea_graph.render.plots.visualizer import PLOT_FILES, plot_files  # noqa: PLC0415
+    from nnea_graph.render.plots.visualizer import plot_files  # noqa: PLC0415
     from nnea_graph.report.diagrams.all import diagrams_of  # noqa: PLC0415
 
     files, missing = picture_files(diagrams_of(graph, report), accents=options["path_colours"])
@@ -98,7 +112,7 @@ def _pictures(
     for reason in (missing, without):
         if reason and not options["quiet"]:
             sys.stderr.write(f"nnea-graph: {reason}\n")
-    return {name: [text] for name, text in (files | plots).items()}, (*PICTURES, *PLOT_FILES)
+    return {name: [text] for name, text in (files | plots).items()}
 
 
 def _pass_options(graph: ModelGraph, shapes: Sequence[InputShape], options: dict[str, Any]) -> dict[str, Any]:
@@ -152,14 +166,14 @@ def _write(report: Report, sinks: Sequence[FormatOutput], options: dict[str, Any
         if sink.path is None:
             writer(report, options, failed)
         elif sink.format == "json":
-            write_whole(sink.path, json_pieces(report))
+            write_output(sink.path, json_pieces(report), force=options["force"])
         else:
             from nnea_graph.render.text.report import render_text  # noqa: PLC0415 - rich costs 0.1 s
 
-            write_whole(
-                sink.path,
-                render_text(report, top=options["top"], verbose=options["verbose"], verdict=_verdict(failed)),
+            text = render_text(
+                report, top=options["top"], verbose=options["verbose"], verdict=_verdict(failed)
             )
+            write_output(sink.path, text, force=options["force"])
 
 
 def _print_json(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001 - a table's signature

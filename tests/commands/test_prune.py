@@ -277,3 +277,20 @@ def test_both_reports_fit_their_schemas(capsys: pytest.CaptureFixture[str]) -> N
         definitions = printed("schema", kind)["$defs"]
         for name, each in found.items():
             assert set(each) == set(definitions[name]["properties"]), name
+
+
+@pytest.mark.parametrize("folder_of_that_name", [False, True])
+def test_an_older_pair_is_replaced_by_a_pair_of_another_name(
+    tmp_path: Path, *, folder_of_that_name: bool
+) -> None:
+    source, out = with_external_data(tmp_path), tmp_path / "small.onnx"
+    options = ("--data", DATA, "--align", 1, "--no-refit", "-o", out)
+    if folder_of_that_name:
+        (tmp_path / "small.onnx.data").mkdir()
+    else:
+        assert run(source, "--target", "params=0.7", *options) == 0
+    assert run(source, "--target", "params=0.5", *options) == 2
+    assert run(source, "--target", "params=0.5", *options, "--force") == 0
+    answers(out)
+    kept = {"small.onnx.data"} if folder_of_that_name else set()
+    assert {path.name for path in tmp_path.glob("*small*")} == {"small.onnx", "small.onnx.1.data"} | kept

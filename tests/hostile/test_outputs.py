@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import onnx
 import pytest
 from hostile.support.models import chain, model, op
 from hostile.support.running import Program
@@ -63,7 +64,7 @@ def test_a_file_in_a_folder_that_is_not_there_is_an_error(program: Program) -> N
 
 
 @pytest.mark.parametrize(
-    "arguments", [["-o", "out"], ["--format", "json=out.json"], ["--format", "text=out.txt"]]
+    "arguments", [["-o", "out"], ["--format", "json=out.json", "--force"], ["--format", "text=out.txt"]]
 )
 def test_a_disk_that_fills_up_leaves_no_half_of_a_file(program: Program, arguments: list[str]) -> None:
     (program.folder / "out.json").write_text("older")
@@ -206,3 +207,63 @@ def test_a_pipe_is_written_to_and_not_replaced(program: Program) -> None:
         assert os.read(reader, 1 << 16).startswith(b"{")
     finally:
         os.close(reader)
+
+
+def test_a_report_is_never_written_over_the_model_or_another_file(program: Program) -> None:
+    path = program.save(RELU)
+    before = path.read_bytes()
+    (program.folder / "mine.txt").write_text("mine")
+    (program.folder / "link.json").symlink_to("nowhere.json")
+    for form in ("json", "text"):
+        assert "made of" in fails(program, "--format", f"{form}=model.onnx")
+        assert "made of" in fails(program, "--format", f"{form}=model.onnx", "--force")
+        assert "--force replaces it" in fails(program, "--format", f"{form}=mine.txt")
+        assert "--force replaces it" in fails(program, "--format", f"{form}=link.json")
+    assert path.read_bytes() == before
+    assert (program.folder / "mine.txt").read_text() == "mine"
+    assert program("run", path, "--format", "json=mine.txt", "--force").code == 0
+    assert json.loads((program.folder / "mine.txt").read_text())["model"]
+
+
+def test_a_report_is_never_written_over_the_weights_or_the_data(program: Program) -> None:
+    weights = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [4, 4], bytes(64), raw=True)
+    made = model([op("MatMul", ["x", "w"], ["y"])], weights=[weights])
+    path = program.folder / "apart.onnx"
+    onnx.save_model(made, path, save_as_external_data=True, location="apart.bin", size_threshold=0)
+    (program.folder / "data.npz").write_bytes(b"mine")
+    before = listed(program.folder)
+    for option in (["json=apart.bin"], ["json=data.npz", "--data", "data.npz"]):
+        outcome = program("run", path, "--force", "--format", *option)
+        assert outcome.code == 2
+        assert outcome.stderr.count("\n") == 1
+    assert (program.folder / "apart.bin").read_bytes() == bytes(64)
+    assert (program.folder / "data.npz").read_bytes() == b"mine"
+    assert listed(program.folder) - {".stdout", ".stderr"} == before - {".stdout", ".stderr"}
+
+
+def test_two_outputs_are_two_files(program: Program) -> None:
+    assert "one file" in fails(program, "--format", "json=a", "--format", "text=./a")
+    assert "one file" in fails(program, "-o", "out", "--format", "json=out/report.json")
+    assert not (program.folder / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["run.json", "graph.svg", "plot_cost_breakdown.svg"])
+def test_somebody_elses_files_in_the_folder_stay(program: Program, name: str) -> None:
+    (program.folder / "out").mkdir()
+    (program.folder / "out" / name).write_text("mine")
+    names = {path.name for path in (program.folder / "out").iterdir()}
+    outcome = program("run", program.save(RELU), "-o", "out")
+    assert outcome.code == 2
+    assert "--force" in outcome.stderr
+    assert {path.name for path in (program.folder / "out").iterdir()} == names
+    assert (program.folder / "out" / name).read_text() == "mine"
+
+
+def test_an_output_that_appears_during_the_run_stays(program: Program) -> None:
+    with started(program, "--format", "text=out.txt") as process:
+        time.sleep(1)
+        (program.folder / "out.txt").write_text("mine")
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "--force" in err
+    assert (program.folder / "out.txt").read_text() == "mine"

@@ -100,10 +100,14 @@ def short(name: str, width: int = _NAME) -> str:
 
 
 def tooltip(text: str) -> str:
-    """Text for a tooltip: nothing in it means anything to DOT."""
+    """Text for a tooltip: nothing in it means anything to DOT.
+
+    It is of graphviz's own kind of string, which it takes for no HTML whatever the text looks like.
+    """
     from graphviz import escape as literal  # noqa: PLC0415 - only pictures need it
 
-    return str(literal(inert(text)))
+    found: str = literal(inert(text))
+    return found
 
 
 def named(names: Iterable[str], most: int = 3) -> str:

@@ -17,6 +17,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nnea_graph.errors import OutputError
+from nnea_graph.render.output_files import write_output
 from nnea_graph.render.page import Page
 from nnea_graph.render.sanitize import inert, shorten, shorten_all
 from nnea_graph.report.units import amount, power
@@ -165,10 +166,7 @@ def save(plot: Figure, path: Path) -> None:
     form = path.suffix.removeprefix(".") or "png"
     if form not in plot.canvas.get_supported_filetypes():
         raise OutputError(f"{path}: matplotlib writes no .{form}; write .svg, .png or .pdf")
-    try:
-        path.write_bytes(picture(plot, form))
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; give another place") from error
+    write_output(path, [picture(plot, form)], force=True)
 
 
 _METADATA: dict[str, dict[str, None]] = {

@@ -98,6 +98,26 @@ def test_names_are_only_shown(name: str, engine: str) -> None:
         assert shapes(inside) == plain_shapes(engine)[picture]
 
 
+LINK = '<<TABLE HREF="javascript:alert(1)" TARGET="_top"><TR><TD>x</TD></TR></TABLE>>'
+
+
+@pytest.mark.parametrize("name", [LINK, '<x>]; evil [URL="javascript:alert(1)"; class=<x>', "<\\>"])
+def test_a_name_that_is_all_html_is_no_html(name: str, engine: str) -> None:
+    """A name alone, with nothing of the program before it: graphviz takes ``<…>`` for HTML."""
+    del engine
+    made = named("n")
+    for node in made.graph.node:
+        node.name = f"<{node.op_type}{name[1:]}"
+    made.graph.node[0].name = name
+    for text in dot_texts(diagrams(made)).values():
+        drawn = draw(text)
+        assert drawn.reason == ""
+        assert "tooltip=<" not in text
+        inside = elements(drawn.data.decode())
+        assert "evil" not in shapes(inside)
+        assert not [value for element in inside for key, value in element.items() if key.endswith("href")]
+
+
 @cache
 def plain_shapes(engine: str) -> dict[str, list[str]]:
     """What is drawn of a model with names that mean nothing, by the engine that is at work."""
