@@ -107,6 +107,13 @@ def cli() -> None:
 @click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
 @click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True, help="Samples a run.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random inputs.")
+@click.option(
+    "--time-limit",
+    "seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Time in which the model may be run, over all passes.",
+)
 @click.option("--no-run", is_flag=True, help="Keep onnxruntime out: static facts only.")
 @click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
 @click.option(
@@ -138,7 +145,7 @@ def cli() -> None:
 @click.option(
     "--top", type=click.IntRange(1), default=10, show_default=True, help="Rows of the longest tables."
 )
-@click.option("--top-k", "k", type=click.IntRange(1), metavar="N", help="Paths to find; 10 unless told.")
+@click.option("--top-k", type=click.IntRange(1), metavar="N", help="Paths to find; 10 unless told.")
 @click.option(
     "--class",
     "sink_channel",

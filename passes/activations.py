@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.weight_inputs import WeightInput, meetings
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
+from nnea_graph.engine.data import Data
 from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.export.to_onnx import too_many
 from nnea_graph.runtime.observe.observations import ChannelStats, Collected, Kind, Observation
 from nnea_graph.runtime.session.isolation_policy import doubt
@@ -71,10 +71,8 @@ ACTIVATIONS = Key[Activations]("activations")
 class ActivationsPass(Pass):
     """Sums |a|, a², max |a| and zeros inside the graph while it runs; only these leave it.
 
-    ``data`` is what to run on, seeded random inputs where None. ``seconds`` bound the run, 10 on random inputs and
-    3600 on data where None; ``peak_bytes`` the activations of one batch; ``samples`` are made up, 8 or, of models
-    that take long, fewer where None. A model that cannot be run within them
-    leaves its reason in place of activations; one without known bounds is run in another process.
+    ``seconds`` bound the run, 10 on random inputs and 3600 on data where None. A model that cannot be run within
+    the bounds leaves its reason in place of activations; one without known bounds is run in another process.
     """
 
     name = "activations"
@@ -82,49 +80,32 @@ class ActivationsPass(Pass):
     provides = (ACTIVATIONS,)
     runs_model = True
 
-    data: Data | None = None
-    batch_size: int = 8
-    seed: int = 0
-    samples: int | None = None
     seconds: float | None = None
-    peak_bytes: int = 4 << 30
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, context: RunContext) -> None:
         """Observe all that enters and leaves operators with weights."""
         if self.seconds is not None and not self.seconds > 0:
             raise PipelineError(f"option 'seconds' of pass 'activations' is above 0, not {self.seconds}")
-        source = self.data.source if self.data else f"synthetic (seed {self.seed})"
+        source = context.data.source if context.data else f"synthetic (seed {context.seed})"
         try:
-            self._refuse(graph)
-            data = self.data or made_up(graph, self.samples or synthetic_samples(graph), self.seed)
-            graph[ACTIVATIONS] = self._on(graph, data, _places(graph))
+            _refuse(graph, context.memory_bytes)
+            graph[ACTIVATIONS] = self._on(graph, context, data_of(graph, context, context.samples))
         except (DataError, RunError) as error:
-            if self.data and isinstance(error, DataError):
+            if context.data and isinstance(error, DataError):
                 raise  # the user can mend it; a model that cannot run still has its static facts
             graph[ACTIVATIONS] = Activations(
-                source, synthetic=self.data is None, samples=0, not_run=str(error)
+                source, synthetic=context.data is None, samples=0, not_run=str(error)
             )
 
-    def _refuse(self, graph: ModelGraph) -> None:
-        """Refuse what is known to take too much, before anything is made for it."""
-        memory = graph[MEMORY]
-        if reason := too_many(len(graph)):
-            raise RunError(reason)
-        if memory.peak_bytes > self.peak_bytes:
-            raise RunError(
-                f"one run takes {memory.peak_bytes:,} bytes of activations at '{memory.peak_node}',"
-                f" over {self.peak_bytes:,}; raise it: -p 'activations{{peak_bytes=N}}'"
-            )
-
-    def _on(self, graph: ModelGraph, data: Data, places: _ObservedTensors) -> Activations:
+    def _on(self, graph: ModelGraph, context: RunContext, data: Data) -> Activations:
         """Run the batches, here or in another process."""
         from nnea_graph.runtime.observe.collect import collect  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
-        size = fitting_batch(graph, self.batch_size, self.peak_bytes)
-        seconds = self.seconds or (_SYNTHETIC_SECONDS if data.synthetic else _SECONDS)
+        places, size = _places(graph), fitting_batch(graph, context)
+        seconds = context.seconds(self.seconds or (_SYNTHETIC_SECONDS if data.synthetic else _SECONDS))
         apart = doubt_of(graph, min(size, data.samples or size))
-        settings = Settings(apart=_limits(graph, self.peak_bytes, seconds, _GROWTH) if apart else None)
+        settings = Settings(apart=_limits(graph, context, seconds, _GROWTH) if apart else None)
         counted = _Counted(data, size)
         found = collect(
             graph, places.observations, counted.feeds(), _types_at(graph), settings=settings, seconds=seconds
@@ -132,20 +113,40 @@ class ActivationsPass(Pass):
         return _activations(data, counted.samples, found, places.leaving, apart)
 
 
-def _limits(graph: ModelGraph, peak_bytes: int, seconds: float, growth: int) -> IsolationLimits:
+def _refuse(graph: ModelGraph, most: int) -> None:
+    """Refuse what is known to take too much, before anything is made for it."""
+    memory = graph[MEMORY]
+    if reason := too_many(len(graph)):
+        raise RunError(reason)
+    if memory.peak_bytes > most:
+        raise RunError(
+            f"one run takes {memory.peak_bytes:,} bytes of activations at '{memory.peak_node}', over {most:,};"
+            f" raise it: --limit activation_bytes=N"
+        )
+
+
+def _limits(graph: ModelGraph, context: RunContext, seconds: float, growth: int) -> IsolationLimits:
     from nnea_graph.runtime.session.session import IsolationLimits  # noqa: PLC0415 - start-up
 
-    return IsolationLimits(peak_bytes + growth * graph[MEMORY].weight_bytes, seconds)
+    return IsolationLimits(context.memory_bytes + growth * graph[MEMORY].weight_bytes, seconds)
 
 
-def limits_apart(graph: ModelGraph, peak_bytes: int, seconds: float, growth: int) -> IsolationLimits | None:
+def limits_apart(
+    graph: ModelGraph, context: RunContext, seconds: float, growth: int
+) -> IsolationLimits | None:
     """Those of another process, where the model had to be run in one; it may hold a weight ``growth`` times."""
-    return _limits(graph, peak_bytes, seconds, growth) if graph[ACTIVATIONS].apart else None
+    return _limits(graph, context, seconds, growth) if graph[ACTIVATIONS].apart else None
 
 
-def fitting_batch(graph: ModelGraph, batch_size: int, peak_bytes: int) -> int:
+def fitting_batch(graph: ModelGraph, context: RunContext) -> int:
     """One sample where a batch would take too much memory."""
-    return batch_size if graph[MEMORY].peak_bytes * batch_size <= peak_bytes else 1
+    size = context.batch_size
+    return size if graph[MEMORY].peak_bytes * size <= context.memory_bytes else 1
+
+
+def data_of(graph: ModelGraph, context: RunContext, samples: int | None = None) -> Data:
+    """The data of the run; where there are none, so many seeded random samples, or as many as the model allows."""
+    return context.data or made_up(graph, samples or synthetic_samples(graph), context.seed)
 
 
 def made_up(graph: ModelGraph, samples: int, seed: int) -> Data:

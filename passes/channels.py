@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nnea_graph.channels.build.build import build_channels
 from nnea_graph.channels.graph import ChannelGraph
 from nnea_graph.channels.rule_context.model_view import ConstantView, ModelView
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.activations import ACTIVATIONS
@@ -43,7 +43,7 @@ class ChannelsPass(Pass):
     uses = (ACTIVATIONS,)
     provides = (CHANNELS, STRENGTHS)
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Build the graph; weights are read when strengths are asked for."""
         measured = measured_means(graph)
         graph[CHANNELS] = build_channels(sight_of(graph, measured))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
 from nnea_graph.graph.dtypes import BY_NAME
 from nnea_graph.graph.source_facts import Ledger, outer
@@ -49,7 +49,7 @@ class ConstantsPass(Pass):
     requires = (SHAPES,)
     provides = (WEIGHTS,)
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Give each operator its weights; those that fold away own none."""
         counter = _Counter(graph, graph[SHAPES])
         for node in graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.errors import OperatorError, UsageError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.passes.constants import WEIGHTS
@@ -69,7 +69,7 @@ class CostPass(Pass):
     training: str = "4x"
     frozen: tuple[str, ...] = ()
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Count at the given dims, then at others for the formula."""
         if self.training not in {"4x", "exact"}:
             raise UsageError(f"--training is '4x' or 'exact', not '{self.training}'")

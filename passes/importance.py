@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.weight_inputs import WeightInput, meetings
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.errors import PipelineError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.passes.activations import ACTIVATIONS, Activations, observation_of
@@ -77,7 +77,7 @@ class ImportancePass(Pass):
 
     side: str = "input"
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Read every weight once."""
         if self.side not in {"input", "output"}:
             raise PipelineError(f"option 'side' of pass 'importance' is input or output, not '{self.side}'")

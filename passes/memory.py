@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.static.cost_counting import nbytes
@@ -41,7 +41,7 @@ class MemoryPass(Pass):
     requires = (SHAPES,)
     provides = (MEMORY,)
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Walk the order once, adding what is made and taking away what nobody reads any more."""
         live, unknown = live_activations(graph, graph[SHAPES])
         place = max(live, key=live.__getitem__, default="")

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from nnea_graph.channels.ablation.baselines import Chosen, drawn, largest, units_on_paths
 from nnea_graph.channels.ablation.units import AblatedUnits, read_strengths, removals
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
+from nnea_graph.engine.data import Data
 from nnea_graph.errors import RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.passes.activations import ACTIVATIONS, fitting_batch, limits_apart
@@ -19,7 +20,6 @@ from nnea_graph.passes.channels import CHANNELS
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.pathways import MARGINALS, PATHWAYS
 from nnea_graph.passes.shape_inference import SHAPES
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.stats.output_change import OutputChange
 
 _GROWTH = 3
@@ -75,8 +75,8 @@ PATH_VALIDATION = Key[PathValidationFact]("path_validation")
 class PathValidationPass(Pass):
     """Tells whether the units on the best paths matter more than others, by running the model; needs real data.
 
-    ``repeats`` random choices are drawn for each layer. After ``seconds`` the samples so far are what counts;
-    ``peak_bytes`` bounds the activations of one batch. What had to be run in another process is so here as well.
+    ``repeats`` random choices are drawn for each layer. After ``seconds`` the samples so far are what counts.
+    What had to be run in another process is so here as well.
     """
 
     name = "path_validation"
@@ -84,62 +84,46 @@ class PathValidationPass(Pass):
     provides = (PATH_VALIDATION,)
     runs_model = True
 
-    data: Data | None = None
-    batch_size: int = 8
-    seed: int = 0
     repeats: int = 5
     seconds: float = 60.0
-    peak_bytes: int = 4 << 30
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, context: RunContext) -> None:
         """Say why not, or try."""
         if self.repeats < 1:
             raise UsageError(f"path_validation: repeats={self.repeats}; draw at least 1 random choice")
-        reason = self._reason(graph)
-        if reason or self.data is None:
+        reason, data = _reason(graph, context), context.data
+        if reason or data is None:
             graph[PATH_VALIDATION] = PathValidationFact(reason)
             return
         found = _layers(graph)
         try:
-            graph[PATH_VALIDATION] = replace(self._tried(graph, self.data, found), source=self.data.source)
+            graph[PATH_VALIDATION] = replace(self._tried(graph, context, data, found), source=data.source)
         except RunError as error:
-            graph[PATH_VALIDATION] = PathValidationFact(str(error), self.data.source)
+            graph[PATH_VALIDATION] = PathValidationFact(str(error), data.source)
 
-    def _reason(self, graph: ModelGraph) -> str:
-        """Why nothing can be tried; "" if it can."""
-        if self.data is None:
-            return "there are no data: give --data"
-        if self.data.synthetic:
-            return "the data are made up: give --data"
-        if not graph[PATHWAYS].paths:
-            return "there are no paths"
-        if graph[ACTIVATIONS].not_run:
-            return graph[ACTIVATIONS].not_run
-        if graph[MEMORY].peak_bytes > self.peak_bytes:
-            return f"one run takes {graph[MEMORY].peak_bytes:,} bytes of activations, more than peak_bytes"
-        return ""
-
-    def _tried(self, graph: ModelGraph, data: Data, found: _Layers) -> PathValidationFact:
+    def _tried(
+        self, graph: ModelGraph, context: RunContext, data: Data, found: _Layers
+    ) -> PathValidationFact:
         from nnea_graph.runtime.perturb.ablation_trials import Setting, run_trials  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.perturb.channel_mask import Maskable, MaskedSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
-        tensors = graph[CHANNELS].tensors
+        tensors, seconds = graph[CHANNELS].tensors, context.seconds(self.seconds)
         places = [tensors[layer.place] for layer in found.tried]
         session = MaskedSession(
             graph,
             [Maskable(each.name, each.axes, each.dims) for each in places],
             graph[SHAPES].types,
-            Settings(apart=limits_apart(graph, self.peak_bytes, self.seconds, _GROWTH)),
+            Settings(apart=limits_apart(graph, context, seconds, _GROWTH)),
         )
         with closing(session):
             found = found.without(session.refused)
             if not found.tried:
                 return _nothing_tried(found.left_out)
             output, axes = _output(graph)
-            trials = _trials(graph, found.tried, self._choices(graph, found.tried))
-            batches = data.batches(fitting_batch(graph, self.batch_size, self.peak_bytes))
-            outcome = run_trials(Setting(session, trials, output, axes), batches, self.seconds)
+            trials = _trials(graph, found.tried, self._choices(graph, found.tried, context.seed))
+            batches = data.batches(fitting_batch(graph, context))
+            outcome = run_trials(Setting(session, trials, output, axes), batches, seconds)
         return PathValidationFact(
             output=output,
             samples=outcome.samples,
@@ -151,11 +135,11 @@ class PathValidationPass(Pass):
             kept=_of_mode("kept", outcome.changes),
         )
 
-    def _choices(self, graph: ModelGraph, layers: Sequence[AblatedUnits]) -> dict[str, Chosen]:
+    def _choices(self, graph: ModelGraph, layers: Sequence[AblatedUnits], seed: int) -> dict[str, Chosen]:
         """Units by the way in which they are chosen."""
         counts = {layer.tensor: _count(graph, layer) for layer in layers}
         random = {
-            f"{_RANDOM} {repeat}": drawn(layers, counts, self.seed, repeat) for repeat in range(self.repeats)
+            f"{_RANDOM} {repeat}": drawn(layers, counts, seed, repeat) for repeat in range(self.repeats)
         }
         return {
             "paths": units_on_paths(layers),
@@ -163,6 +147,19 @@ class PathValidationPass(Pass):
             "marginal": largest(layers, graph[MARGINALS]),
             **random,
         }
+
+
+def _reason(graph: ModelGraph, context: RunContext) -> str:
+    """Why nothing can be tried; "" if it can."""
+    if context.data is None:
+        return "there are no data: give --data"
+    if context.data.synthetic:
+        return "the data are made up: give --data"
+    if not graph[PATHWAYS].paths:
+        return "there are no paths"
+    if graph[ACTIVATIONS].not_run:
+        return graph[ACTIVATIONS].not_run
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

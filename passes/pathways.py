@@ -10,7 +10,7 @@ from nnea_graph.channels.paths.endpoints import Endpoints, choose_ends
 from nnea_graph.channels.paths.forward_pass import forward
 from nnea_graph.channels.paths.search import BestPaths, pathways
 from nnea_graph.channels.paths.shares import Score, Vector
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.passes.channels import CHANNELS
@@ -42,7 +42,7 @@ class PathwaysPass(Pass):
     source: str = ""
     source_channel: int | None = None
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Sweep forward once, and backward once for paths and marginals together."""
         score = checked_score(self.score)
         if self.k < 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,22 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.channels.quantizable import roundable
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Constant, Key, ModelGraph
 from nnea_graph.graph.dtypes import storage
 from nnea_graph.passes.activations import (
     ACTIVATIONS,
+    data_of,
     fitting_batch,
     limits_apart,
-    made_up,
-    synthetic_samples,
 )
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.session.time_budget import TimeBudget
 from nnea_graph.static.constant_folding import loaded
 from nnea_graph.stats.fake_quantize import FORMATS, Format, distance, matrix_shape, rounded
@@ -90,15 +88,10 @@ class QuantizationPass(Pass):
     default = False
     runs_model = True
 
-    data: Data | None = None
-    batch_size: int = 8
-    seed: int = 0
     seconds: float = 60.0
     loss: float = 0.01
-    peak_bytes: int = 4 << 30
-    progress: Callable[[str], None] | None = None
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, context: RunContext) -> None:
         """Round every weight once, then run as far as the model and the time allow."""
         for name, value in (("seconds", self.seconds), ("loss", self.loss)):
             if not value > 0:
@@ -111,7 +104,7 @@ class QuantizationPass(Pass):
             graph[node, QUANTIZATION] = weights_rounded(found)
             if isinstance(found, QuantizableWeights) and not graph[node, QUANTIZATION].reason:
                 layers[node.id] = found
-        model, runs = self._measured(graph, layers)
+        model, runs = self._measured(graph, context, layers)
         graph[MODEL_QUANTIZATION] = model
         for name in layers:
             node = graph.node(name)
@@ -121,30 +114,31 @@ class QuantizationPass(Pass):
             )
 
     def _measured(
-        self, graph: ModelGraph, layers: dict[str, QuantizableWeights]
+        self, graph: ModelGraph, context: RunContext, layers: dict[str, QuantizableWeights]
     ) -> tuple[ModelQuantizationFact, RoundedRuns | None]:
         from nnea_graph.runtime.perturb.quantized_runs import RoundedRuns  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.perturb.weight_override import ALTERABLE, WeightOverrideSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
-        activations, clock = graph[ACTIVATIONS], TimeBudget(self.seconds)
+        activations, seconds = graph[ACTIVATIONS], context.seconds(self.seconds)
+        clock = TimeBudget(seconds)
         nothing = ModelQuantizationFact(activations.source, activations.synthetic, self.loss)
         constants = {part.slot: part.constant for each in layers.values() for part in each.parts}
         foreign = {each.dtype.name for each in constants.values()} - ALTERABLE
         reason = activations.not_run or _nothing_to_run(layers, foreign)
         if reason:
             return replace(nothing, not_run=reason), None
-        settings = Settings(apart=limits_apart(graph, self.peak_bytes, self.seconds, _GROWTH))
+        settings = Settings(apart=limits_apart(graph, context, seconds, _GROWTH))
         try:
-            data = self.data or made_up(graph, synthetic_samples(graph), self.seed)
+            data = data_of(graph, context)
             with closing(WeightOverrideSession(graph, constants, settings)) as session:
-                bounds = Bounds(self.seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
-                rerun = Rerun(session, data, fitting_batch(graph, self.batch_size, self.peak_bytes), bounds)
-                runs = RoundedRuns(layers, session, rerun, clock, self.loss, self.progress)
+                bounds = Bounds(seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
+                rerun = Rerun(session, data, fitting_batch(graph, context), bounds)
+                runs = RoundedRuns(layers, session, rerun, clock, self.loss, context.progress)
                 return _described(nothing, runs, runs.measure()), runs
         except (RunError, DataError) as error:
-            if isinstance(error, DataError) and self.data is not None:
+            if isinstance(error, DataError) and context.data is not None:
                 raise
             return replace(nothing, not_run=str(error)), None
 

@@ -14,7 +14,7 @@ from nnea_graph.channels.dataflow.liveness import channel_reads
 from nnea_graph.channels.dataflow.redundancy import Redundant, RemovedWork, redundant, saving
 from nnea_graph.channels.dataflow.solve import channel_values
 from nnea_graph.channels.graph import Places
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.errors import ModelError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role
@@ -55,7 +55,7 @@ class RedundancyPass(Pass):
     requires = (SHAPES, WEIGHTS, COST, CHANNELS)
     provides = (REDUNDANCY, MODEL_REDUNDANCY)
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Tensors, then channels layer by layer, then all of them together."""
         known = known_channels(graph)
         layers = known.layers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -21,23 +21,21 @@ from nnea_graph.channels.ablation.weights_and_channels import (
     zeroed,
 )
 from nnea_graph.channels.output_channels import last_layers
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.errors import DataError, PipelineError, RunError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.activations import (
     ACTIVATIONS,
+    data_of,
     fitting_batch,
     limits_apart,
-    made_up,
-    synthetic_samples,
 )
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.importance import mean_activations
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.session.time_budget import TimeBudget
 from nnea_graph.static.constant_folding import UnpackedPayload
 from nnea_graph.stats.measurement import Measured
@@ -93,24 +91,19 @@ class SensitivityPass(Pass):
     default = False
     runs_model = True
 
-    data: Data | None = None
-    batch_size: int = 8
-    seed: int = 0
     seconds: float = 60.0
     loss: float = 0.01
     units: tuple[str, ...] = UNITS
-    peak_bytes: int = 4 << 30
-    progress: Callable[[str], None] | None = None
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, context: RunContext) -> None:
         """Measure, as far as the model and the time allow."""
-        clock = TimeBudget(self.seconds)
         self._check()
+        clock = TimeBudget(context.seconds(self.seconds))
         found = {node.id: removable_of(graph, node) for node in graph}
         layers = {node: each for node, each in found.items() if isinstance(each, Removable)}
         last = last_layers(graph, layers)
         layers = {node: _kept_outputs(each) if node in last else each for node, each in layers.items()}
-        model, points = self._measured(graph, layers, clock)
+        model, points = self._measured(graph, context, layers, clock)
         graph[MODEL_SENSITIVITY] = replace(model, points=tuple(points.get(WHOLE, ())))
         for node in graph:
             each = layers.get(node.id)
@@ -133,29 +126,29 @@ class SensitivityPass(Pass):
                 raise PipelineError(f"option '{name}' of pass 'sensitivity' is above 0, not {value}")
 
     def _measured(
-        self, graph: ModelGraph, layers: dict[str, Removable], clock: TimeBudget
+        self, graph: ModelGraph, context: RunContext, layers: dict[str, Removable], clock: TimeBudget
     ) -> tuple[ModelSensitivityFact, dict[str, list[AblationPoint]]]:
         """The facts of the model but for its points, and points by layer."""
         from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.perturb.weight_override import WeightOverrideSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
-        activations = graph[ACTIVATIONS]
-        settings = Settings(apart=limits_apart(graph, self.peak_bytes, self.seconds, _GROWTH))
+        activations, seconds = graph[ACTIVATIONS], context.seconds(self.seconds)
+        settings = Settings(apart=limits_apart(graph, context, seconds, _GROWTH))
         nothing = ModelSensitivityFact(activations.source, activations.synthetic, self.loss)
         if activations.not_run or not layers:
             return replace(nothing, not_run=activations.not_run or "no layer's weights can be altered"), {}
         try:
-            data = self.data or made_up(graph, synthetic_samples(graph), self.seed)
+            data = data_of(graph, context)
             weights = {
                 slot: constant for each in layers.values() for slot, constant in each.constants().items()
             }
             with closing(WeightOverrideSession(graph, weights, settings)) as session:
-                bounds = Bounds(self.seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
-                rerun = Rerun(session, data, fitting_batch(graph, self.batch_size, self.peak_bytes), bounds)
-                return _Measuring(self, layers, session, rerun, clock).all(nothing)
+                bounds = Bounds(seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
+                rerun = Rerun(session, data, fitting_batch(graph, context), bounds)
+                return _Measuring(self, context, layers, session, rerun, clock).all(nothing)
         except (RunError, DataError) as error:
-            if isinstance(error, DataError) and self.data is not None:
+            if isinstance(error, DataError) and context.data is not None:
                 raise
             return replace(nothing, not_run=str(error)), {}
 
@@ -171,6 +164,7 @@ class _Measuring:
     """All points of a model, as far as the time goes."""
 
     wanted: SensitivityPass
+    context: RunContext
     layers: dict[str, Removable]
     session: WeightOverrideSession
     rerun: Rerun
@@ -206,9 +200,8 @@ class _Measuring:
         sizes = [self._weights(name, cut) for name, cut in plan]
         left, measured = sum(sizes), 0
         for place, ((name, cut), weights) in enumerate(zip(plan, sizes, strict=True)):
-            if self.wanted.progress:
-                seconds = round(self.clock.left(left, len(plan) - place))
-                self.wanted.progress(f"{measured}/{len(plan)}, {seconds // 60}:{seconds % 60:02} left")
+            seconds = round(self.clock.left(left, len(plan) - place))
+            self.context.progress(f"{measured}/{len(plan)}, {seconds // 60}:{seconds % 60:02} left")
             left -= weights
             point = self._point(name, cut, weights) if self.clock.fits(weights) else None
             if point is not None:
@@ -234,7 +227,7 @@ class _Measuring:
         return {
             slot: values
             for layer in layers
-            for slot, values in zeroed(layer, self.session.originals, cut, self.wanted.seed).items()
+            for slot, values in zeroed(layer, self.session.originals, cut, self.context.seed).items()
         }
 
 

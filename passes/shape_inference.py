@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.static.dims import Dims, resolve
@@ -21,20 +20,14 @@ SHAPES = Key[StaticFacts]("shapes")
 
 @dataclass(frozen=True)
 class ShapeInferencePass(Pass):
-    """onnx's own inference operator by operator, our rules where it is blind; never a guess.
-
-    ``dims`` binds symbols, ``input_shapes`` whole inputs.
-    """
+    """onnx's own inference operator by operator, our rules where it is blind; never a guess."""
 
     name = "shape_inference"
     provides = (DIMS, SHAPES)
 
-    dims: Mapping[str, int] = field(default_factory=dict)
-    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, context: RunContext) -> None:
         """Choose the dims, then walk the graph at them."""
-        dims = resolve(graph, self.dims, self.input_shapes, lambda tried: fit_of(graph, tried))
+        dims = resolve(graph, context.dims, context.input_shapes, lambda tried: fit_of(graph, tried))
         found = infer(graph, dims)
         if found.problems and not dims.note:
             raise OperatorError(found.problems[0].message)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.constants import WEIGHTS, Weight
@@ -41,7 +41,7 @@ class WeightStatisticsPass(Pass):
 
     processes: int = 3
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Measure weight by weight; what is known of a layer is kept until it is complete."""
         jobs: list[tuple[OpNode, Weight]] = []
         for node in graph:

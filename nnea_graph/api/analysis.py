@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from nnea_graph.api.layer_analysis import LayerAnalysis, layer_analysis
+from nnea_graph.engine import RunContext
 from nnea_graph.engine.pipeline import build, parse
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
@@ -82,7 +83,7 @@ class Analysis:
             raise UsageError(
                 "paths need the passes channels and pathways; analyze with them, or all: passes=None"
             )
-        build(PathwaysPass, {**self._options("pathways"), "k": str(count)}).run(self._graph)
+        build(PathwaysPass, {**self._options("pathways"), "k": str(count)}).run(self._graph, RunContext())
         found = pathways_of(self._graph)
         self.report = replace(self.report, pathways=found and replace(found, validation=None))
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nnea_graph.engine import PassResult, run_passes
+from nnea_graph.api.request import AnalysisRequest, OpenedModel
+from nnea_graph.engine import PassResult
 from nnea_graph.engine.manager import Listener
-from nnea_graph.engine.pipeline import complete, parse
-from nnea_graph.errors import UsageError, naming
+from nnea_graph.errors import naming
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
-from nnea_graph.passes import catalogue
 from nnea_graph.report.assembly.build import build_report
 from nnea_graph.report.schema.analysis import Report
-from nnea_graph.static.dims import dims_of, symbolic_inputs
+from nnea_graph.runtime.live_model import LiveModel
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.open_data import Spec
@@ -42,7 +41,9 @@ def analyze(  # noqa: PLR0913 - the options of the command line
     frozen: Sequence[str] = (),
     limits: Limits | None = None,
     samples: int | None = None,
+    batch_size: int = 8,
     preprocess: str | None = None,
+    seed: int = 0,
     may_run: bool = True,
     framework: str = "auto",
 ) -> Report:
@@ -60,92 +61,50 @@ def analyze(  # noqa: PLR0913 - the options of the command line
         input_shapes: shapes of whole inputs; "" names the only one.
         training: ``"4x"`` or ``"exact"``.
         frozen: patterns of weights, operators or modules that do not train.
-        limits: how large a model may be.
+        limits: how large a model may be, and what running it may take.
         samples: the first so many of the data only.
+        batch_size: samples of one run, fewer where they would take too much memory.
         preprocess: how images become inputs, e.g. ``"imagenet"``.
+        seed: of everything drawn.
         may_run: False keeps onnxruntime out; what depends on running is not computed.
         framework: what the source must be: ``pytorch``, ``tensorflow``, ``onnx``; ``auto`` is any.
 
     Raises:
         NneaError: one line that says what is wrong and what to do.
     """
-    from nnea_graph.runtime.live_model import LiveModel  # noqa: PLC0415 - start-up
-
-    shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
-    live = LiveModel(source, framework, limits=limits)
-    graph = live.graph(data, input_shapes=shapes, preprocess=preprocess)
-    options: dict[str, Any] = {
-        "dims": dict(dims or {}),
-        "input_shapes": {named_input(graph, name): shape for name, shape in shapes.items()},
-        "training": training,
-        "frozen": tuple(frozen),
-    }
-    if data is not None:
-        options |= data_options(graph, data, options, samples=samples, preprocess=preprocess)
-    report, _ = report_on(graph, passes, options, may_run=may_run)
+    request = AnalysisRequest(
+        source=source,
+        data=data,
+        passes=passes,
+        dims=dims or {},
+        input_shapes=input_shapes or {},
+        limits=limits or Limits(),
+        framework=framework,
+        may_run=may_run,
+        samples=samples,
+        batch_size=batch_size,
+        preprocess=preprocess,
+        seed=seed,
+        training=training,
+        frozen=tuple(frozen),
+    )
+    report, _ = report_on(request.open())
     return report
-
-
-def data_options(
-    graph: ModelGraph,
-    spec: Spec,
-    options: Mapping[str, Any],
-    *,
-    samples: int | None = None,
-    preprocess: str | None = None,
-) -> dict[str, Any]:
-    """The options that data give to passes: the data, and the dims that they have and nobody set.
-
-    Raises:
-        DataError: the data do not fit the model.
-    """
-    from nnea_graph.runtime.open_data import open_data  # noqa: PLC0415 - only runs with data need it
-
-    inputs = symbolic_inputs(graph)
-    data = open_data(spec, inputs, samples=samples, preprocess=preprocess)
-    shapes = {name: shape for name, shape in data.shapes().items() if name not in options["input_shapes"]}
-    return {"data": data, "dims": dims_of(inputs, shapes) | options["dims"]}
-
-
-def named_input(graph: ModelGraph, name: str) -> str:
-    """An input that is meant by its name, or by "" where there is only one.
-
-    Raises:
-        UsageError: there are several.
-    """
-    if name:
-        return name
-    if len(graph.inputs) != 1:
-        names = ", ".join(graph.inputs)
-        raise UsageError(
-            f"an input shape without a name: the model has {len(graph.inputs)} inputs ({names}); say which"
-        )
-    return graph.inputs[0]
 
 
 def load(source: object, limits: Limits | None = None) -> ModelGraph:
     """The graph of a model that needs no example, without any facts yet."""
-    from nnea_graph.runtime.live_model import LiveModel  # noqa: PLC0415 - start-up
-
     return LiveModel(source, limits=limits).graph()
 
 
-def report_on(
-    graph: ModelGraph,
-    passes: str | None,
-    options: Mapping[str, object],
-    listener: Listener | None = None,
-    *,
-    may_run: bool = True,
-) -> tuple[Report, list[PassResult]]:
-    """Run the passes named in the text, or every cheap one, with all that they need, and report."""
-    known = catalogue()
-    chosen = complete(parse(passes) if passes is not None else [], known, options, may_run=may_run)
+def report_on(opened: OpenedModel, listener: Listener | None = None) -> tuple[Report, list[PassResult]]:
+    """Run the passes of a request, and report what they found."""
+    graph = opened.graph
     with ThreadPoolExecutor(1) as background:  # hashing a large file takes as long as analyzing it
         digest = background.submit(graph.file.sha256)
         try:
+            results = opened.run(listener)
             with naming(graph.info.path):
-                results = run_passes(graph, chosen, listener)
                 return build_report(graph, results, digest.result()), results
         except BaseException:
             graph.file.close()  # or the error would wait until a large file is hashed to its end

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnea_graph.api.analysis import Analysis, Numbers
-from nnea_graph.api.analyze import data_options, named_input, report_on
+from nnea_graph.api.analyze import report_on
 from nnea_graph.api.layer_analysis import LayerAnalysis
 from nnea_graph.api.notebook import show_plots
+from nnea_graph.api.request import AnalysisRequest
 from nnea_graph.errors import UsageError
-from nnea_graph.graph import ModelGraph
 from nnea_graph.render.html import report_table
 from nnea_graph.render.output_files import standard_output
 from nnea_graph.render.plots.visualizer import Visualizer
 from nnea_graph.report.schema.analysis import Report
 from nnea_graph.report.schema.pathways import Pathway
 from nnea_graph.runtime.live_model import LiveModel
-from nnea_graph.static.dims import is_batch, symbolic_inputs, symbols_of
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.open_data import Spec
@@ -37,7 +36,7 @@ class NNEfficiencyAnalyzer:
     """
 
     def __init__(self, model: object, framework: str = "auto") -> None:
-        self._model = LiveModel(model, framework)
+        self._source, self._model = model, LiveModel(model, framework)
         self.framework = self._model.framework
         self._found: Analysis | None = None
 
@@ -71,18 +70,21 @@ class NNEfficiencyAnalyzer:
         Raises:
             NneaError: one line that says what is wrong and what to do.
         """
-        shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
-        graph = self._model.graph(sample_data, input_shapes=shapes, preprocess=preprocess)
-        fixed = {named_input(graph, name): shape for name, shape in shapes.items()}
-        options: dict[str, Any] = {
-            "dims": _batch_dims(graph, batch, fixed),
-            "input_shapes": fixed,
-            "batch_size": batch_size,
-        }
-        if sample_data is not None:
-            options |= data_options(graph, sample_data, options, samples=samples, preprocess=preprocess)
-        report, _ = report_on(graph, passes, options, may_run=compute_activations)
-        self._found = Analysis(graph, report, passes)
+        request = AnalysisRequest(
+            source=self._source,
+            data=sample_data,
+            passes=passes,
+            input_shapes=input_shapes or {},
+            batch=batch,
+            framework=self.framework,
+            may_run=compute_activations,
+            samples=samples,
+            batch_size=batch_size,
+            preprocess=preprocess,
+        )
+        opened = request.open(self._model)
+        report, _ = report_on(opened)
+        self._found = Analysis(opened.graph, report, passes)
         if verbose:
             _say(f"{self._found.summary}; print_report() shows all")
         return report
@@ -179,16 +181,6 @@ def _visualize(analyzer: NNEfficiencyAnalyzer) -> None:
         lambda: plots.figures().values(),
         "\nplots: from nnea_graph import Visualizer; Visualizer(analyzer).save_all('plots')",
     )
-
-
-def _batch_dims(graph: ModelGraph, batch: int, fixed: Mapping[str, object]) -> dict[str, int]:
-    """The number of samples for every symbol that counts them; the shapes of ``fixed`` inputs say their own."""
-    inputs = symbolic_inputs(graph)
-    bound = set(symbols_of({name: inputs[name] for name in fixed if name in inputs}))
-    symbols = [symbol for symbol in symbols_of(inputs) if is_batch(symbol) and symbol not in bound]
-    if batch != 1 and not symbols:
-        raise UsageError(f"batch={batch}: the model's inputs leave no number of samples open; leave it out")
-    return dict.fromkeys(symbols, batch)
 
 
 def _say(line: str) -> None:

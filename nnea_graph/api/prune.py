@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nnea_graph.api.analyze import data_options, named_input
-from nnea_graph.engine import run_passes
-from nnea_graph.engine.pipeline import complete, parse
+from nnea_graph.api.request import AnalysisRequest
+from nnea_graph.engine.data import Data
 from nnea_graph.errors import LimitError, ModelError, UsageError, naming
+from nnea_graph.frontends.resolve import Shapes
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
-from nnea_graph.passes import catalogue
 from nnea_graph.report.units import binary
-from nnea_graph.runtime.data.batch import Data
 
 if TYPE_CHECKING:
     from nnea_graph.report.schema.pruning_plan import PruningPlan
@@ -40,7 +38,7 @@ def prune(  # noqa: PLR0913 - the options of the command line
     samples: int | None = None,
     preprocess: str | None = None,
     dims: Mapping[str, int] | None = None,
-    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    input_shapes: Shapes | None = None,
     limits: Limits | None = None,
     allow_external: Path | None = None,
     run_samples: int = 1,
@@ -103,9 +101,21 @@ def prune(  # noqa: PLR0913 - the options of the command line
         RefitOptions(batch_size=batch_size, seed=seed),
         VerifyOptions(batch_size=batch_size, run_samples=run_samples, rounds=rounds),
     )
-    shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
-    graph, found = opened(source, data, shapes, dims, samples, preprocess, limits, allow_external)
-    _check_memory(graph, limits or Limits())
+    request = AnalysisRequest(
+        source=source,
+        data=data,
+        passes="cost",
+        dims=dims or {},
+        input_shapes=input_shapes or {},
+        limits=limits or Limits(),
+        allow_external=allow_external,
+        may_run=False,
+        samples=samples,
+        preprocess=preprocess,
+        seed=seed,
+    )
+    graph, found = _opened(request)
+    _check_memory(graph, request.limits)
     with naming(graph.info.path):
         if exact:
             return prune_exactly(graph, found or made_up(graph, samples or SAMPLES, seed), options, progress)
@@ -124,7 +134,7 @@ def prune_plan(  # noqa: PLR0913 - the options of the command line
     samples: int | None = None,
     preprocess: str | None = None,
     dims: Mapping[str, int] | None = None,
-    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    input_shapes: Shapes | None = None,
     limits: Limits | None = None,
     allow_external: Path | None = None,
     run_samples: int = 1,
@@ -157,8 +167,20 @@ def prune_plan(  # noqa: PLR0913 - the options of the command line
     from nnea_graph.passes.activations import made_up  # noqa: PLC0415 - start-up
     from nnea_graph.rewrite.preview.plan import PlanOptions, plan_graph  # noqa: PLC0415 - start-up
 
-    shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
-    graph, found = opened(source, data, shapes, dims, samples, preprocess, limits, allow_external)
+    request = AnalysisRequest(
+        source=source,
+        data=data,
+        passes="cost",
+        dims=dims or {},
+        input_shapes=input_shapes or {},
+        limits=limits or Limits(),
+        allow_external=allow_external,
+        may_run=False,
+        samples=samples,
+        preprocess=preprocess,
+        seed=seed,
+    )
+    graph, found = _opened(request)
     with naming(graph.info.path):
         if found is None and may_run:
             found = made_up(graph, run_samples, seed)
@@ -166,36 +188,19 @@ def prune_plan(  # noqa: PLR0913 - the options of the command line
         return plan_graph(graph, found if may_run else None, options, progress)
 
 
-def opened(  # noqa: PLR0913, PLR0917 - what a source and data are read with
-    source: object,
-    data: Spec | None,
-    shapes: Mapping[str, tuple[int, ...]],
-    dims: Mapping[str, int] | None,
-    samples: int | None,
-    preprocess: str | None,
-    limits: Limits | None,
-    allow_external: Path | None,
-) -> tuple[ModelGraph, Data | None]:
+def _opened(request: AnalysisRequest) -> tuple[ModelGraph, Data | None]:
     """A model with the facts that pruning needs, and its data where there are some."""
-    from nnea_graph.runtime.live_model import LiveModel  # noqa: PLC0415 - start-up
-
-    live = LiveModel(source, limits=limits, allow_external=allow_external)
-    graph = live.graph(data, input_shapes=shapes, preprocess=preprocess)
+    opened = request.open()
+    graph = opened.graph
     _check_held(graph)
-    options: dict[str, Any] = {
-        "dims": dict(dims or {}),
-        "input_shapes": {named_input(graph, name): shape for name, shape in shapes.items()},
-    }
-    if data is not None:
-        options |= data_options(graph, data, options, samples=samples, preprocess=preprocess)
+    results = opened.run()
     with naming(graph.info.path):
-        results = run_passes(graph, complete(parse("cost"), catalogue(), options, may_run=False))
         failed = next((each for each in results if each.status != "ok"), None)
         if failed is not None:
             raise ModelError(
                 f"pass '{failed.name}' {failed.status}: {failed.reason}; there is nothing to prune by"
             )
-    return graph, options.get("data")
+    return graph, opened.context.data
 
 
 def _check_held(graph: ModelGraph) -> None:

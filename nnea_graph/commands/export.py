@@ -6,23 +6,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.commands.options import check_output
-from nnea_graph.frontends.shared.interface import InputSpec
+from nnea_graph.commands.options import check_output, input_specs
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.render.output_files import write_output
 from nnea_graph.runtime.live_model import LiveModel
-from nnea_graph.static.shape_syntax import parse_input_shape
 
 
 def export_model(source: str, **options: Any) -> int:
     """Export, compare with the source, write; exit 1 where the export does not do what the source does."""
     output: Path = options["output"]
     check_output(output, source, force=options["force"])
-    shapes = [parse_input_shape(text) for text in options["shapes"]]
     live = LiveModel(source, limits=Limits.with_text(options["limits"]))
     proto = live.exported(
         options["data"],
-        input_shapes={each.name or "": InputSpec(each.dims, each.dtype or "") for each in shapes},
+        input_shapes=input_specs(options["shapes"]),
         preprocess=options["preprocess"],
     )
     write_output(output, [proto.SerializeToString(deterministic=True)], force=options["force"])

@@ -12,26 +12,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.api.analyze import data_options, named_input, report_on
-from nnea_graph.commands.options import named_dims
+from nnea_graph.api.analyze import report_on
+from nnea_graph.commands.options import analysis_request
 from nnea_graph.commands.output import check_reports
 from nnea_graph.commands.progress import progress
 from nnea_graph.engine import PassResult
+from nnea_graph.engine.context import silent
 from nnea_graph.engine.manager import peak_bytes
 from nnea_graph.errors import UsageError
-from nnea_graph.frontends.shared.interface import InputSpec
-from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.render.json import json_pieces
 from nnea_graph.render.output_files import standard_output, write_output
 from nnea_graph.render.output_folder import FACTS, PICTURES, REPORT, output_folder
 from nnea_graph.report.schema.analysis import Report
-from nnea_graph.runtime.live_model import LiveModel
-from nnea_graph.static.shape_syntax import InputShape, parse_input_shape
 
 FORMATS = ("text", "json")
-_PATH_OPTIONS = ("k", "score", "sink", "sink_channel")
-"""Options of the pathways pass that have one of the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +40,7 @@ class FormatOutput:
 def run_model(source: str, **options: Any) -> int:
     """Analyze a model and write the report; the exit code says whether a finding is an error."""
     sinks = _sinks(options["formats"])
-    shapes = [parse_input_shape(text) for text in options["shapes"]]
+    request = analysis_request(source, options)
     started, clock = datetime.now(UTC), time.perf_counter()
     _check_places(source, sinks, options)
     with ExitStack() as stack:
@@ -53,32 +48,19 @@ def run_model(source: str, **options: Any) -> int:
             folder = stack.enter_context(
                 output_folder(options["output"], _known_files(), force=options["force"])
             )
-        live = LiveModel(
-            source, limits=Limits.with_text(options["limits"]), allow_external=options["allow_external"]
-        )
-        graph = live.graph(
-            options["data"],
-            input_shapes={each.name or "": InputSpec(each.dims, each.dtype or "") for each in shapes},
-            preprocess=options["preprocess"],
-        )
         with progress(shown=not (options["quiet"] or options["no_progress"])) as line:
-            report, results = report_on(
-                graph,
-                options["passes"],
-                _pass_options(graph, shapes, options) | {"progress": line.write if line else None},
-                line.tell if line else None,
-                may_run=not options["no_run"],
-            )
+            opened = request.open(progress=line.write if line else silent)
+            report, results = report_on(opened, line.tell if line else None)
         failed = any(finding.severity == "error" for finding in report.findings)
         run_facts = _run_facts(source, started, time.perf_counter() - clock, results)
         if options["output"]:
             files = {REPORT: json_pieces(report), FACTS: [json.dumps(run_facts, indent=1), "\n"]}
-            folder.write(files | _pictures(graph, report, options))
+            folder.write(files | _pictures(opened.graph, report, options))
         _write(report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
-        if live.parity is not None:
-            sys.stderr.write(f"export: {live.parity}\n")
+        if opened.model.parity is not None:
+            sys.stderr.write(f"export: {opened.model.parity}\n")
     return 0 if not failed or options["exit_zero"] else 1
 
 
@@ -113,37 +95,6 @@ def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dic
         if reason and not options["quiet"]:
             sys.stderr.write(f"nnea-graph: {reason}\n")
     return {name: [text] for name, text in (files | plots).items()}
-
-
-def _pass_options(graph: ModelGraph, shapes: Sequence[InputShape], options: dict[str, Any]) -> dict[str, Any]:
-    chosen: dict[str, Any] = {
-        "dims": named_dims(options["dims"]),
-        "input_shapes": _input_shapes(graph, shapes),
-        "training": options["training"],
-        "frozen": tuple(options["frozen"]),
-        "batch_size": options["batch_size"],
-        "samples": options["samples"],
-        "seed": options["seed"],
-    }
-    chosen |= {name: options[name] for name in _PATH_OPTIONS if options[name] is not None}
-    if options["preprocess"] and not options["data"]:
-        raise UsageError("--preprocess says how the images of --data become inputs; there is no --data")
-    if options["data"]:
-        chosen |= data_options(
-            graph, options["data"], chosen, samples=options["samples"], preprocess=options["preprocess"]
-        )
-    return chosen
-
-
-def _input_shapes(graph: ModelGraph, shapes: Sequence[InputShape]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    for given in shapes:
-        name = named_input(graph, given.name or "")
-        declared = graph.tensors[name].dtype if name in graph.tensors else None
-        if given.dtype and declared and given.dtype != declared.name:
-            raise UsageError(f"--input-shape: input '{name}' is {declared}, not {given.dtype}")
-        found[name] = given.dims
-    return found
 
 
 def _sinks(texts: Sequence[str]) -> list[FormatOutput]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from nnea_graph.engine.base import Pass
+from nnea_graph.engine.context import RunContext
 from nnea_graph.engine.section import FactSection, checked
 from nnea_graph.errors import NneaError, PassError
 from nnea_graph.graph import ModelGraph
@@ -62,10 +63,13 @@ def ordered_passes(passes: Sequence[Pass]) -> list[Pass]:
 
 
 def run_passes(
-    graph: ModelGraph, passes: Sequence[Pass], listener: Listener | None = None
+    graph: ModelGraph,
+    passes: Sequence[Pass],
+    context: RunContext | None = None,
+    listener: Listener | None = None,
 ) -> list[PassResult]:
     """Run all; what depends on a failed pass is skipped, everything else goes on."""
-    order = ordered_passes(passes)
+    order, context = ordered_passes(passes), context or RunContext()
     missing: dict[str, str] = {}
     results: list[PassResult] = []
     for place, each in enumerate(order):
@@ -73,7 +77,7 @@ def run_passes(
             listener(each.name, place, len(order))
         lacking = next((key.name for key in each.requires if key.name in missing), None)
         if lacking is None:
-            result = _run(graph, each)
+            result = _run(graph, context, each)
         else:
             result = PassResult(each.name, "skipped", f"pass '{missing[lacking]}' did not give '{lacking}'")
         if result.status != "ok":
@@ -82,12 +86,12 @@ def run_passes(
     return results
 
 
-def _run(graph: ModelGraph, each: Pass) -> PassResult:
+def _run(graph: ModelGraph, context: RunContext, each: Pass) -> PassResult:
     start = time.perf_counter()
     status, reason, section = "ok", "", None
     try:
         with graph.writing(each.provides):
-            each.run(graph)
+            each.run(graph, context)
         _check_provided(graph, each)
         section = _described(graph, each)
     except NneaError:

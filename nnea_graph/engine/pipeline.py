@@ -60,13 +60,13 @@ def _options(name: str, text: str) -> dict[str, str]:
 
 
 def build(kind: type[Pass], options: Mapping[str, str], given: Mapping[str, Any] | None = None) -> Pass:
-    """A pass with its options, from text and from values that the program already has.
+    """A pass with its options, from text and, where the text is silent, from ``given`` values.
 
     Raises:
         PipelineError: an option that the pass does not have, or a value of the wrong type.
     """
     known = {field.name: field for field in fields(kind)}
-    values: dict[str, Any] = {name: value for name, value in (given or {}).items() if name in known}
+    values: dict[str, Any] = dict(given or {})
     for name, text in options.items():
         if name not in known:
             raise PipelineError(
@@ -81,7 +81,7 @@ def type_name(option: Field[Any]) -> str:
     return option.type.__name__ if isinstance(option.type, type) else str(option.type)
 
 
-_READERS: dict[str, Callable[[str], Any]] = {
+READERS: Mapping[str, Callable[[str], Any]] = {
     "int": int,
     "int | None": int,
     "float": float,
@@ -93,7 +93,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 def _typed(pass_name: str, option: str, kind: str, text: str) -> Any:
-    reader = _READERS.get(kind)
+    reader = READERS.get(kind)
     if reader is None:
         raise PipelineError(f"option '{option}' of pass '{pass_name}' cannot be given as text")
     try:
@@ -105,15 +105,26 @@ def _typed(pass_name: str, option: str, kind: str, text: str) -> Any:
 Catalogue = Mapping[str, Callable[[], type[Pass]]]
 """Passes by name; calling the value imports one."""
 
+PassOptions = Mapping[str, Mapping[str, Any]]
+"""Values of options by pass and name."""
+
 
 def complete(
-    items: Sequence[Item], catalogue: Catalogue, given: Mapping[str, Any], *, may_run: bool = True
+    items: Sequence[Item],
+    catalogue: Catalogue,
+    given: PassOptions | None = None,
+    *,
+    may_run: bool = True,
+    with_data: bool = False,
 ) -> list[Pass]:
-    """The named passes and all that they need; without ``may_run`` none that runs the model.
+    """The named passes and all that they need; with data also what makes them better, if data are run.
+
+    Without ``may_run`` there is none that runs the model. ``given`` are options that the pipeline text does not set.
 
     Raises:
         PipelineError: a pass that does not exist, or one is named that must run the model and may not.
     """
+    given = given or {}
     chosen: dict[str, Pass] = {}
     for item in items:
         if item.name not in catalogue:
@@ -124,13 +135,12 @@ def complete(
             raise PipelineError(
                 f"pass '{item.name}' needs the model to be run; leave --no-run out (in Python may_run=False)"
             )
-        chosen[item.name] = build(catalogue[item.name](), item.options, given)
+        chosen[item.name] = build(catalogue[item.name](), item.options, given.get(item.name))
     if all(item.added for item in items):
         for name, load in catalogue.items():
             if name not in chosen and load().default and (may_run or not _runs(load(), catalogue)):
-                chosen[name] = build(load(), {}, given)
-    with_data = may_run and given.get("data") is not None
-    return _with_needed(chosen, catalogue, given, with_data=with_data)
+                chosen[name] = build(load(), {}, given.get(name))
+    return _with_needed(chosen, catalogue, given, with_data=may_run and with_data)
 
 
 def _runs(kind: type[Pass], catalogue: Catalogue) -> bool:
@@ -143,7 +153,7 @@ def _runs(kind: type[Pass], catalogue: Catalogue) -> bool:
 
 
 def _with_needed(
-    chosen: dict[str, Pass], catalogue: Catalogue, given: Mapping[str, Any], *, with_data: bool
+    chosen: dict[str, Pass], catalogue: Catalogue, given: PassOptions, *, with_data: bool
 ) -> list[Pass]:
     """The passes, and those of the facts that they need; with data also of those that only data make worth using."""
     provided = {key.name for each in chosen.values() for key in each.provides}
@@ -154,7 +164,7 @@ def _with_needed(
             continue
         for name in _loaded_first(catalogue):
             if any(given_key.name == key for given_key in catalogue[name]().provides):
-                chosen[name] = build(catalogue[name](), {}, given)
+                chosen[name] = build(catalogue[name](), {}, given.get(name))
                 provided |= {given_key.name for given_key in chosen[name].provides}
                 needed += [required.name for required in _wanted(chosen[name], with_data=with_data)]
                 break

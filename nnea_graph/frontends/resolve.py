@@ -91,7 +91,7 @@ def load_found(found: Source, limits: Limits | None, allow_external: Path | None
     if isinstance(found.value, Path):
         return load_onnx(found.value, limits, allow_external)
     proto, folder = serialized(found.value) if is_ir_model(found.value) else (found.value, None)
-    return graph_of(OnnxFile.from_proto(proto, limits, folder, allow_external), limits or Limits())
+    return graph_of(OnnxFile.from_proto(proto, limits, folder, allow_external))
 
 
 def whole(found: Source) -> ModelProto:
@@ -139,7 +139,7 @@ def made_up(shapes: Shapes) -> Example:
 def graph_of_converted(converted: ConvertedModel, found: Source, limits: Limits | None = None) -> ModelGraph:
     """The graph of an exported model, which says where it came from."""
     with naming(found.name):
-        graph = graph_of(OnnxFile.from_proto(converted.proto, limits), limits or Limits())
+        graph = graph_of(OnnxFile.from_proto(converted.proto, limits))
     graph.info = replace(
         graph.info, path=found.name, format=found.framework, notes=(*converted.notes, *graph.info.notes)
     )

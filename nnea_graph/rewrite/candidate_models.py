@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from onnx import ModelProto
 
+from nnea_graph.engine.data import Data
 from nnea_graph.graph import ModelGraph
 from nnea_graph.report.schema.verification import RefitLayer
 from nnea_graph.rewrite.coupling.groups import Coupling
@@ -14,7 +15,6 @@ from nnea_graph.rewrite.coupling.index_space import Axis, Indices
 from nnea_graph.rewrite.refit.options import RefitOptions
 from nnea_graph.rewrite.refit.refit import Progress, refit
 from nnea_graph.rewrite.surgery.prune_indices import kept_slots, pruned
-from nnea_graph.runtime.data.batch import Data
 
 Orders = Mapping[str, Sequence[int]]
 """By family, the places of its groups, the first to go in front."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from onnx import ModelProto
 
+from nnea_graph.engine.data import Data
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
 from nnea_graph.report.display_names import called
@@ -26,7 +27,6 @@ from nnea_graph.rewrite.source.plan import Plan
 from nnea_graph.rewrite.verify.agreement import ORIGINAL, likeness_of
 from nnea_graph.rewrite.verify.speedup import speed_of
 from nnea_graph.rewrite.verify.verify import PRUNED, verify
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.data.split import split
 from nnea_graph.runtime.export.to_onnx import Written, to_proto
 from nnea_graph.runtime.session.session import session_of

@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nnea_graph.engine.data import Batch, Data
 from nnea_graph.errors import DataError
 from nnea_graph.graph import TensorInfo
-from nnea_graph.runtime.data.batch import Batch, Data
 from nnea_graph.runtime.data.chunked import ChunkedData, parted_list
 from nnea_graph.runtime.data.folders import array_data, array_files, file_columns, set_data
 from nnea_graph.runtime.data.image_folders import has_images, image_data

@@ -16,14 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nnea_graph.api.analyze import data_options, load, report_on
+from nnea_graph.api.analyze import report_on
+from nnea_graph.api.request import AnalysisRequest
 from nnea_graph.channels.ablation.weights_and_channels import CRITERIA, Ablation, Removable, zeroed
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.sensitivity import removable_of
 from nnea_graph.render.text.report import render_text
 from nnea_graph.report import Report
+from nnea_graph.runtime.open_data import open_data
 from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun
 from nnea_graph.runtime.perturb.weight_override import WeightOverrideSession
+from nnea_graph.static.dims import symbolic_inputs
 
 KEPT_BY_HAN = {"fc1": 0.08, "fc2": 0.09, "fc3": 0.26}
 """Han et al. 2015, "Learning both Weights and Connections", table 3."""
@@ -87,11 +90,9 @@ def trained(x: Array, y: Array, epochs: int) -> LeNet:
 
 
 def analyzed(file: Path, data: dict[str, Array]) -> tuple[ModelGraph, Report]:
-    graph = load(file)
-    options: dict[str, Any] = {"dims": {}, "input_shapes": {}, "batch_size": 1000}
-    options |= data_options(graph, data, options)
-    report, _ = report_on(graph, "+sensitivity{seconds=600}", options)
-    return graph, report
+    request = AnalysisRequest(source=file, data=data, passes="+sensitivity{seconds=600}", batch_size=1000)
+    opened = request.open()
+    return opened.graph, report_on(opened)[0]
 
 
 def table(graph: ModelGraph, report: Report, data: dict[str, Array]) -> None:
@@ -104,8 +105,7 @@ def table(graph: ModelGraph, report: Report, data: dict[str, Array]) -> None:
     session = WeightOverrideSession(
         graph, {slot: each for layer in layers.values() for slot, each in layer.constants().items()}
     )
-    options = data_options(graph, data, {"dims": {}, "input_shapes": {}})
-    rerun = Rerun(session, options["data"], 1000, Bounds(600))
+    rerun = Rerun(session, open_data(data, symbolic_inputs(graph)), 1000, Bounds(600))
     whole = rerun.change({})
     assert whole is not None
     assert whole.accuracy is not None

@@ -24,7 +24,7 @@ MATMUL = op("MatMul", ["x", "w"], ["h"], name="layer")
 
 def made(*nodes: NodeProto, outputs: tuple[str, ...] = ("y",)) -> ModelGraph:
     graph = load(model([MATMUL, *nodes], outputs=[typed(name) for name in outputs], weights=WEIGHT))
-    run_passes(graph, complete(parse("constants"), catalogue(), {}))
+    run_passes(graph, complete(parse("constants"), catalogue()))
     return graph
 
 
@@ -89,7 +89,7 @@ def test_a_rank_that_is_not_known_is_a_reason() -> None:
         domains=["elsewhere"],
     )
     graph = load(made_up)
-    run_passes(graph, complete(parse("constants"), catalogue(), {}))
+    run_passes(graph, complete(parse("constants"), catalogue()))
     assert met(graph, "layer") == ["the rank of 'h' is not known"]
 
 
@@ -97,7 +97,7 @@ def test_an_output_that_is_left_out_is_a_reason() -> None:
     weights = [tensor("w", np.ones((1, 8, 4))), tensor("r", np.ones((1, 8, 2)))]
     lstm = op("LSTM", ["x", "w", "r"], ["", "", "y"], name="layer", hidden_size=2)
     graph = load(model([lstm], [typed("x", 3, 1, 4)], weights=weights))
-    run_passes(graph, complete(parse("constants"), catalogue(), {}))
+    run_passes(graph, complete(parse("constants"), catalogue()))
     first, second = met(graph, "layer")
     assert first.tensor == "x"
     assert second == "LSTM does not give its output 1"

@@ -10,7 +10,7 @@ import pytest
 from hostile.support.models import model, op
 
 from nnea_graph.api.analyze import load
-from nnea_graph.engine import Pass, run_passes
+from nnea_graph.engine import Pass, RunContext, run_passes
 from nnea_graph.engine.manager import ordered_passes
 from nnea_graph.errors import ModelError, PassError
 from nnea_graph.graph import Key, ModelGraph
@@ -35,7 +35,7 @@ def made(
         uses: ClassVar[tuple[Key[Any], ...]] = likes
         provides: ClassVar[tuple[Key[Any], ...]] = gives
 
-        def run(self, graph: ModelGraph) -> None:
+        def run(self, graph: ModelGraph, _context: RunContext) -> None:
             if act:
                 act(graph)
             else:
@@ -140,5 +140,5 @@ def test_a_fact_of_each_operator_counts_as_written(graph: ModelGraph) -> None:
 
 def test_a_listener_hears_every_pass_with_its_place(graph: ModelGraph) -> None:
     heard: list[tuple[str, int, int]] = []
-    run_passes(graph, [made("two", (A,)), made("one", (), (A,))], lambda *told: heard.append(told))
+    run_passes(graph, [made("two", (A,)), made("one", (), (A,))], listener=lambda *told: heard.append(told))
     assert heard == [("one", 0, 2), ("two", 1, 2)]

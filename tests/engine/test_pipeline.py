@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.engine.pipeline import Item, build, complete, parse
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import Key, ModelGraph
@@ -27,12 +27,12 @@ class OptionsPass(Pass):
     names: tuple[str, ...] = ()
     anything: object = None
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Do nothing."""
 
 
 class _Idle(Pass):
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Do nothing."""
 
 
@@ -110,13 +110,11 @@ def test_options_that_do_not_fit_are_refused(options: dict[str, str], said: str)
 
 
 def test_text_wins_over_values_that_the_program_has() -> None:
-    assert build(OptionsPass, {"number": "2"}, {"number": 1, "word": "given", "other": 5}) == OptionsPass(
-        2, word="given"
-    )
+    assert build(OptionsPass, {"number": "2"}, {"number": 1, "word": "given"}) == OptionsPass(2, word="given")
 
 
 def names(text: str) -> set[str]:
-    return {each.name for each in complete(parse(text), KNOWN, {})}
+    return {each.name for each in complete(parse(text), KNOWN)}
 
 
 def test_a_named_pass_brings_what_it_needs() -> None:
@@ -133,7 +131,7 @@ def test_a_named_pass_comes_alone() -> None:
 
 def test_a_misspelled_pass_is_guessed() -> None:
     with pytest.raises(UsageError, match="did you mean 'user'"):
-        complete(parse("usr"), KNOWN, {})
+        complete(parse("usr"), KNOWN)
 
 
 @dataclass(frozen=True)
@@ -144,13 +142,13 @@ class TastyPass(_Idle):
 
 
 @pytest.mark.parametrize(
-    ("given", "may_run", "names"),
-    [({}, True, ["tasty"]), ({"data": 1}, True, ["tasty", "base"]), ({"data": 1}, False, ["tasty"])],
+    ("with_data", "may_run", "names"),
+    [(False, True, ["tasty"]), (True, True, ["tasty", "base"]), (True, False, ["tasty"])],
     ids=["no-data", "data", "data-and-no-run"],
 )
 def test_what_a_pass_only_uses_runs_with_data_alone(
-    given: dict[str, Any], names: list[str], *, may_run: bool
+    names: list[str], *, with_data: bool, may_run: bool
 ) -> None:
     known: dict[str, Any] = {**KNOWN, "tasty": lambda: TastyPass}
-    chosen = complete(parse("tasty"), known, given, may_run=may_run)
+    chosen = complete(parse("tasty"), known, may_run=may_run, with_data=with_data)
     assert [each.name for each in chosen] == names

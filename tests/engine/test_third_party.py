@@ -14,7 +14,7 @@ from hostile.support.models import model, op
 SOURCE = '''
 from dataclasses import dataclass
 
-from nnea_graph.engine import Pass
+from nnea_graph.engine import Pass, RunContext
 from nnea_graph.graph import Key, ModelGraph
 
 COUNT = Key[int]("operator_count")
@@ -28,7 +28,7 @@ class OperatorCountPass(Pass):
     provides = (COUNT,)
     fail: bool = False
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, context: RunContext) -> None:
         if self.fail:
             raise ValueError("on purpose")
         graph[COUNT] = len(graph)

@@ -15,7 +15,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 HUGE = 1 << 62
 BOOL, INT64 = TensorProto.BOOL, TensorProto.INT64
 PEAK = 300_000_000
-LIMITS = f"+activations{{seconds=4,peak_bytes={PEAK}}}"
+LIMITED = ("-p", "+activations{seconds=4}", "--limit", f"activation_bytes={PEAK}")
 OWN = 700 << 20
 """What a process with onnxruntime takes at most beside the activations."""
 
@@ -23,10 +23,10 @@ MATMUL = op("MatMul", ["h", "w"], ["y"], name="matmul")
 SQUARE = tensor("w", np.ones((4, 4)))
 
 
-def default_run(program: Program, made: ModelProto, pipeline: str = LIMITS) -> Outcome:
+def default_run(program: Program, made: ModelProto, options: Sequence[str] = LIMITED) -> Outcome:
     """As a user starts it, but with smaller limits; its peak is that of the process that runs the model, too."""
     path = program.save(made)
-    outcome = program("run", path, "--format", "json", "-p", pipeline, may_run=True)
+    outcome = program("run", path, "--format", "json", *options, may_run=True)
     assert outcome.peak_bytes < max(MEMORY, PEAK + OWN)
     check(outcome, path)
     assert outcome.code == 0, outcome.stderr
@@ -229,7 +229,7 @@ def test_a_tensor_that_no_machine_can_hold_does_not_take_down_the_default_run(
     program: Program, nodes: list[NodeProto], weights: list[TensorProto]
 ) -> None:
     path = program.save(model(nodes, weights=weights))
-    outcome = program("run", path, "--format", "json", "-p", LIMITS, may_run=True)
+    outcome = program("run", path, "--format", "json", *LIMITED, may_run=True)
     check(outcome, path)
     if outcome.code != 2:
         not_run(outcome)
@@ -247,9 +247,9 @@ def test_more_operators_than_onnxruntime_copes_with_are_not_run(program: Program
 def test_the_time_of_a_run_is_kept(program: Program, seconds: int) -> None:
     made, _ = STOPPED["endless-loop"]
     path = program.save(made)
-    pipeline = f"activations{{seconds={seconds}}}"
+    options = ("-p", f"activations{{seconds={seconds}}}")
     start = time.monotonic()
-    outcome = program("run", path, "--format", "json", "-p", pipeline, may_run=True)
+    outcome = program("run", path, "--format", "json", *options, may_run=True)
     assert TIME_UP in not_run(outcome)
     assert (
         seconds <= time.monotonic() - start < seconds + 8

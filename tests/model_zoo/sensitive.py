@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from oracles.observing import ROOT
 
@@ -13,9 +15,11 @@ MODELS = ROOT / "models"
 DATA = dict(np.load(MODELS / "digits.npz"))
 
 
-def report_of(name: str, text: str = "sensitivity", samples: int = 450) -> Report:
+def report_of(name: str, text: str = "sensitivity", samples: int = 450, **options: Any) -> Report:
     data = {key: values[:samples] for key, values in DATA.items()}
-    return analyze(MODELS / f"{name}.onnx", passes=f"{text},+importance,+weight_statistics", data=data)
+    return analyze(
+        MODELS / f"{name}.onnx", passes=f"{text},+importance,+weight_statistics", data=data, **options
+    )
 
 
 def points_of(report: Report, layer: str = "") -> list[SensitivityPoint]:

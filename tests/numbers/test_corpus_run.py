@@ -15,13 +15,10 @@ import pytest
 from hostile.support.running import Program, check
 from model_zoo.shared import CORPUS, CORPUS_NAMES
 from onnx import numpy_helper
+from oracles.annotated import annotated
 from oracles.weighing import along, expected_metrics
 
-from nnea_graph.api.analyze import load
-from nnea_graph.engine import run_passes
-from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.graph import ModelGraph
-from nnea_graph.passes import catalogue
 from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.importance import IMPORTANCE, MODEL_IMPORTANCE
 
@@ -34,9 +31,7 @@ KNOWN_REASONS = ("a bias alone, which meets no channel", "' was never computed w
 
 
 def ran(name: str, **options: Any) -> ModelGraph:
-    graph = load(CORPUS / f"{name}.onnx")
-    run_passes(graph, complete(parse("importance"), catalogue(), options))
-    return graph
+    return annotated(CORPUS / f"{name}.onnx", "importance", **options)
 
 
 ran_once = cache(ran)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from nnea_graph.engine.data import Batch, Data
 from nnea_graph.graph import TensorInfo
 from nnea_graph.graph.dtypes import BY_NAME
-from nnea_graph.runtime.data.batch import Batch, Data
 
 
 def inputs(text: str) -> dict[str, TensorInfo]:

@@ -9,7 +9,7 @@ from model_zoo.prunable import PrunableNet
 from onnx import ModelProto
 
 from nnea_graph.api.analyze import load
-from nnea_graph.engine import run_passes
+from nnea_graph.engine import RunContext, run_passes
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.shape_inference import ShapeInferencePass
 from nnea_graph.rewrite.coupling.groups import Coupling, couplings
@@ -20,7 +20,7 @@ GENERATED = {"images": 140, "tokens": 60, "keras": 12}
 
 def coupled(model: ModelProto | Path, **dims: int) -> tuple[ModelGraph, Coupling]:
     graph = load(model)
-    results = run_passes(graph, [ShapeInferencePass(dims=dims)])
+    results = run_passes(graph, [ShapeInferencePass()], RunContext(dims=dims))
     assert all(result.status == "ok" for result in results), results
     return graph, couplings(graph)
 

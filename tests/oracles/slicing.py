@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from oracles.observing import quiet_options
 
-from nnea_graph.runtime.data.batch import Data
+from nnea_graph.engine.data import Data
 from nnea_graph.runtime.data.split import PartOfData, split
 from nnea_graph.runtime.open_data import open_data
 

@@ -14,16 +14,14 @@ from hostile.support.models import model, op, tensor, typed
 from model_zoo.weighed_nets import CASES
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
+from oracles.annotated import annotated
 from oracles.observing import assert_close, brute
 from oracles.weighing import stored_activations
 
-from nnea_graph.api.analyze import data_options, load
-from nnea_graph.engine import run_passes
-from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.errors import DataError, NneaError, UsageError
+from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes import activations as module
-from nnea_graph.passes import catalogue
 from nnea_graph.passes.activations import ACTIVATIONS, Activations
 from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.memory import MEMORY
@@ -33,13 +31,10 @@ Array = NDArray[Any]
 Feeds = Mapping[str, Array]
 
 
-def observed(made: ModelProto, feeds: Feeds | None = None, **more: Any) -> tuple[ModelGraph, Activations]:
-    graph = load(made)
-    options: dict[str, Any] = {"dims": {}, "input_shapes": {}, **more}
-    if feeds is not None:
-        options |= data_options(graph, feeds, options)
-    results = run_passes(graph, complete(parse("activations"), catalogue(), options))
-    assert [(each.name, each.reason) for each in results if each.status != "ok"] == []
+def observed(
+    made: ModelProto, feeds: Feeds | None = None, passes: str = "activations", **more: Any
+) -> tuple[ModelGraph, Activations]:
+    graph = annotated(made, passes, data=feeds, **more)
     return graph, graph[ACTIVATIONS]
 
 
@@ -170,9 +165,7 @@ DOUBTS = [
 
 @pytest.mark.parametrize(("made", "expected"), DOUBTS)
 def test_what_is_not_known_to_be_small_is_run_in_another_process(made: ModelProto, expected: str) -> None:
-    graph = load(made)
-    options: dict[str, Any] = {"dims": {}, "input_shapes": {}}
-    run_passes(graph, complete(parse("memory,cost"), catalogue(), options))
+    graph = annotated(made, "memory,cost")
     found = module.doubt_of(graph, 1)
     assert expected in found
     assert bool(found) == bool(expected)
@@ -205,8 +198,7 @@ def test_of_a_model_that_takes_long_fewer_samples_are_made_up() -> None:
         [typed("x", "batch", 64, 78, 78)],
         weights=[tensor("k", np.ones((64, 64, 31, 31)))],
     )
-    graph = load(made)
-    run_passes(graph, complete(parse("memory,cost"), catalogue(), {}))
+    graph = annotated(made, "memory,cost")
     assert graph[MODEL_COST].totals.macs == 64 * 64 * 31 * 31 * 78 * 78
     assert module.synthetic_samples(graph) == 4
 
@@ -253,14 +245,19 @@ def test_data_that_does_not_fit_ends_the_run() -> None:
 def test_one_batch_above_the_limit_is_made_of_single_samples_and_one_sample_above_it_is_refused() -> None:
     peak = observed(CASES["mlp"].model)[0][MEMORY].peak_bytes
     feeds = CASES["mlp"].feeds
-    assert observed(CASES["mlp"].model, feeds, batch_size=64, peak_bytes=3 * peak)[1].samples == 64
-    found = observed(CASES["mlp"].model, feeds, peak_bytes=peak - 1)[1]
-    assert "raise it: -p 'activations{peak_bytes=N}'" in found.not_run
+    assert (
+        observed(CASES["mlp"].model, feeds, batch_size=64, limits=Limits(activation_bytes=3 * peak))[
+            1
+        ].samples
+        == 64
+    )
+    found = observed(CASES["mlp"].model, feeds, limits=Limits(activation_bytes=peak - 1))[1]
+    assert "raise it: --limit activation_bytes=N" in found.not_run
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
 def test_no_time_at_all_is_a_usage_error(seconds: float) -> None:
-    assert "above 0" in refused(UsageError, CASES["mlp"].model, seconds=seconds)
+    assert "above 0" in refused(UsageError, CASES["mlp"].model, passes=f"activations{{seconds={seconds}}}")
 
 
 def test_a_weight_that_many_files_hold_is_no_obstacle(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,12 +274,8 @@ def test_a_weight_that_many_files_hold_is_no_obstacle(tmp_path: Any, monkeypatch
     for external in (False, True):
         path = tmp_path / f"{external}.onnx"
         onnx.save(made, path, save_as_external_data=external, location="w.bin", size_threshold=0)
-        graph = load(path)
-        options: dict[str, Any] = {"dims": {}, "input_shapes": {}}
         x = rng.standard_normal((5, 64)).astype(np.float32)
-        options |= data_options(graph, {"x": x}, options)
         monkeypatch.setattr(module, "doubt", lambda *_, **__: "for once")
-        run_passes(graph, complete(parse("activations"), catalogue(), options))
-        found = graph[ACTIVATIONS]
+        found = annotated(path, "activations", data={"x": x})[ACTIVATIONS]
         assert found.not_run == ""
         assert found.seen["y", 1].mean_abs == pytest.approx(np.abs(x @ weight).mean(0), rel=1e-5)

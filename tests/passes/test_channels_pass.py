@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from onnx import ModelProto, parser
+from oracles.annotated import annotated
 
-from nnea_graph.api.analyze import data_options, load
 from nnea_graph.channels.graph import DenseLink
-from nnea_graph.engine import run_passes
-from nnea_graph.engine.pipeline import complete, parse
-from nnea_graph.passes import catalogue
 from nnea_graph.passes.channels import CHANNELS, STRENGTHS
 
 TEXT = """<ir_version: 8, opset_import: ["" : 17]>
@@ -31,11 +26,8 @@ def model() -> ModelProto:
     ],
 )
 def test_strengths(rows: list[list[float]] | None, strengths: str, found: list[list[float]]) -> None:
-    graph = load(model())
-    options: dict[str, Any] = {"dims": {}, "input_shapes": {}}
-    if rows is not None:
-        options |= data_options(graph, {"x": np.array(rows, np.float32)}, options)
-    run_passes(graph, complete(parse("channels,activations"), catalogue(), options))
+    data = None if rows is None else {"x": np.array(rows, np.float32)}
+    graph = annotated(model(), "channels,activations", data=data)
     (link,) = graph[CHANNELS].into["y"]
     assert isinstance(link.edges, DenseLink)
     np.testing.assert_allclose(link.edges.strength()[0], found)

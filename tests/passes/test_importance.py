@@ -12,14 +12,11 @@ from hostile.support.models import model, op, tensor, typed
 from model_zoo.weighed_nets import CASES
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
+from oracles.annotated import annotated
 from oracles.weighing import Case, along, expected_metrics, mean_abs, stored_activations
 
-from nnea_graph.api.analyze import data_options, load
-from nnea_graph.engine import run_passes
-from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
-from nnea_graph.passes import catalogue
 from nnea_graph.passes.importance import IMPORTANCE, MODEL_IMPORTANCE, ChannelFacts, Importance
 
 Array = NDArray[Any]
@@ -28,12 +25,7 @@ Array = NDArray[Any]
 def analysed(
     made: ModelProto, feeds: Mapping[str, Array], side: str = "input", batch_size: int = 7
 ) -> ModelGraph:
-    graph = load(made)
-    options: dict[str, Any] = {"dims": {}, "input_shapes": {}, "batch_size": batch_size}
-    options |= data_options(graph, feeds, options)
-    results = run_passes(graph, complete(parse(f"importance{{side={side}}}"), catalogue(), options))
-    assert [(each.name, each.reason) for each in results if each.status != "ok"] == []
-    return graph
+    return annotated(made, f"importance{{side={side}}}", data=feeds, batch_size=batch_size)
 
 
 @cache

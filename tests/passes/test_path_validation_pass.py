@@ -11,13 +11,13 @@ import onnx
 import pytest
 from hostile.support.models import graph, model, op, tensor, typed
 from onnx import ModelProto, numpy_helper
+from oracles.annotated import annotated
 
-from nnea_graph.api.analyze import data_options, load
-from nnea_graph.engine import run_passes
-from nnea_graph.engine.pipeline import complete, parse
+from nnea_graph.api.analyze import load
+from nnea_graph.engine import RunContext
 from nnea_graph.errors import UsageError
+from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
-from nnea_graph.passes import catalogue
 from nnea_graph.passes.activations import ACTIVATIONS
 from nnea_graph.passes.path_validation import PATH_VALIDATION, PathValidationFact, PathValidationPass
 from nnea_graph.passes.pathways import PATHWAYS
@@ -46,13 +46,7 @@ LABELS = np.arange(2).repeat(10)
 def run(
     proto: ModelProto, text: str = "path_validation,pathways{k=2}", data: Any = None, **options: Any
 ) -> ModelGraph:
-    graph = load(proto)
-    given: dict[str, Any] = {"dims": {}, "input_shapes": {}, **options}
-    if data is not None:
-        given |= data_options(graph, data, given)
-    results = run_passes(graph, complete(parse(text), catalogue(), given))
-    assert {result.status for result in results} == {"ok"}
-    return graph
+    return annotated(proto, text, data=data, **options)
 
 
 def found(*arguments: Any, **options: Any) -> PathValidationFact:
@@ -126,17 +120,20 @@ def test_without_labels_accuracy_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "data", "reason"),
+    ("options", "request_", "reason"),
     [
-        ("", None, "there are no data: give --data"),
-        ("{peak_bytes=1}", {"x": X}, r"one run takes \d+ bytes of activations, more than peak_bytes"),
-        (",activations{peak_bytes=1}", {"x": X}, r"one run takes \d+ bytes of activations at"),
-        ("{seconds=0}", {"x": X}, "time"),
+        ("", {}, "there are no data: give --data"),
+        (
+            "",
+            {"data": {"x": X}, "limits": Limits(activation_bytes=1)},
+            r"one run takes \d+ bytes of activations at",
+        ),
+        ("{seconds=0}", {"data": {"x": X}}, "time"),
     ],
-    ids=["no-data", "memory", "not-run-before", "time"],
+    ids=["no-data", "not-run-before", "time"],
 )
-def test_it_says_why_nothing_was_validated(options: str, data: Any, reason: str) -> None:
-    graph = run(STRONG, f"path_validation{options},pathways{{k=2}}", data)
+def test_it_says_why_nothing_was_validated(options: str, request_: dict[str, Any], reason: str) -> None:
+    graph = run(STRONG, f"path_validation{options},pathways{{k=2}}", **request_)
     tried = graph[PATH_VALIDATION]
     assert tried.removed is None
     assert tried.kept is None
@@ -185,7 +182,7 @@ def test_a_model_without_hidden_units_is_not_validated() -> None:
 
 def test_no_draw_is_no_comparison() -> None:
     with pytest.raises(UsageError, match="repeats=0; draw at least 1"):
-        PathValidationPass(repeats=0).run(load(STRONG))
+        PathValidationPass(repeats=0).run(load(STRONG), RunContext())
 
 
 def lines(graph: ModelGraph) -> list[str]:

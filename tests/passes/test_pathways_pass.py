@@ -7,6 +7,7 @@ from hostile.support.models import model, op
 from oracles.channel_graphs import carry, dense, graph_of
 
 from nnea_graph.api.analyze import load
+from nnea_graph.engine import RunContext
 from nnea_graph.engine.pipeline import build, parse
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
@@ -32,7 +33,7 @@ def graph() -> ModelGraph:
 
 def run(graph: ModelGraph, text: str) -> None:
     (item,) = parse(text)
-    build(PathwaysPass, item.options).run(graph)
+    build(PathwaysPass, item.options).run(graph, RunContext())
 
 
 def found(graph: ModelGraph) -> list[tuple[tuple[int, ...], float]]:

@@ -31,9 +31,9 @@ SAMPLES = 150
 DATA = {key: values[:SAMPLES] for key, values in np.load(MODELS / "digits.npz").items()}
 
 
-def report_of(source: str | ModelProto, options: str = "batch_size=150") -> Report:
+def report_of(source: str | ModelProto, options: str = "", batch_size: int = 150) -> Report:
     path = MODELS / f"{source}.onnx" if isinstance(source, str) else source
-    return analyze(path, passes=f"quantization{{{options}}}", data=DATA)
+    return analyze(path, passes=f"quantization{{{options}}}", data=DATA, batch_size=batch_size)
 
 
 def model_of(report: Report) -> ModelQuantization:
@@ -239,7 +239,7 @@ def test_one_scale_is_told_where_channels_differ() -> None:
 
 
 def test_with_little_time_less_is_measured_and_that_is_said() -> None:
-    report = report_of("digits_transformer", "seconds=0.05,batch_size=1")
+    report = report_of("digits_transformer", "seconds=0.05", batch_size=1)
     found = model_of(report)
     assert found.measured < found.planned == 55
     assert f"{found.measured} of 55 runs fitted into the time" in " ".join(render_text(report).split())

@@ -10,13 +10,10 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from oracles.annotated import annotated
 from oracles.observing import quiet_options
 
-from nnea_graph.api.analyze import load
-from nnea_graph.engine import run_passes
-from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.graph import ModelGraph
-from nnea_graph.passes import catalogue
 from nnea_graph.passes.redundancy import MODEL_REDUNDANCY, REDUNDANCY, LayerRedundancyFact, known_channels
 
 Array = NDArray[Any]
@@ -35,11 +32,7 @@ def model_of(nodes: Sequence[NodeProto], tensors: Tensors, shape: Sequence[int |
 
 
 def analyzed(model: ModelProto) -> ModelGraph:
-    graph = load(model)
-    options: dict[str, Any] = {"dims": {}, "input_shapes": {}}
-    results = run_passes(graph, complete(parse("redundancy"), catalogue(), options))
-    assert [(each.name, each.reason) for each in results if each.status != "ok"] == []
-    return graph
+    return annotated(model, "redundancy")
 
 
 def layer(graph: ModelGraph, name: str) -> LayerRedundancyFact:

@@ -165,7 +165,7 @@ def test_the_whole_model_is_every_layer_by_the_same_share(name: str, request: py
 def test_the_least_important_half_costs_clearly_less_than_a_random_half(name: str) -> None:
     losses: dict[str, list[float]] = {"importance": [], "random": []}
     for seed in range(3):
-        report = report_of(name, f"sensitivity{{seed={seed},units=weights,batch_size=100}}", samples=100)
+        report = report_of(name, "sensitivity{units=weights}", 100, seed=seed, batch_size=100)
         for point in points_of(report):
             if point.fraction == 0.5 and point.criterion in losses:
                 assert point.loss is not None
@@ -261,7 +261,7 @@ def test_too_few_samples_to_see_the_limit_recommend_nothing() -> None:
 
 @pytest.mark.parametrize("batch_size", [7, 64])
 def test_the_batch_size_changes_nothing(mlp: Report, batch_size: int) -> None:
-    other = report_of("digits_mlp", f"sensitivity{{batch_size={batch_size},units=weights}}")
+    other = report_of("digits_mlp", "sensitivity{units=weights}", batch_size=batch_size)
     mine = [each for each in points_of(mlp) if each.unit == "weights"]
     for one, two in zip(mine, points_of(other), strict=True):
         assert one.relative_l2 == pytest.approx(two.relative_l2, rel=1e-4, abs=1e-6)

@@ -11,8 +11,9 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, parser
+from oracles.annotated import annotated
 
-from nnea_graph.api.analyze import load, report_on
+from nnea_graph.api.analyze import analyze
 from nnea_graph.graph import Constant
 from nnea_graph.graph.constants import CHUNK
 from nnea_graph.passes.weight_statistics import MODEL_STATISTICS, WEIGHT_STATISTICS
@@ -48,8 +49,7 @@ def layers(folder: Path) -> Path:
 
 
 def test_a_tied_table_counts_once_in_the_whole_and_in_both_layers(tmp_path: Path) -> None:
-    graph = load(layers(tmp_path))
-    report_on(graph, "weight_statistics", {})
+    graph = annotated(layers(tmp_path), "weight_statistics")
     found = [graph[node, WEIGHT_STATISTICS].metrics for node in graph]
     counts = [each.count if each else None for each in found]
     table, rest = SHAPE[0] * SHAPE[1], 512 * 3
@@ -75,15 +75,14 @@ def test_a_layer_of_two_weights_is_measured_as_one(tmp_path: Path) -> None:
     )
     path = tmp_path / "lstm.onnx"
     onnx.save(model, path)
-    graph = load(path)
-    report_on(graph, "weight_statistics", {})
+    graph = annotated(path, "weight_statistics")
     both: list[NDArray[Any]] = [w, r]
     assert [graph[node, WEIGHT_STATISTICS].metrics for node in graph] == [metrics(accumulate(both))]
 
 
 def test_the_report_is_the_same_from_two_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, answered = layers(tmp_path), threading.Event()
-    alone, _ = report_on(load(path), "weight_statistics{processes=1}", {})
+    alone = analyze(path, passes="weight_statistics{processes=1}")
 
     class Watched(worker.Worker):
         def answer(self) -> Accumulator:
@@ -102,6 +101,6 @@ def test_the_report_is_the_same_from_two_processes(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(sharing, "_cpus", lambda: 2)
     for name in ("WORTH", "PIECE", "SMALLEST"):
         monkeypatch.setattr(sharing, name, CHUNK)
-    shared, _ = report_on(load(path), "weight_statistics{processes=2}", {})
+    shared = analyze(path, passes="weight_statistics{processes=2}")
     assert answered.is_set()
     assert render_json(shared) == render_json(alone)

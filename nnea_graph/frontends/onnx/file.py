@@ -32,12 +32,14 @@ class OnnxFile:
     """A model whose large tensors are still in their files.
 
     ``proto`` is the model without them (they carry an external-data entry that only this object can follow);
-    ``path`` is where it was read from. Files close when neither this object nor a constant of it is held.
+    ``path`` is where it was read from, ``limits`` what it was read under. Files close when neither this object nor a
+    constant of it is held.
     """
 
     def __init__(self, path: Path, proto: ModelProto, reader: TensorReader, external: ExternalFiles) -> None:
         self.path = path
         self.proto = proto
+        self.limits = reader.limits
         self._reader = reader
         self._external = external
 

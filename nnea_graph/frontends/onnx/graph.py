@@ -25,10 +25,9 @@ def load_onnx(path: Path, limits: Limits | None = None, allow_external: Path | N
     Raises:
         ModelError: what is wrong with the file, in one line.
     """
-    limits = limits or Limits()
     file = read_onnx(path, limits, allow_external)
     with naming(path):
-        return graph_of(file, limits)
+        return graph_of(file)
 
 
 def read_whole(path: Path) -> ModelProto:
@@ -49,9 +48,15 @@ def read_whole(path: Path) -> ModelProto:
     return proto
 
 
-def graph_of(file: OnnxFile, limits: Limits) -> ModelGraph:
+def derived_graph(proto: ModelProto, original: ModelGraph) -> ModelGraph:
+    """The graph of a model that was made of another one, under the limits that the other was read under."""
+    limits = original.file.limits if isinstance(original.file, OnnxFile) else None
+    return graph_of(OnnxFile.from_proto(proto, limits))
+
+
+def graph_of(file: OnnxFile) -> ModelGraph:
     """The graph of a model that has been read."""
-    proto = file.proto
+    proto, limits = file.proto, file.limits
     opsets = _opsets(proto)
     functions = functions_of(proto)
     check_expansion(functions, proto.graph, limits.function_nodes, limits.nesting)

@@ -28,7 +28,7 @@ class TensorReader:
     def __init__(
         self, limits: Limits, external: ExternalFiles, own: DataFile | None = None, marker: str = ""
     ) -> None:
-        self._limits = limits
+        self.limits = limits
         self._external = external
         self.own = own
         self._marker = marker
@@ -40,7 +40,7 @@ class TensorReader:
             ModelError: type, dims and data contradict each other, or the data cannot be had.
         """
         dtype = _dtype(tensor.data_type, name)
-        shape = _shape(tuple(tensor.dims), dtype, name, self._limits)
+        shape = _shape(tuple(tensor.dims), dtype, name, self.limits)
         payload = self._payload(tensor, dtype, prod(shape), name)
         strings = sum(len(value) for value in tensor.string_data)
         return Constant(name, dtype, shape, payload, strings or dtype.nbytes(prod(shape)))
@@ -54,11 +54,11 @@ class TensorReader:
         """
         values = self.constant(tensor.values, f"{name} (values)")
         indices = self.constant(tensor.indices, f"{name} (indices)")
-        shape = _shape(tuple(tensor.dims), values.dtype, name, self._limits)
-        if prod(shape) > self._limits.sparse_elements:
+        shape = _shape(tuple(tensor.dims), values.dtype, name, self.limits)
+        if prod(shape) > self.limits.sparse_elements:
             raise LimitError(
                 f"sparse tensor {shown(name)} has {prod(shape):,} elements, over "
-                f"{self._limits.sparse_elements:,}; raise it with --limit sparse_elements=N"
+                f"{self.limits.sparse_elements:,}; raise it with --limit sparse_elements=N"
             )
         places = _places(values, indices, shape, name)
         stored = values.stored_bytes + indices.stored_bytes

@@ -42,6 +42,8 @@ class Limits:
     """Elements of a sparse tensor, the zeros that are not stored included."""
     sharing: int = 8
     """Times that the tensors together may exceed the external files they share (free below 1 GiB)."""
+    activation_bytes: int = 4 * GIB
+    """Bytes of activations of one run of the model."""
     pruned_bytes: int = 2 * GIB
     """Bytes of the weights of a model that is pruned: memory for up to 15 times as many is taken."""
 

@@ -70,7 +70,7 @@ NOT_RUN = Rule(
     "warning",
     "activations, importance and what rests on them are not known",
     "give data that the model takes: --data, real dims: --dim, --input-shape, or more time and memory:"
-    " -p '+activations{seconds=60,peak_bytes=8000000000}'; or --no-run to leave it out",
+    " -p '+activations{seconds=60}' --limit activation_bytes=8000000000; or --no-run to leave it out",
 )
 UNLIKE_SOURCE = Rule(
     "NNEA109",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.runtime.data.batch import Batch
+from nnea_graph.engine.data import Batch
 from nnea_graph.runtime.session.session import Session
 
 LIMIT = 1e-6

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from onnx import ModelProto
 
-from nnea_graph.engine import run_passes
+from nnea_graph.engine import RunContext, run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.errors import ModelError
-from nnea_graph.frontends.onnx.file import OnnxFile
-from nnea_graph.frontends.onnx.graph import graph_of
-from nnea_graph.frontends.shared.limits import Limits
+from nnea_graph.frontends.onnx.graph import derived_graph
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes import catalogue
 from nnea_graph.passes.channels import CHANNELS
@@ -74,14 +72,14 @@ def _repeated(
         idle = 0 if model is not None else idle + 1
         if model is not None:
             found.rounds, found.model = found.rounds + 1, model
-            graph = graph_of(OnnxFile.from_proto(model), Limits())
+            graph = derived_graph(model, graph)
     return found
 
 
 def _with_facts(graph: ModelGraph, shapes: Mapping[str, tuple[int, ...]]) -> ModelGraph:
     if CHANNELS not in graph:
-        passes = complete(parse("channels"), catalogue(), {"input_shapes": shapes}, may_run=False)
-        results = run_passes(graph, passes)
+        passes = complete(parse("channels"), catalogue(), may_run=False)
+        results = run_passes(graph, passes, RunContext(input_shapes=shapes))
         failed = next((each for each in results if each.status != "ok"), None)
         if failed is not None:
             raise ModelError(

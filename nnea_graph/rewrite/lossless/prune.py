@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from nnea_graph.engine.data import Data
 from nnea_graph.errors import RunError
-from nnea_graph.frontends.onnx.file import OnnxFile
-from nnea_graph.frontends.onnx.graph import graph_of
-from nnea_graph.frontends.shared.limits import Limits
+from nnea_graph.frontends.onnx.graph import derived_graph
 from nnea_graph.graph import ModelGraph
 from nnea_graph.report.display_names import called
 from nnea_graph.report.schema.lossless import ExactRemoval
@@ -17,7 +16,6 @@ from nnea_graph.rewrite.prune import Progress
 from nnea_graph.rewrite.selection.targets import EXACT
 from nnea_graph.rewrite.source.plan import Plan
 from nnea_graph.rewrite.verify.verify import verify
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.export.to_onnx import Written, to_proto
 from nnea_graph.runtime.session.session import session_of
 
@@ -59,7 +57,7 @@ def prune_exactly(
             found.rounds,
             tuple(found.families.values()),
             tuple(found.tensors),
-            _stored(graph) - _stored(graph_of(OnnxFile.from_proto(found.model), Limits())),
+            _stored(graph) - _stored(derived_graph(found.model, graph)),
         ),
     )
     return Pruned(found.model, Plan(graph, found.model, found.kept, {}), report, {})

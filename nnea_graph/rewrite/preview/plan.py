@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nnea_graph.engine.data import Data
 from nnea_graph.errors import RunError
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role
@@ -38,7 +39,6 @@ from nnea_graph.rewrite.selection.eligibility import (
 from nnea_graph.rewrite.selection.resource_model import Resources
 from nnea_graph.rewrite.surgery.prune_indices import kept_slots, pruned
 from nnea_graph.rewrite.verify.speedup import speed_between
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.export.to_onnx import Written, to_proto
 from nnea_graph.runtime.session.session import Session, Settings, session_of
 from nnea_graph.static.result import call_of

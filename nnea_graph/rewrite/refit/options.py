@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nnea_graph.engine.data import Data
 from nnea_graph.rewrite.refit.layers import RefittableLayer
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.perturb.staged_runs import KEPT_BYTES
 
 

@@ -10,9 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from nnea_graph.frontends.onnx.file import OnnxFile
-from nnea_graph.frontends.onnx.graph import graph_of
-from nnea_graph.frontends.shared.limits import Limits
+from nnea_graph.engine.data import Data
+from nnea_graph.frontends.onnx.graph import derived_graph
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.report.schema.verification import RefitLayer
 from nnea_graph.rewrite.refit.layer_fit import Fitting, Kept, LayerFit
@@ -20,7 +19,6 @@ from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.refit.options import RefitOptions
 from nnea_graph.rewrite.refit.schedule import affected, stages
 from nnea_graph.rewrite.refit.write_weights import stored_names, with_values
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.perturb.staged_runs import Stages
 from nnea_graph.runtime.session.session import Settings
 
@@ -63,7 +61,7 @@ def refit(  # noqa: PLR0913, PLR0917 - two models, what joins them, data, two op
         RunError: a model cannot be run.
         DataError: the data cannot be read.
     """
-    graph = graph_of(OnnxFile.from_proto(pruned), Limits())
+    graph = derived_graph(pruned, original)
     options = options or RefitOptions()
     found = affected(graph, {name for name, _ in kept})
     stored = stored_names(pruned)
@@ -119,7 +117,7 @@ class _Run:
         for layer in layers:
             self._values |= _values(layer, graph.constants[layer.weight].array(), LayerFit.nothing())
         settings = Settings(options.threads)
-        prepared = graph_of(OnnxFile.from_proto(with_values(pruned, layers, self._values)), Limits())
+        prepared = derived_graph(with_values(pruned, layers, self._values), original)
         self._before = Stages(original, self._feeds, options.kept_bytes, settings)
         self._now = Stages(prepared, self._feeds, options.kept_bytes, settings)
         self._owners: list[int] = []

@@ -10,12 +10,12 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from nnea_graph.engine.data import Data
 from nnea_graph.graph import ModelGraph
 from nnea_graph.rewrite.refit.gram import Floats, Gram
 from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.refit.least_squares_form import Indices
 from nnea_graph.rewrite.refit.options import RefitOptions
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.perturb.staged_runs import Stages
 from nnea_graph.runtime.session.session import Settings
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from nnea_graph.engine.data import Data
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.rewrite.coupling.groups import Coupling, Family
 from nnea_graph.rewrite.refit.layers import RefittableLayer
@@ -16,7 +17,6 @@ from nnea_graph.rewrite.selection.eligibility import stays_whole
 from nnea_graph.rewrite.selection.gram_statistics import input_sums, seen_bytes
 from nnea_graph.rewrite.selection.least_squares_views import LeastSquaresView, view_of
 from nnea_graph.rewrite.selection.sensitivity_curves import Curve, measured_curve
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun
 from nnea_graph.runtime.perturb.weight_override import WeightOverrideSession
 from nnea_graph.runtime.session.session import Settings

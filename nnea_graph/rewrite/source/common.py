@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 
 from nnea_graph.errors import ModelError
-from nnea_graph.frontends.onnx.file import OnnxFile
-from nnea_graph.frontends.onnx.graph import graph_of
+from nnea_graph.frontends.onnx.graph import derived_graph
 from nnea_graph.frontends.provenance.derivations import FoldedWeight, ScaledTensor, TransposedTensor
 from nnea_graph.frontends.provenance.template import Exported
 from nnea_graph.frontends.shared.interface import InputSpec
-from nnea_graph.frontends.shared.limits import Limits
-from nnea_graph.graph import Constant, ModelGraph
+from nnea_graph.graph import ModelGraph
 from nnea_graph.rewrite.source.parameter_values import PrunedConstant
 from nnea_graph.rewrite.surgery.removal import Removal
 from nnea_graph.static.dims import is_batch
@@ -58,7 +56,7 @@ def cuts_of(removal: Removal, made: Exported) -> dict[str, PrunedConstant]:
         raise ModelError(
             f"the model's weights cannot be told apart in its export: {made.reason or 'it has none'}"
         )
-    stored = _constants(removal.model)
+    stored = derived_graph(removal.model, removal.original).constants
     found = {}
     for name, recipe in made.recipes.items():
         constant = removal.original.constants.get(name)
@@ -75,7 +73,7 @@ def cuts_of(removal: Removal, made: Exported) -> dict[str, PrunedConstant]:
 
 def added_biases(removal: Removal, cuts: Mapping[str, PrunedConstant]) -> dict[str, Array]:
     """Biases that the refit has given to layers without one, by the name of the layer's weight."""
-    stored = _constants(removal.model)
+    stored = derived_graph(removal.model, removal.original).constants
     found = {}
     for weight, node in _layers(removal.model, cuts):
         bias = node.input[2] if len(node.input) > 2 and node.op_type != "MatMul" else ""
@@ -101,10 +99,6 @@ def differ(expected: Sequence[Array], found: Sequence[Array]) -> bool:
         <= TOLERANCE * max(float(np.abs(one).max(initial=0.0)), 1e-12)
         for one, other in zip(expected, found, strict=True)
     )
-
-
-def _constants(model: ModelProto) -> Mapping[str, Constant]:
-    return graph_of(OnnxFile.from_proto(model), Limits()).constants
 
 
 def _layers(model: ModelProto, cuts: Mapping[str, PrunedConstant]) -> Iterator[tuple[str, NodeProto]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from nnea_graph.engine.data import Batch
 from nnea_graph.errors import RunError
 from nnea_graph.report.schema.verification import Agreement
-from nnea_graph.runtime.data.batch import Batch
 from nnea_graph.runtime.session.session import Session
 from nnea_graph.stats.output_change import OutputChange, OutputComparison, float_outputs
 

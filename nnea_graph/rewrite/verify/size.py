@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nnea_graph.engine import run_passes
+from nnea_graph.engine import RunContext, run_passes
 from nnea_graph.engine.pipeline import complete, parse
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import ModelGraph
@@ -22,8 +22,8 @@ def size_of(graph: ModelGraph, shapes: Shapes, file_bytes: int) -> ModelSize:
     """With inputs of these shapes. Weights are found first where nobody has; no other fact is written."""
     try:
         if any((node, WEIGHTS) not in graph for node in graph):
-            passes = complete(parse("constants"), catalogue(), {"input_shapes": shapes}, may_run=False)
-            run_passes(graph, passes)
+            passes = complete(parse("constants"), catalogue(), may_run=False)
+            run_passes(graph, passes, RunContext(input_shapes=shapes))
         macs, reason = _macs(graph, shapes)
     except OperatorError as error:
         return ModelSize(None, None, str(error), file_bytes)

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto
 
+from nnea_graph.engine.data import Data
 from nnea_graph.errors import RunError
-from nnea_graph.frontends.onnx.file import OnnxFile
-from nnea_graph.frontends.onnx.graph import graph_of
-from nnea_graph.frontends.shared.limits import Limits
+from nnea_graph.frontends.onnx.graph import derived_graph
 from nnea_graph.graph import ModelGraph
 from nnea_graph.report.schema.verification import RefitLayer, Verification
 from nnea_graph.rewrite.verify.agreement import likeness_of
 from nnea_graph.rewrite.verify.size import size_of
 from nnea_graph.rewrite.verify.speedup import no_speedup, speed_of, unclear
 from nnea_graph.rewrite.verify.validity import faults_of
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.export.large_models import file_bytes
 from nnea_graph.runtime.export.to_onnx import Written, to_proto
 from nnea_graph.runtime.session.session import Session, session_of
@@ -63,7 +61,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the models, data, options, and what is o
         DataError: the data cannot be read.
     """
     options = options or VerifyOptions()
-    graph = graph_of(OnnxFile.from_proto(pruned), Limits())
+    graph = derived_graph(pruned, original)
     before, after = to_proto(original), Written(pruned)
     others = {PRUNED: pruned} | dict(rivals or {})
     sessions = {name: _loaded(model) for name, model in others.items()}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnea_graph.engine.data import Batch
 from nnea_graph.errors import DataError, UsageError
-from nnea_graph.runtime.data.batch import Batch
 from nnea_graph.runtime.data.samples import PartReader, SampleBlock, SampleRun
 
 Parts = Callable[[], Iterator[SampleBlock]]

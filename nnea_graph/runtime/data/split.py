@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnea_graph.engine.data import Batch, Data
 from nnea_graph.errors import DataError, UsageError
-from nnea_graph.runtime.data.batch import Batch, Data
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from nnea_graph.engine.data import Batch
 from nnea_graph.errors import RunError
-from nnea_graph.runtime.data.batch import Batch
 from nnea_graph.runtime.perturb.channel_mask import MaskedSession
 from nnea_graph.stats.output_change import OutputChange, OutputComparison
 

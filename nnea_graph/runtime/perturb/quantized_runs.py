@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nnea_graph.engine.context import silent
 from nnea_graph.runtime.perturb.repeated_runs import Rerun, measured
 from nnea_graph.runtime.perturb.weight_override import Slot, WeightOverrideSession
 from nnea_graph.runtime.session.time_budget import TimeBudget
@@ -53,7 +54,7 @@ class RoundedRuns:
     rerun: Rerun
     clock: TimeBudget
     limit: float
-    progress: Callable[[str], None] | None = None
+    progress: Callable[[str], None] = silent
     unaltered: OutputChange = _UNKNOWN
     loss_of: str = ""
     whole: dict[str, QuantizedRun] = field(default_factory=dict)
@@ -99,8 +100,7 @@ class RoundedRuns:
         size = sum(self.layers[name].size for name in names)
         if not self.clock.fits(size):
             return None
-        if self.progress:
-            self.progress(f"{self.measured}/{self.planned}")
+        self.progress(f"{self.measured}/{self.planned}")
         change = measured(self.rerun, self.clock, size, lambda: self._altered(form, names))
         return (
             None if change is None else QuantizedRun(form, change, loss(self.loss_of, self.unaltered, change))

@@ -10,8 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nnea_graph.engine.data import Batch, Data
 from nnea_graph.errors import RunError
-from nnea_graph.runtime.data.batch import Batch, Data
 from nnea_graph.runtime.perturb.weight_override import Slot, WeightOverrideSession
 from nnea_graph.runtime.session.time_budget import TimeBudget
 from nnea_graph.stats.output_change import OutputChange, OutputComparison, float_outputs

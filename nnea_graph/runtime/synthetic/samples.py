@@ -10,10 +10,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from nnea_graph.engine.data import Batch
 from nnea_graph.errors import DataError, UsageError
 from nnea_graph.graph import DType, ModelGraph, TensorInfo
 from nnea_graph.graph.dtypes import storage
-from nnea_graph.runtime.data.batch import Batch
 from nnea_graph.runtime.data.feed_modes import batch_axis, samples_of_a_run
 from nnea_graph.runtime.synthetic.input_uses import KnownTensors, uses_of
 from nnea_graph.runtime.synthetic.value_generators import GeneratedInput, Maker, maker_of

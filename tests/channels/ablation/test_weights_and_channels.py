@@ -35,7 +35,7 @@ Array = NDArray[Any]
 def prepared(text: str) -> ModelGraph:
     model = parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
     graph = load(model)
-    run_passes(graph, complete(parse("constants"), catalogue(), {}))
+    run_passes(graph, complete(parse("constants"), catalogue()))
     return graph
 
 

@@ -11,9 +11,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nnea_graph.api.analyze import report_on
+from nnea_graph.api.request import AnalysisRequest
 from nnea_graph.report.schema.analysis import Report
 from nnea_graph.runtime.export_parity import Parity
-from nnea_graph.runtime.live_model import LiveModel
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,10 @@ class Case:
 
 def analyzed(module: nn.Module, inputs: dict[str, torch.Tensor], name: str) -> Case:
     modes = [each.training for each in module.modules()]
-    live = LiveModel(module)
-    options: dict[str, object] = {"dims": {}, "input_shapes": {}, "training": "4x", "frozen": ()}
-    report, _ = report_on(live.graph(inputs), "cost,weight_statistics", options)
+    opened = AnalysisRequest(source=module, data=inputs, passes="cost,weight_statistics").open()
+    report, _ = report_on(opened)
     after = [each.training for each in module.modules()]
-    return Case(name, module, inputs, report, live.parity, (modes, after))
+    return Case(name, module, inputs, report, opened.model.parity, (modes, after))
 
 
 @pytest.fixture(

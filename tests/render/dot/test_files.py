@@ -17,7 +17,8 @@ import onnx
 import pytest
 from hostile.support.models import model, op, tensor, typed
 
-from nnea_graph.api.analyze import data_options, load, report_on
+from nnea_graph.api.analyze import report_on
+from nnea_graph.api.request import AnalysisRequest
 from nnea_graph.render.dot import engine as drawing
 from nnea_graph.render.dot.engine import draw
 from nnea_graph.render.dot.files import dot_texts, picture_files
@@ -46,12 +47,9 @@ HOSTILE = [
 
 
 def diagrams(source: Any, data: Any = None) -> Diagrams:
-    made = load(source)
-    options: dict[str, Any] = {"dims": {}, "input_shapes": {}}
-    if data is not None:
-        options |= data_options(made, data, options)
-    report, _ = report_on(made, PASSES, options)
-    return diagrams_of(made, report)
+    opened = AnalysisRequest(source=source, data=data, passes=PASSES).open()
+    report, _ = report_on(opened)
+    return diagrams_of(opened.graph, report)
 
 
 def named(name: str) -> Any:

@@ -13,7 +13,9 @@ from hostile.support.models import model, op, tensor, typed
 from oracles.channel_graphs import carry, dense, graph_of
 
 from nnea_graph.api.analyze import load, report_on
+from nnea_graph.api.request import AnalysisRequest
 from nnea_graph.channels.graph import ChannelGraph, Link
+from nnea_graph.engine import RunContext
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.channels import CHANNELS
 from nnea_graph.passes.pathways import MARGINALS, PathwaysPass
@@ -31,7 +33,7 @@ def prepared(channels: ChannelGraph, k: int = 10) -> ModelGraph:
     """A model of any kind with that channel graph on it."""
     made = load(model([op("Relu", ["x"], ["y"])]))
     made[CHANNELS] = channels
-    PathwaysPass(k=k).run(made)
+    PathwaysPass(k=k).run(made, RunContext())
     return made
 
 
@@ -138,11 +140,9 @@ def test_without_paths_there_is_nothing_to_draw() -> None:
 
 
 def analyzed(source: Any, **options: Any) -> tuple[ModelGraph, Any]:
-    made = load(source)
-    report, _ = report_on(
-        made, "pathways,cost,memory,weight_statistics", {"dims": {}, "input_shapes": {}, **options}
-    )
-    return made, report
+    request = AnalysisRequest(source=source, passes="pathways,cost,memory,weight_statistics", **options)
+    opened = request.open()
+    return opened.graph, report_on(opened)[0]
 
 
 def flow(source: Any) -> FlowDiagram:

@@ -11,22 +11,15 @@ from model_zoo.prunable_images import image_net
 from model_zoo.prunable_token_nets import token_net
 from model_zoo.redundant import planted
 from onnx import ModelProto
+from oracles.annotated import annotated
 from oracles.prunable_oracle import distance, feeds_of, run
 
-from nnea_graph.api.analyze import load
-from nnea_graph.engine import run_passes
-from nnea_graph.engine.pipeline import complete, parse
-from nnea_graph.passes import catalogue
 from nnea_graph.rewrite.lossless.fixpoint import Reduced, reduced
 from nnea_graph.rewrite.lossless.selection import KINDS
 
 
 def made_smaller(model: ModelProto, dims: Mapping[str, int]) -> Reduced:
-    graph = load(model)
-    options = {"dims": dict(dims), "input_shapes": {}}
-    results = run_passes(graph, complete(parse("cost"), catalogue(), options, may_run=False))
-    assert all(each.status == "ok" for each in results)
-    return reduced(graph, (), lambda _: None)
+    return reduced(annotated(model, "cost", dims=dims), (), lambda _: None)
 
 
 def proved(model: ModelProto, seed: int, sizes: Mapping[str, int]) -> tuple[int, float]:

@@ -10,7 +10,6 @@ from oracles.prunable_oracle import run
 
 from nnea_graph.frontends.onnx.file import OnnxFile
 from nnea_graph.frontends.onnx.graph import graph_of
-from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.rewrite.refit.layers import RefittableLayer, layers_of
 from nnea_graph.rewrite.refit.write_weights import with_values
 from nnea_graph.rewrite.surgery.prune_indices import kept_slots, pruned
@@ -43,7 +42,7 @@ def test_a_mask_that_nobody_reads_keeps_no_channels() -> None:
 
 def test_new_constants_are_no_inputs() -> None:
     model = old()
-    layers = layers_of(graph := graph_of(OnnxFile.from_proto(model), Limits()), graph)
+    layers = layers_of(graph := graph_of(OnnxFile.from_proto(model)), graph)
     last = [layer for layer in layers.values() if isinstance(layer, RefittableLayer)][-1]
     assert last.bias is not None
     found = with_values(model, [last], {last.bias.name: np.arange(5, dtype=np.float32)})

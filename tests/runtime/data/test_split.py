@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nnea_graph.engine.data import Data
 from nnea_graph.errors import DataError, UsageError
 from nnea_graph.graph import DTYPES, TensorInfo
-from nnea_graph.runtime.data.batch import Data
 from nnea_graph.runtime.data.split import split
 from nnea_graph.runtime.open_data import open_data
 

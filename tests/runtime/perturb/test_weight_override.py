@@ -32,7 +32,7 @@ X = np.load(MODELS / "digits.npz")["x"][:16]
 
 def prepared(source: Path | ModelProto) -> ModelGraph:
     graph = load(source)
-    run_passes(graph, complete(parse("constants"), catalogue(), {}))
+    run_passes(graph, complete(parse("constants"), catalogue()))
     return graph
 
 

@@ -12,6 +12,7 @@ from model_zoo.shared import CORPUS
 from oracles.observing import quiet_options
 
 from nnea_graph.api.analyze import load
+from nnea_graph.engine import RunContext
 from nnea_graph.passes.shape_inference import DIMS, SHAPES, ShapeInferencePass
 from nnea_graph.runtime.synthetic.samples import SyntheticData, synthetic_data
 
@@ -22,7 +23,7 @@ REAL = sorted(CORPUS.glob("*.onnx"))
 
 def made(path: Path, dims: dict[str, int]) -> SyntheticData:
     graph = load(path)
-    ShapeInferencePass(dims=dims).run(graph)
+    ShapeInferencePass().run(graph, RunContext(dims=dims))
     return synthetic_data(graph, graph[DIMS].inputs, samples=3, types=graph[SHAPES].types)
 
 

@@ -8,9 +8,9 @@ import pytest
 from oracles.data_inputs import read, sizes
 
 from nnea_graph.api.analyze import load
+from nnea_graph.engine.data import Batch
 from nnea_graph.errors import DataError, UsageError
 from nnea_graph.graph import ModelGraph
-from nnea_graph.runtime.data.batch import Batch
 from nnea_graph.runtime.synthetic.samples import SyntheticData, synthetic_data
 from nnea_graph.static.dims import Dims, bound, symbolic_inputs
 from nnea_graph.static.propagation import infer
