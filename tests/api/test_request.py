@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hostile.support.models import model, op, tensor, typed
+from hostile.support.models import model, op, typed
 
 from nnea_graph import NNEfficiencyAnalyzer, analyze, prune
 from nnea_graph.api.request import AnalysisRequest
 from nnea_graph.commands.options import analysis_request
-from nnea_graph.errors import LimitError, UsageError
+from nnea_graph.errors import UsageError
+from nnea_graph.frontends.onnx.file import OnnxFile
 from nnea_graph.frontends.shared.interface import InputSpec
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.passes.shape_inference import DIMS
@@ -36,15 +39,16 @@ def test_the_command_line_asks_as_python_does() -> None:
 
 def test_the_analyzer_reports_what_analyze_does() -> None:
     found = NNEfficiencyAnalyzer(MLP).analyze(verbose=False, batch_size=8)
-    assert render_json(found) == render_json(analyze(MLP))
+    assert render_json(found) == render_json(analyze(MLP, dims={"batch": 1}))
 
 
-def test_dims_given_win_over_the_batch_and_the_batch_over_the_data() -> None:
+def test_dims_given_win_over_the_batch() -> None:
     data = {name: np.ones((5, 4), np.float32) for name in "ab"}
-    request = {"source": TWO, "data": data}
-    assert AnalysisRequest(**request).open().context.dims == {"batch": 1}
-    assert AnalysisRequest(**request, batch=6).open().context.dims == {"batch": 6}
-    assert AnalysisRequest(**request, batch=6, dims={"batch": 7}).open().context.dims == {"batch": 7}
+    request = AnalysisRequest(source=TWO, data=data)
+    batch = replace(request, batch=6)
+    assert "batch" not in request.open().context.dims
+    assert batch.open().context.dims == {"batch": 6}
+    assert replace(batch, dims={"batch": 7}).open().context.dims == {"batch": 7}
 
 
 def test_an_input_shape_fixes_the_input_that_it_names() -> None:
@@ -75,16 +79,21 @@ def test_time_runs_from_the_opening_on() -> None:
     assert 4 < context.seconds(60) <= 5
 
 
-def test_limits_reach_every_model_that_a_pruning_makes() -> None:
-    """A table stored in few elements of 64 dims is under the raised limit, and over the default one once reopened."""
-    rank = 40
-    weight = np.zeros((1,) * (rank - 2) + (4, 4), np.float32)
-    made = model(
-        [op("MatMul", ["x", "v"], ["h"]), op("MatMul", ["h", "u"], ["y"]), op("Identity", ["w"], ["z"])],
-        [typed("x", "batch", 4)],
-        [typed("y", "batch", 4), typed("z", *weight.shape)],
-        weights=[tensor("v", np.eye(4)), tensor("u", np.eye(4)), tensor("w", weight)],
-    )
-    data = {"x": np.random.default_rng(0).standard_normal((16, 4)).astype(np.float32)}
-    with pytest.raises(LimitError, match="--limit rank=N"):
-        prune(made, data, "exact", limits=Limits(rank=rank - 1))
+@pytest.mark.parametrize(
+    ("options", "least"), [({"target": "params=0.6"}, 4), ({"target": "exact"}, 2)], ids=["chosen", "exact"]
+)
+def test_limits_reach_every_model_that_a_pruning_makes(
+    options: dict[str, Any], least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits, met = Limits(nodes=1000), []
+    opened = OnnxFile.__init__
+
+    def watched(self: OnnxFile, *arguments: Any) -> None:
+        opened(self, *arguments)
+        met.append(self.limits)
+
+    monkeypatch.setattr(OnnxFile, "__init__", watched)
+    data = {"x": np.load(ROOT / "models" / "digits.npz")["x"][:64]}
+    prune(MLP, data, limits=limits, rounds=2, align=1, **options)
+    assert len(met) >= least
+    assert set(met) == {limits}

@@ -9,7 +9,7 @@ import pytest
 from hostile.support.models import model, op, typed
 
 from nnea_graph.api.analyze import load
-from nnea_graph.engine import Column, FactRow, FactSection, Pass, run_passes
+from nnea_graph.engine import Column, FactRow, FactSection, Pass, RunContext, run_passes
 from nnea_graph.engine.section import checked
 from nnea_graph.graph import Key, ModelGraph
 
@@ -63,7 +63,7 @@ class BrokenPass(Pass):
     name = "broken"
     provides = (FACT,)
 
-    def run(self, graph: ModelGraph) -> None:
+    def run(self, graph: ModelGraph, _context: RunContext) -> None:
         graph[FACT] = 1
 
     def describe(self, graph: ModelGraph) -> FactSection:
