@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nnea_graph.api.analyze import report_on
+from nnea_graph.api.request import AnalysisRequest
 from nnea_graph.commands.options import analysis_request
 from nnea_graph.commands.output import check_reports
 from nnea_graph.commands.progress import progress
@@ -42,7 +43,7 @@ def run_model(source: str, **options: Any) -> int:
     sinks = _sinks(options["formats"])
     request = analysis_request(source, options)
     started, clock = datetime.now(UTC), time.perf_counter()
-    _check_places(source, sinks, options)
+    _check_places(source, sinks, request, options)
     with ExitStack() as stack:
         if options["output"]:
             folder = stack.enter_context(
@@ -64,15 +65,17 @@ def run_model(source: str, **options: Any) -> int:
     return 0 if not failed or options["exit_zero"] else 1
 
 
-def _check_places(source: str, sinks: Sequence[FormatOutput], options: dict[str, Any]) -> None:
+def _check_places(
+    source: str, sinks: Sequence[FormatOutput], request: AnalysisRequest, options: dict[str, Any]
+) -> None:
     folder: Path | None = options["output"]
     check_reports(
         [sink.path for sink in sinks if sink.path is not None],
         [folder / name for name in (REPORT, *_known_files())] if folder is not None else [],
         [source, options["data"] or ""],
         force=options["force"],
-        limits=Limits.with_text(options["limits"]),
-        allow_external=options["allow_external"],
+        limits=request.limits,
+        allow_external=request.allow_external,
     )
 
 
