@@ -311,6 +311,23 @@ def passes() -> None:
     list_passes()
 
 
+@cli.command(name="operators")
+@click.argument("name", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Of the list.",
+)
+def operators_command(name: str | None, form: str) -> None:
+    """List which operators have rules for cost, shape, channels, pruning and more: all, or those called NAME."""
+    from nnea_graph.commands.operators import list_operators  # noqa: PLC0415
+
+    list_operators(name, form)
+
+
 @cli.command()
 @click.argument("report", type=click.Choice(["run", "prune", "plan"]), default="run")
 def schema(report: str) -> None:

@@ -25,6 +25,7 @@ from nnea_graph.graph import ModelGraph
 from nnea_graph.render.json import json_pieces
 from nnea_graph.render.output_files import standard_output, write_output
 from nnea_graph.render.output_folder import FACTS, PICTURES, REPORT, output_folder
+from nnea_graph.render.sanitize import inert
 from nnea_graph.report.schema.analysis import Report
 
 FORMATS = ("text", "json")
@@ -60,6 +61,7 @@ def run_model(source: str, **options: Any) -> int:
         _write(report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
+        _tell_rules(opened.graph)
         if opened.model.parity is not None:
             sys.stderr.write(f"export: {opened.model.parity}\n")
     return 0 if not failed or options["exit_zero"] else 1
@@ -180,3 +182,12 @@ def _tell_passes(results: Sequence[PassResult]) -> None:
     for each in results:
         peak = each.peak_bytes / 2**20
         sys.stderr.write(f"{each.name:20} {each.status:8} {each.seconds:8.3f} s   peak {peak:7.0f} MiB\n")
+
+
+def _tell_rules(graph: ModelGraph) -> None:
+    """One line: the operators of the model that a rule is missing for."""
+    from nnea_graph.api.operators import EVERY, lacking  # noqa: PLC0415 - loads every table of rules
+
+    parts = [f"{kind}: {', '.join(map(inert, names))}" for kind, names in lacking(graph).items()]
+    every = f"every operator has one for {', '.join(EVERY[:-1])} and {EVERY[-1]}"
+    sys.stderr.write(f"rules: {'none for ' + '; '.join(parts) if parts else every}\n")

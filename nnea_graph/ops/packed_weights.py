@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nnea_graph.ops.bit_unpacking import unpack_bnb4, unpack_nbits, unpack_table
 from nnea_graph.ops.call import BadCallError, OpCall
-from nnea_graph.ops.registry import MICROSOFT
+from nnea_graph.ops.registry import MICROSOFT, Registry
 
 Array = NDArray[Any]
 
@@ -31,7 +31,7 @@ class Packing:
 
 def packing_of(op_type: str, domain: str) -> Packing | None:
     """How an operator packs its weight, None where it takes it as it is."""
-    return _PACKINGS.get((domain, op_type))
+    return PACKED_WEIGHTS.get(op_type, domain)
 
 
 def _matrix(call: OpCall) -> tuple[int, ...]:
@@ -71,17 +71,17 @@ def _along(numbers: Array, weight: Array, axis: int) -> Array:
     return numbers.reshape(shape)
 
 
-_PACKINGS: dict[tuple[str, str], Packing] = {
-    ("", "ConvInteger"): _dequantized(1, None, 3, 0),
-    ("", "MatMulInteger"): _dequantized(1, None, 3, -1),
-    ("", "QLinearConv"): _dequantized(3, 4, 5, 0),
-    ("", "QLinearMatMul"): _dequantized(3, 4, 5, -1),
-    (MICROSOFT, "DynamicQuantizeMatMul"): _dequantized(1, 2, 3, -1),
-    (MICROSOFT, "GatherBlockQuantized"): Packing(0, (0, 2, 3), _table, unpack_table),
-    (MICROSOFT, "MatMulBnb4"): Packing(1, (1, 2), _matrix, unpack_bnb4),
-    (MICROSOFT, "MatMulIntegerToFloat"): _dequantized(1, 3, 5, -1),
-    (MICROSOFT, "MatMulNBits"): Packing(1, (1, 2, 3, 4), _matrix, unpack_nbits),
-    (MICROSOFT, "QAttention"): _dequantized(1, 4, 7, -1),
-    (MICROSOFT, "QGemm"): _dequantized(3, 4, 5, -1),
-    (MICROSOFT, "QLinearConv"): _dequantized(3, 4, 5, 0),
-}
+PACKED_WEIGHTS: Registry[Packing] = Registry("packed weight")
+
+PACKED_WEIGHTS.add(_dequantized(1, None, 3, 0), "ConvInteger")
+PACKED_WEIGHTS.add(_dequantized(1, None, 3, -1), "MatMulInteger")
+PACKED_WEIGHTS.add(_dequantized(3, 4, 5, 0), "QLinearConv")
+PACKED_WEIGHTS.add(_dequantized(3, 4, 5, -1), "QLinearMatMul")
+PACKED_WEIGHTS.add(_dequantized(1, 2, 3, -1), "DynamicQuantizeMatMul", domain=MICROSOFT)
+PACKED_WEIGHTS.add(Packing(0, (0, 2, 3), _table, unpack_table), "GatherBlockQuantized", domain=MICROSOFT)
+PACKED_WEIGHTS.add(Packing(1, (1, 2), _matrix, unpack_bnb4), "MatMulBnb4", domain=MICROSOFT)
+PACKED_WEIGHTS.add(_dequantized(1, 3, 5, -1), "MatMulIntegerToFloat", domain=MICROSOFT)
+PACKED_WEIGHTS.add(Packing(1, (1, 2, 3, 4), _matrix, unpack_nbits), "MatMulNBits", domain=MICROSOFT)
+PACKED_WEIGHTS.add(_dequantized(1, 4, 7, -1), "QAttention", domain=MICROSOFT)
+PACKED_WEIGHTS.add(_dequantized(3, 4, 5, -1), "QGemm", domain=MICROSOFT)
+PACKED_WEIGHTS.add(_dequantized(3, 4, 5, 0), "QLinearConv", domain=MICROSOFT)

@@ -50,6 +50,11 @@ class Registry(Generic[Rule]):
         self._load()
         return frozenset(op for where, op in self._rules if where == domain)
 
+    def operators(self) -> frozenset[tuple[str, str]]:
+        """All operators that have a rule: domain and name."""
+        self._load()
+        return frozenset(self._rules)
+
     def _load(self) -> None:
         """Import the families, once."""
         if not self._families:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnea_graph.ops.call import OpCall
-from nnea_graph.ops.registry import MICROSOFT
+from nnea_graph.ops.registry import MICROSOFT, Registry
 
 Array = NDArray[Any]
 
@@ -79,7 +79,7 @@ LayoutRule = Callable[[OpCall], tuple[Layout, ...]]
 
 def layouts(call: OpCall) -> tuple[Layout, ...]:
     """The weights of an operator that meet channels; empty where no rule says how."""
-    rule = _RULES.get((call.domain, call.op_type))
+    rule = LAYOUT_RULES.get(call.op_type, call.domain)
     return rule(call) if rule else ()
 
 
@@ -194,40 +194,31 @@ def _table(attribute: str) -> LayoutRule:
     return lambda call: (Layout(0, ("input", 1), 0, int(call.attr(attribute, 0)), None, rows=True),)
 
 
-_RULES: dict[tuple[str, str], LayoutRule] = {
-    ("", "BatchNormalization"): _normalization(1),
-    ("", "Conv"): _conv(1),
-    ("", "ConvInteger"): _conv(1),
-    ("", "ConvTranspose"): _conv_transpose,
-    ("", "Div"): _along,
-    ("", "GRU"): _recurrent(3),
-    ("", "Gather"): _table("axis"),
-    ("", "Gemm"): _gemm(0, 1),
-    ("", "GroupNormalization"): _normalization(1),
-    ("", "InstanceNormalization"): _normalization(1),
-    ("", "LSTM"): _recurrent(4),
-    ("", "LayerNormalization"): _normalization(-1),
-    ("", "MatMul"): _matmul(0, 1),
-    ("", "MatMulInteger"): _matmul(0, 1),
-    ("", "Mul"): _along,
-    ("", "PRelu"): _along,
-    ("", "QLinearConv"): _conv(3),
-    ("", "QLinearMatMul"): _matmul(0, 3),
-    ("", "RMSNormalization"): _normalization(-1),
-    ("", "RNN"): _recurrent(1),
-    ("", "SimplifiedLayerNormalization"): _normalization(-1),
-    (MICROSOFT, "Attention"): _packed_qkv,
-    (MICROSOFT, "DynamicQuantizeMatMul"): _matmul(0, 1),
-    (MICROSOFT, "FusedConv"): _conv(1),
-    (MICROSOFT, "FusedGemm"): _gemm(0, 1),
-    (MICROSOFT, "FusedMatMul"): _fused_matmul,
-    (MICROSOFT, "GatherBlockQuantized"): _table("gather_axis"),
-    (MICROSOFT, "GemmFastGelu"): _matmul(0, 1),
-    (MICROSOFT, "MatMulBnb4"): _fixed(Layout(1, ("input", 0), -1, 0, 1)),
-    (MICROSOFT, "MatMulIntegerToFloat"): _matmul(0, 1),
-    (MICROSOFT, "MatMulNBits"): _fixed(Layout(1, ("input", 0), -1, 0, 1)),
-    (MICROSOFT, "QAttention"): _packed_qkv,
-    (MICROSOFT, "QGemm"): _gemm(0, 3),
-    (MICROSOFT, "SkipLayerNormalization"): _normalization(-1, 2),
-    (MICROSOFT, "SkipSimplifiedLayerNormalization"): _normalization(-1, 2),
-}
+LAYOUT_RULES: Registry[LayoutRule] = Registry("weight layout")
+
+LAYOUT_RULES.add(_normalization(1), "BatchNormalization", "GroupNormalization", "InstanceNormalization")
+LAYOUT_RULES.add(_conv(1), "Conv", "ConvInteger")
+LAYOUT_RULES.add(_conv_transpose, "ConvTranspose")
+LAYOUT_RULES.add(_along, "Div", "Mul", "PRelu")
+LAYOUT_RULES.add(_recurrent(3), "GRU")
+LAYOUT_RULES.add(_table("axis"), "Gather")
+LAYOUT_RULES.add(_gemm(0, 1), "Gemm")
+LAYOUT_RULES.add(_recurrent(4), "LSTM")
+LAYOUT_RULES.add(_normalization(-1), "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
+LAYOUT_RULES.add(_matmul(0, 1), "MatMul", "MatMulInteger")
+LAYOUT_RULES.add(_conv(3), "QLinearConv")
+LAYOUT_RULES.add(_matmul(0, 3), "QLinearMatMul")
+LAYOUT_RULES.add(_recurrent(1), "RNN")
+LAYOUT_RULES.add(_packed_qkv, "Attention", "QAttention", domain=MICROSOFT)
+LAYOUT_RULES.add(
+    _matmul(0, 1), "DynamicQuantizeMatMul", "GemmFastGelu", "MatMulIntegerToFloat", domain=MICROSOFT
+)
+LAYOUT_RULES.add(_conv(1), "FusedConv", domain=MICROSOFT)
+LAYOUT_RULES.add(_gemm(0, 1), "FusedGemm", domain=MICROSOFT)
+LAYOUT_RULES.add(_fused_matmul, "FusedMatMul", domain=MICROSOFT)
+LAYOUT_RULES.add(_table("gather_axis"), "GatherBlockQuantized", domain=MICROSOFT)
+LAYOUT_RULES.add(_fixed(Layout(1, ("input", 0), -1, 0, 1)), "MatMulBnb4", "MatMulNBits", domain=MICROSOFT)
+LAYOUT_RULES.add(_gemm(0, 3), "QGemm", domain=MICROSOFT)
+LAYOUT_RULES.add(
+    _normalization(-1, 2), "SkipLayerNormalization", "SkipSimplifiedLayerNormalization", domain=MICROSOFT
+)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nnea_graph import NNEfficiencyAnalyzer, analyze
+from nnea_graph.engine import Column, FactRow, FactSection
 from nnea_graph.errors import DataError
 from nnea_graph.render.json import render_json
 from nnea_graph.report.schema.load import load_report, report_of
@@ -24,6 +26,16 @@ def test_a_report_that_was_written_and_read_is_written_the_same(model: Path, tmp
 def test_measured_parts_are_read_too(digits: NNEfficiencyAnalyzer) -> None:
     written = render_json(digits.report)
     assert render_json(report_of(json.loads(written))) == written
+
+
+def test_facts_that_passes_describe_are_read_with_their_types() -> None:
+    rows = (FactRow({"a": 1, "b": 0.5, "c": True}), FactRow({"a": None, "d": "x"}, "id", {"a": "why"}))
+    section = FactSection("Title", tuple(map(Column, "abcd")), rows)
+    report = replace(analyze(MODELS / "digits_mlp.onnx", passes="cost"), extensions={"mine": section})
+    found = report_of(json.loads(render_json(report))).extensions["mine"]
+    assert [row.values for row in found.rows] == [row.values for row in rows]
+    assert type(found.rows[0].values["c"]) is bool
+    assert found.rows[1] == rows[1]
 
 
 @pytest.mark.parametrize(
