@@ -70,7 +70,7 @@ class ModelFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Where the model came from."""
+    """Where the model came from; ``metadata`` is what its file says of itself, each text cut to a line."""
 
     path: str
     format: str
@@ -78,6 +78,8 @@ class ModelInfo:
     ir_version: int | None = None
     opsets: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    external_data: tuple[str, ...] = ()
 
 
 class ModelGraph:

@@ -23,6 +23,7 @@ LAYERS = (
     ("channels", "runtime"),
     ("passes",),
     ("report",),
+    ("audit",),
     ("rewrite", "render"),
     ("fleet",),
     ("api",),

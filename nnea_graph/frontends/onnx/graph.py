@@ -18,6 +18,9 @@ from nnea_graph.graph import Body, ModelGraph, ModelInfo, OpNode
 from nnea_graph.graph.model import Note
 from nnea_graph.graph.topological_sort import in_order, ordered
 
+_METADATA_CHARACTERS = 500
+_FOR_PROGRAMS = ("nnea_graph.", "pkg.torch.", "onnxsim.")
+
 
 def load_onnx(path: Path, limits: Limits | None = None, allow_external: Path | None = None) -> ModelGraph:
     """Read a model file; weights stay in it until they are asked for.
@@ -76,6 +79,8 @@ def graph_of(file: OnnxFile) -> ModelGraph:
         ir_version=proto.ir_version,
         opsets=opsets,
         notes=tuple(notes),
+        metadata=_metadata(proto),
+        external_data=file.external_locations,
     )
     return ModelGraph(
         info,
@@ -96,6 +101,26 @@ def _producer(proto: ModelProto) -> str:
     version = proto.producer_version.removesuffix(" None")  # where tf2onnx was built from no commit
     parts = (proto.producer_name, version)
     return " ".join(text(part, "the producer's name") for part in parts).strip()
+
+
+def _metadata(proto: ModelProto) -> dict[str, str]:
+    """What the file says of itself, but for what exporters and this program store there for programs."""
+    found = {
+        _line(each.key): _line(each.value)
+        for each in proto.metadata_props
+        if not _line(each.key).startswith(_FOR_PROGRAMS)
+    }
+    if proto.doc_string:
+        found["doc_string"] = _line(proto.doc_string)
+    if proto.model_version:
+        found.setdefault("model_version", str(proto.model_version))
+    return dict(sorted(found.items()))
+
+
+def _line(value: str | bytes) -> str:
+    """The beginning of a text; what is no UTF-8 is replaced, as nothing depends on it."""
+    whole = value.decode(errors="replace") if isinstance(value, bytes) else value
+    return whole[:_METADATA_CHARACTERS]
 
 
 def _reads(bodies: Mapping[str, Body]) -> Callable[[OpNode], Iterator[str]]:

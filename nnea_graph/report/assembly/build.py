@@ -91,6 +91,8 @@ def _model(graph: ModelGraph, dims: Dims | None, sha256: str) -> schema.Model:
         inputs=[_tensor(graph, name, dims, found) for name in graph.inputs],
         outputs=[_tensor(graph, name, dims, found) for name in graph.outputs],
         operators=len(graph),
+        metadata=dict(info.metadata),
+        external_data=list(info.external_data),
     )
 
 

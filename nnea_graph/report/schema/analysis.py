@@ -59,6 +59,10 @@ class Model:
     inputs: Sequence[ModelTensor] = field(metadata=doc("what a caller feeds"))
     outputs: Sequence[ModelTensor] = field(metadata=doc("what a caller gets"))
     operators: int = field(metadata=doc("operators, those in bodies and inlined functions included"))
+    metadata: Mapping[str, str] = field(
+        metadata=doc("what the file says of itself: author, license, doc_string")
+    )
+    external_data: Sequence[str] = field(metadata=doc("files beside the model that hold weights"))
 
 
 @dataclass(frozen=True, slots=True)
