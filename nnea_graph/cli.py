@@ -21,7 +21,7 @@ Exit: 0 done; 1 a finding is an error; 2 usage or input error;
 """
 
 
-def run_command_line(  # noqa: PLR0911 - one way out a kind of ending
+def run_command_line(  # noqa: C901, PLR0911 - one way out a kind of ending
     arguments: Sequence[str],
 ) -> int:
     """Run a command; every way out gives an exit code, and an error one line on stderr."""
@@ -41,6 +41,10 @@ def run_command_line(  # noqa: PLR0911 - one way out a kind of ending
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
+    except SystemExit as error:  # nothing of ours: code that was run for a model or its data
+        return _fail(
+            f"code of the model or the data ends the program: sys.exit({error.code!r}); take it out", 2
+        )
     except MemoryError:
         return _fail("out of memory; lower a limit (--limit) or run fewer passes (-p cost)", 2)
     except Exception as error:  # the last boundary: no traceback unless asked for

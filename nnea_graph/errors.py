@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 _REASON = 400
 """Characters of somebody else's message."""
@@ -46,12 +47,16 @@ def naming(path: object) -> Iterator[None]:
 
 @contextmanager
 def blaming(what: object, kind: type[NneaError]) -> Iterator[None]:
-    """Let an exception in the user's own code be an error of this kind, in one line."""
+    """Let an exception in the user's own code be an error of this kind, in one line, and what it prints go to stderr.
+
+    An exit is no way out for it, and what else is no ``Exception`` but an interruption.
+    """
     try:
-        yield
-    except NneaError:
+        with redirect_stdout(sys.stderr):
+            yield
+    except (NneaError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         reason = " ".join(str(error).split())[:_REASON]
         raise kind(f"{what} fails: {type(error).__name__}: {reason}") from error
 

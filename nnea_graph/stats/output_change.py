@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnea_graph.errors import DataError
+
 Array = NDArray[Any]
 Axes = tuple[int, ...]
 
@@ -58,6 +60,7 @@ class OutputComparison:
         self.answers += found.size
         self.alike += int(np.count_nonzero(found == expected))
         if labels is not None and labels.size == found.size:
+            _check_labels(labels, math.prod(before[place].shape[axis] for axis in axes))
             self.labels += labels.size
             self.hits += int(np.count_nonzero(found == labels.reshape(-1)))
 
@@ -108,6 +111,16 @@ def loss(kind: str, unaltered: OutputChange, change: OutputChange) -> float | No
 def float_outputs(outputs: Sequence[Any]) -> list[Array]:
     """The tensors of real numbers among a model's outputs."""
     return [each for each in outputs if isinstance(each, np.ndarray) and each.dtype.kind == "f"]
+
+
+def _check_labels(labels: Array, classes: int) -> None:
+    """Raises a ``DataError`` for the first label that is no class."""
+    wrong = labels[(labels < 0) | (labels >= classes)]
+    if wrong.size:
+        raise DataError(
+            f"label {wrong.flat[0]} of the data is no class: the model has {classes:,}, 0 to {classes - 1:,}; "
+            "number the labels so, or leave them out"
+        )
 
 
 def _classes_of(outputs: Sequence[Array]) -> tuple[int, Axes]:

@@ -14,6 +14,8 @@ from hostile.support.models import model, op, tensor, typed
 from hostile.support.running import Outcome, Program
 from onnx import ModelProto, TensorProto
 
+from nnea_graph.cli import run_command_line
+
 DIGITS = Path(__file__).parents[2] / "models" / "digits_cnn.onnx"
 TRANSFORMER = DIGITS.with_name("digits_transformer.onnx")
 RELU = model([op("Relu", ["x"], ["y"], name="relu")], [typed("x", "batch", "width")])
@@ -281,3 +283,14 @@ def test_paths_that_cannot_be_are_exit_2(program: Program, arguments: list[str],
     outcome = program("run", str(DIGITS), "--no-run", *arguments)
     assert (outcome.code, outcome.stdout) == (2, "")
     assert said in outcome.stderr
+
+
+def test_code_that_ends_the_program_is_an_error_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ends(*_: object, **__: object) -> None:
+        sys.exit(0)
+
+    monkeypatch.setattr("nnea_graph.commands.run.run_model", ends)
+    assert run_command_line(["run", "model.onnx"]) == 2
+    assert "sys.exit(0)" in capsys.readouterr().err

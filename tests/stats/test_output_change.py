@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nnea_graph.errors import DataError
 from nnea_graph.stats.output_change import Axes, OutputChange, OutputComparison, answers, float_outputs
 
 BEFORE = np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)
@@ -134,3 +135,10 @@ def test_labels_of_samples_do_not_rate_pixels() -> None:
 def test_only_tensors_of_real_numbers_are_compared() -> None:
     assert float_outputs([np.ones(2, np.int64), [BEFORE], BEFORE])[0] is BEFORE
     assert len(float_outputs([np.ones(2, np.int64), [BEFORE], BEFORE])) == 1
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_that_is_no_class_is_an_error(label: int) -> None:
+    output = np.eye(3, dtype=np.float32)
+    with pytest.raises(DataError, match=rf"label {label} .* the model has 3, 0 to 2"):
+        OutputComparison().add([output], [output], np.array([0, 1, label]))

@@ -7,7 +7,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -50,7 +50,7 @@ def called(text: str) -> object:
     found = _SPEC.fullmatch(text)
     if found is None:
         raise ModelError(f"'{text}' is no package.module:callable")
-    with _their_fault(text), redirect_stdout(sys.stderr):
+    with _their_fault(text):
         module = _module(found["module"])
         if not hasattr(module, found["name"]):
             raise ModelError(f"{text}: there is no '{found['name']}' in {found['module']}")

@@ -16,6 +16,8 @@ from nnea_graph.runtime.data.samples import SampleBlock, part_of
 from nnea_graph.runtime.data.tf_data import batched, is_endless, is_pipeline
 from nnea_graph.runtime.data.to_numpy import columns_of, is_array
 
+MOST_SAMPLES = 10_000
+"""Of data that do not tell how many they are, unless told."""
 _SPEC = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
 
 
@@ -76,13 +78,15 @@ def loaded(
         for number, item in enumerate(_items(loader, source)):
             yield part(item, f"{source}, batch {number}")
 
-    whole = _whole(loader, source)
-    if whole is not None:
-        return parted_list(source, [part(whole, source)], limit)
+    given = _given(loader, source)
+    if _is_whole(given):
+        return parted_list(source, [part(given, source)], limit)
     if limit is None and is_pipeline(loader) and is_endless(loader):
         raise DataError(
             f"{source} repeats without end; say how many samples to use, or take(…) as many batches"
         )
+    if limit is None and not _tells_its_length(given):
+        return parted(f"{source}, at most {MOST_SAMPLES:,} samples", parts, None, MOST_SAMPLES)
     return parted(source, parts, None, limit)
 
 
@@ -92,26 +96,38 @@ def first_item(source: str, loader: Callable[[], object] | Iterable[object]) -> 
     Raises:
         DataError: it yields nothing, or the user's code fails.
     """
-    whole = _whole(loader, source)
-    if whole is not None:
-        return whole
+    given = _given(loader, source)
+    if _is_whole(given):
+        return given
     for item in _items(loader, source):
         return item
     raise DataError(f"{source} yields nothing; give at least one batch")
 
 
-def _whole(loader: Callable[[], object] | Iterable[object], source: str) -> object | None:
-    """All data at once, where the function returns it instead of yielding."""
+def _given(loader: Callable[[], object] | Iterable[object], source: str) -> object:
+    """What can be iterated, or all data at once, where the function returns it instead of yielding."""
     if not callable(loader):
         if isinstance(loader, Iterator):
             raise DataError(f"{source} can be read only once; give the function that makes it instead")
-        return None
+        return loader
     result = _called(loader, source)
-    if isinstance(result, Mapping) or is_array(result) or isinstance(result, tuple):
-        return result
-    if not isinstance(result, Iterable):
+    if not isinstance(result, Iterable) and not _is_whole(result):
         raise DataError(f"{source} gives {type(result).__name__}; it should yield dicts of arrays")
-    return None
+    return result
+
+
+def _is_whole(given: object) -> bool:
+    return isinstance(given, Mapping | tuple) or is_array(given)
+
+
+def _tells_its_length(given: object) -> bool:
+    """Whether it has an end for sure; a generator may have none."""
+    if is_pipeline(given):
+        return True
+    try:
+        return len(given) >= 0  # type: ignore[arg-type]
+    except Exception:  # noqa: BLE001 - the user's own code, e.g. a DataLoader of a stream
+        return False
 
 
 def _called(loader: Callable[[], object], source: str) -> object:

@@ -76,6 +76,35 @@ def test_only_as_much_as_asked_for_is_taken_from_a_loader_without_end() -> None:
     assert sizes(data, 4) == [4, 4, 2]
 
 
+def test_without_a_number_a_generator_is_read_up_to_a_stated_one() -> None:
+    def endless() -> Iterator[Any]:
+        while True:
+            yield np.zeros((999, 2), np.float32)
+
+    data = open_data(endless, X)
+    assert "at most 10,000 samples" in data.source
+    assert sum(sizes(data, 4_000)) == 10_000
+
+
+def test_what_tells_its_length_is_read_to_its_end(tmp_path: Path) -> None:
+    body = "def load():\n  return [np.zeros((6_000, 2), 'f4')] * 2"
+    assert sum(sizes(open_data(loader_file(tmp_path, body), X), 6_000)) == 12_000
+    loader = DataLoader(TensorDataset(torch.zeros(12_000, 2)), batch_size=6_000)
+    assert sum(sizes(open_data(loader, X), 6_000)) == 12_000
+
+
+def test_what_the_users_code_prints_goes_to_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = (
+        "print('at import')\ndef load():\n  print('first')\n  yield np.zeros((1, 2), 'f4')\n  print('last')"
+    )
+    read(open_data(loader_file(tmp_path, body), X))
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert set(found.err.split("\n")) == {"at import", "first", "last", ""}
+
+
 LOADER_FAULTS = [
     pytest.param(
         "def load():\n  yield {'z': np.zeros((2, 3), 'f4')}", r"batch 0: .*dim 1 must be 2", id="dims"
@@ -94,6 +123,18 @@ LOADER_FAULTS = [
         "def load():\n  yield np.zeros((1, 2), 'f4')\n  raise ValueError('later')",
         "fails: ValueError: later",
         id="later",
+    ),
+    pytest.param("import sys\nsys.exit(0)", "fails: SystemExit: 0", id="exits-at-import"),
+    pytest.param("import sys\ndef load():\n  sys.exit(0)", "fails: SystemExit: 0", id="exits"),
+    pytest.param(
+        "import sys\ndef load():\n  yield np.zeros((1, 2), 'f4')\n  sys.exit()",
+        "fails: SystemExit",
+        id="exits-later",
+    ),
+    pytest.param(
+        "def load():\n  yield np.zeros((1, 2), 'f4')\n  raise GeneratorExit",
+        "fails: GeneratorExit",
+        id="generator-exit",
     ),
 ]
 
