@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnea_graph.ops.int8_products import EXACT_PRODUCTS
 from nnea_graph.passes.cost import ModelCost
 
 _TRAINING = {
@@ -22,10 +23,15 @@ _PATHS = {
 
 
 def conventions(
-    cost: ModelCost | None, statistics_of: str | None = None, score: str | None = None
+    cost: ModelCost | None,
+    statistics_of: str | None = None,
+    score: str | None = None,
+    *,
+    int8_ran: bool = False,
 ) -> dict[str, str]:
     """One sentence for each kind of number."""
-    return {
+    quantized = {"int8": EXACT_PRODUCTS} if int8_ran else {}
+    return quantized | {
         "macs": "multiply-accumulates of convolutions, matrix products, attention and recurrent cells",
         "flops": "multiplies and adds of the same, exactly: a dot product over n is 2n - 1, a bias one more",
         "other_flops": "everything else: each add, multiply, compare or elementary function of an element is one",

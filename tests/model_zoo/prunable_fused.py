@@ -134,7 +134,7 @@ def projecting_small(net: TokenNet, x: Flow) -> Flow:
     heads, width, y = Heads(count, count, size, size), count * size, net.normed(x)
     scale, zero = net.constant(0.05, np.float32), net.constant(128, np.uint8)
     small = net.op("QuantizeLinear", y.name, scale, zero)
-    weight = net.constant(net.random.integers(-127, 128, (y.width, 3 * width)), np.int8)
+    weight = net.constant(net.random.integers(-64, 65, (y.width, 3 * width)), np.int8)  # 16 bits hold pairs
     many = net.pick(True, False)
     factors = net.constant(net.random.uniform(0.005, 0.01, 3 * width if many else ()), np.float32)
     zeros = net.constant(np.zeros(3 * width if many else ()), np.int8)

@@ -118,6 +118,8 @@ def _likeness(found: Verification, width: int) -> list[Text]:
     for each in found.likeness:
         if each.reason:
             lines += sentence(inert(each.model), _words(each.reason), width=width)
+    if found.kernels:
+        lines += sentence("int8", _words(found.kernels), width=width)
     return lines
 
 

@@ -23,6 +23,7 @@ _USES = {
     "cost": ("macs", "flops", "training"),
     "weight_statistics": ("statistics",),
     "pathways": ("paths",),
+    "activations": ("int8",),
 }
 
 

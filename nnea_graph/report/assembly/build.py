@@ -12,6 +12,7 @@ from nnea_graph import __version__
 from nnea_graph.engine import PassResult
 from nnea_graph.graph import ModelGraph, OpNode, TensorInfo
 from nnea_graph.ops.input_roles import Role
+from nnea_graph.ops.int8_products import is_quantized
 from nnea_graph.passes.activations import ACTIVATIONS, Activations
 from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
@@ -36,7 +37,7 @@ _DEPENDENCIES = ("networkx", "numpy", "onnx")
 
 def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) -> schema.Report:
     """Describe everything that the passes have found."""
-    dims = fact(graph, DIMS)
+    dims, ran = fact(graph, DIMS), fact(graph, ACTIVATIONS)
     parts = parts_of(graph, layers_of(graph))
     layers, paths = parts.layers, parts.pathways
     nodes, totals = [_node(graph, node) for node in graph], _totals(graph, layers)
@@ -45,7 +46,10 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         tool=schema.Tool("nnea-graph", __version__, {name: version(name) for name in _DEPENDENCIES}),
         model=_model(graph, dims, sha256),
         conventions=conventions(
-            fact(graph, MODEL_COST), totals.statistics_of, paths.score if paths else None
+            fact(graph, MODEL_COST),
+            totals.statistics_of,
+            paths.score if paths else None,
+            int8_ran=bool(ran and ran.samples) and is_quantized(graph),
         ),
         dims=dict(dims.values) if dims else {},
         assumed_dims=list(dims.assumed) if dims else [],
@@ -59,7 +63,7 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
             graph, totals, layers, nodes, results, first=parts.lossless, more=parts.findings
         ),
         passes=[schema.PassRun(each.name, each.status, each.reason) for each in results],
-        data=_data(fact(graph, ACTIVATIONS)),
+        data=_data(ran),
         modules=modules_of(graph, layers, nodes),
         sensitivity=parts.sensitivity,
         quantization=parts.quantization,

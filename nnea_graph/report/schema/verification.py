@@ -106,3 +106,4 @@ class Verification:
     )
     unclear: str = field(metadata=doc("why the measurement says neither that nor a speed-up, or empty"))
     layers: Sequence[RefitLayer] = field(metadata=doc("the refit layer by layer; empty: none was made"))
+    kernels: str = field(default="", metadata=doc("how quantized operators were run; empty: there are none"))

@@ -183,7 +183,7 @@ class _Stopwatch:
         if self.session is None:
             return unknown_time(self.reason)
         try:
-            after = session_of(smaller(), Settings(_THREADS))
+            after = session_of(smaller(), Settings(_THREADS, native=True))
             return saved_time(speed_between(self.session, after, self.feeds, _THREADS, self.rounds))
         except RunError as error:
             return unknown_time(str(error))
@@ -194,7 +194,7 @@ def _stopwatch(graph: ModelGraph, data: Data | None, options: PlanOptions) -> _S
         return _Stopwatch(None, {}, None, options.rounds, NOT_RUN)
     batch = next(iter(data.batches(options.run_samples)))
     try:
-        session = session_of(to_proto(graph), Settings(_THREADS))
+        session = session_of(to_proto(graph), Settings(_THREADS, native=True))
         session.run(batch.feeds)
     except RunError as error:
         if not data.synthetic:

@@ -58,7 +58,7 @@ def _work(kind: str, count: int) -> Callable[[], object]:
     model, shape = (
         (_convolutions(count), (1, 32, 14, 14)) if kind == CONVOLUTION else (_products(count), (32, 512))
     )
-    session = session_of(Written(model), Settings(threads=1))
+    session = session_of(Written(model), Settings(threads=1, native=True))
     feeds = {"x": np.random.default_rng(0).standard_normal(shape, np.float32)}
 
     def work() -> None:

@@ -46,7 +46,7 @@ def speed_of(
 
 
 def _at(original: Written, pruned: Written, feeds: Feeds, threads: int, rounds: int) -> Speed:
-    before, after = (session_of(each, Settings(threads)) for each in (original, pruned))
+    before, after = (session_of(each, Settings(threads, native=True)) for each in (original, pruned))
     return speed_between(before, after, feeds, threads, rounds)
 
 
@@ -112,7 +112,7 @@ def no_speedup(
     """
     if _noticed(speed):
         return ""
-    seconds = seconds_by_operator(original, feeds, Settings(threads=1))
+    seconds = seconds_by_operator(original, feeds, Settings(threads=1, native=True))
     share = _share_of_products(seconds)
     before, after = (size.macs for size in sizes)
     said = f"operators with multiply-accumulates take {percent(share)} of the original's time"

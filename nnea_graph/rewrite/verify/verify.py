@@ -13,6 +13,7 @@ from nnea_graph.engine.data import Data
 from nnea_graph.errors import RunError
 from nnea_graph.frontends.onnx.graph import derived_graph
 from nnea_graph.graph import ModelGraph
+from nnea_graph.ops.int8_products import EXACT_PRODUCTS, is_quantized
 from nnea_graph.report.schema.verification import RefitLayer, Verification
 from nnea_graph.rewrite.verify.agreement import likeness_of
 from nnea_graph.rewrite.verify.size import size_of
@@ -93,6 +94,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the models, data, options, and what is o
         denied,
         "" if denied else unclear(speed),
         layers,
+        EXACT_PRODUCTS if is_quantized(original) else "",
     )
 
 

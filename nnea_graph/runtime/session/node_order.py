@@ -18,6 +18,7 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
 
 from nnea_graph.runtime.export.to_onnx import Written
+from nnea_graph.runtime.session.exact_int8 import with_exact_int8
 from nnea_graph.runtime.session.session import Session, Settings, session_options
 
 _BLOCKED = frozenset({"Conv"})
@@ -30,6 +31,7 @@ def observing_session(written: Written, outputs: Sequence[str], settings: Settin
     Raises:
         RunError: onnxruntime does not take the model.
     """
+    written = with_exact_int8(written)
     if not any(node.op_type in _BLOCKED for node in written.proto.graph.node):
         reductions_first(written.proto.graph, outputs)
         return Session(written.proto, written.arrays, _in_file_order(settings))

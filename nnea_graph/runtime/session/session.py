@@ -14,19 +14,28 @@ from onnx import ModelProto
 from nnea_graph.errors import RunError
 from nnea_graph.runtime.export.large_models import parted
 from nnea_graph.runtime.export.to_onnx import Written
+from nnea_graph.runtime.session.exact_int8 import with_exact_int8
 from nnea_graph.runtime.session.watchdog import DEADLINES
 
 Arrays = Mapping[str, NDArray[Any]]
+
+FLOAT_QDQ = "session.disable_quant_qdq"
+"""Has onnxruntime compute in floats between DequantizeLinear and QuantizeLinear, as the model says."""
 
 _SILENT = 4  # only what ends the process
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``threads`` 0 leaves their number to onnxruntime; ``apart`` has the model run in another process."""
+    """``threads`` 0 leaves their number to onnxruntime; ``apart`` has the model run in another process.
+
+    ``native`` takes the int8 kernels that a user's session takes, for measuring time. Everything else that is
+    measured must be the same on every CPU: without VNNI those kernels add pairs of u8·s8 products in 16 bits.
+    """
 
     threads: int = 0
     apart: IsolationLimits | None = None
+    native: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +119,21 @@ def _limited(seconds: float | None) -> Iterator[Any]:
 
 
 def session_options(settings: Settings) -> Any:
-    """SessionOptions that print nothing."""
+    """SessionOptions that print nothing; what is quantized is computed in floats unless ``native``."""
     import onnxruntime  # noqa: PLC0415 - as above
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings.threads
     options.log_severity_level = _SILENT
+    if not settings.native:
+        options.add_session_config_entry(FLOAT_QDQ, "1")
     return options
 
 
 def session_of(written: Written, settings: Settings | None = None) -> Session:
     """A session of a model that has been written, with onnxruntime's default optimizations."""
     settings = settings or Settings()
+    written = written if settings.native else with_exact_int8(written)
     return Session(written.proto, written.arrays, session_options(settings))
 
 

@@ -45,7 +45,11 @@ def exported(net: str, kind: str, folder: Path) -> ModelProto:
 
 
 def run(proto: ModelProto, x: NDArray[Any]) -> NDArray[Any]:
-    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry(
+        "session.disable_quant_qdq", "1"
+    )  # TensorFlow's products do not saturate
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
     (output,) = session.run(None, {session.get_inputs()[0].name: x})
     return np.asarray(output)
 

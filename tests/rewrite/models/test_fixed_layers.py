@@ -15,6 +15,8 @@ from nnea_graph.passes.shape_inference import SHAPES
 
 X: NDArray[np.float32] = np.random.default_rng(1).normal(size=(70, 8)).astype(np.float32)
 
+pytestmark = pytest.mark.cpu
+
 
 def dequantized(net: PrunableNet, rows: int, columns: int, *, by_operator: bool) -> str:
     """int8 numbers with a scale for each column, multiplied as exporters write it or by DequantizeLinear."""

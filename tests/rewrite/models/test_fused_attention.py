@@ -17,6 +17,8 @@ from oracles.prunable_oracle import distance, feeds_of, masked, run, without
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.rewrite.surgery.prune_indices import kept_slots, pruned
 
+pytestmark = pytest.mark.cpu
+
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("block", FUSED, ids=lambda block: block.__name__)
