@@ -90,7 +90,8 @@ class Analysis:
     def _options(self, name: str) -> Mapping[str, str]:
         """The options of a pass in the pipeline text."""
         items = parse(self._passes) if self._passes is not None else []
-        return next((item.options for item in items if item.name == name), {})
+        nothing: Mapping[str, str] = {}
+        return next((item.options for item in items if item.name == name), nothing)
 
 
 def _count(number: int | None) -> str:
