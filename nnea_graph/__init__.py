@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nnea_graph.api.analyze import analyze
+    from nnea_graph.api.analyze import analyze, load
     from nnea_graph.api.analyzer import NNEfficiencyAnalyzer, quick_analyze
     from nnea_graph.api.annotate import annotate
     from nnea_graph.api.layer_analysis import LayerAnalysis
@@ -23,6 +23,7 @@ __all__ = [
     "Visualizer",
     "analyze",
     "annotate",
+    "load",
     "prune",
     "prune_plan",
     "quick_analyze",
@@ -35,6 +36,7 @@ _HOMES = {
     "Visualizer": "nnea_graph.render.plots.visualizer",
     "analyze": "nnea_graph.api.analyze",
     "annotate": "nnea_graph.api.annotate",
+    "load": "nnea_graph.api.analyze",
     "prune": "nnea_graph.api.prune",
     "prune_plan": "nnea_graph.api.prune",
     "quick_analyze": "nnea_graph.api.analyzer",

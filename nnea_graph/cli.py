@@ -125,7 +125,7 @@ def cli() -> None:
     "formats",
     multiple=True,
     metavar="F[=PATH]",
-    help="text (default) or json, to stdout or a file; may be repeated.",
+    help="text (default), json, graphml or gexf, to stdout or a file; may be repeated.",
 )
 @click.option(
     "-o",

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from nnea_graph.api.request import AnalysisRequest, OpenedModel
 from nnea_graph.engine import PassResult
 from nnea_graph.engine.manager import Listener
-from nnea_graph.errors import naming
+from nnea_graph.errors import PassError, naming
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.report.assembly.build import build_report
 from nnea_graph.report.schema.analysis import Report
-from nnea_graph.runtime.live_model import LiveModel
 
 if TYPE_CHECKING:
     from nnea_graph.runtime.open_data import Spec
@@ -92,9 +91,39 @@ def analyze(  # noqa: PLR0913 - the options of the command line
     return report
 
 
-def load(source: object, limits: Limits | None = None) -> ModelGraph:
-    """The graph of a model that needs no example, without any facts yet."""
-    return LiveModel(source, limits=limits).graph()
+def load(
+    source: object,
+    limits: Limits | None = None,
+    *,
+    passes: str = "",
+    dims: Mapping[str, int] | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+) -> ModelGraph:
+    """The graph of a model, for programs of your own; ``graph.nx`` is a networkx ``DiGraph``.
+
+    Args:
+        source: as for ``analyze``.
+        limits: how large a model may be, and what running it may take.
+        passes: pipeline text such as ``"cost"``: the graph has their facts; without it none yet.
+        dims: numbers for symbolic dims.
+        input_shapes: shapes of whole inputs; "" names the only one.
+
+    Raises:
+        NneaError: one line that says what is wrong and what to do.
+        PassError: a pass failed.
+    """
+    request = AnalysisRequest(
+        source=source,
+        passes=passes,
+        dims=dims or {},
+        input_shapes=input_shapes or {},
+        limits=limits or Limits(),
+    )
+    opened = request.open()
+    failed = [each for each in (opened.run() if passes else []) if each.status != "ok"]
+    if failed:
+        raise PassError(f"pass '{failed[0].name}' {failed[0].status}: {failed[0].reason}")
+    return opened.graph
 
 
 def report_on(opened: OpenedModel, listener: Listener | None = None) -> tuple[Report, list[PassResult]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from nnea_graph.render.output_folder import FACTS, PICTURES, REPORT, output_fold
 from nnea_graph.render.sanitize import inert
 from nnea_graph.report.schema.analysis import Report
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "graphml", "gexf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def run_model(source: str, **options: Any) -> int:
         if options["output"]:
             files = {REPORT: json_pieces(report), FACTS: [json.dumps(run_facts, indent=1), "\n"]}
             folder.write(files | _pictures(opened.graph, report, options))
-        _write(report, sinks, options, failed=failed)
+        _write(opened.graph, report, sinks, options, failed=failed)
     if options["verbose"]:
         _tell_passes(results)
         _tell_rules(opened.graph)
@@ -116,45 +116,38 @@ def _sinks(texts: Sequence[str]) -> list[FormatOutput]:
     return sinks
 
 
-def _write(report: Report, sinks: Sequence[FormatOutput], options: dict[str, Any], *, failed: bool) -> None:
+def _write(
+    graph: ModelGraph, report: Report, sinks: Sequence[FormatOutput], options: dict[str, Any], *, failed: bool
+) -> None:
     for sink in sinks:
-        writer = _WRITERS[sink.format]
-        if sink.path is None:
-            writer(report, options, failed)
-        elif sink.format == "json":
-            write_output(sink.path, json_pieces(report), force=options["force"])
-        else:
-            from nnea_graph.render.text.report import render_text  # noqa: PLC0415 - rich costs 0.1 s
-
-            text = render_text(
-                report, top=options["top"], verbose=options["verbose"], verdict=_verdict(failed)
-            )
-            write_output(sink.path, text, force=options["force"])
+        if sink.format == "text":
+            _write_text(report, sink.path, options, verdict=_verdict(failed))
+            continue
+        pieces = json_pieces(report) if sink.format == "json" else _graph_pieces(sink.format, graph, report)
+        if sink.path is not None:
+            write_output(sink.path, pieces, force=options["force"])
+            continue
+        with standard_output() as stdout:
+            stdout.writelines(pieces)
 
 
-def _print_json(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001 - a table's signature
-    del options, failed
+def _graph_pieces(form: str, graph: ModelGraph, report: Report) -> Iterator[str]:
+    from nnea_graph.render.graph_files import GRAPH_FORMATS  # noqa: PLC0415 - networkx costs 0.1 s
+    from nnea_graph.report.views.plain_graph import plain_graph  # noqa: PLC0415
+
+    return GRAPH_FORMATS[form](plain_graph(graph, report))
+
+
+def _write_text(report: Report, path: Path | None, options: dict[str, Any], verdict: str) -> None:
+    from nnea_graph.render.text.report import Terminal, print_text, render_text  # noqa: PLC0415 - rich costs 0.1 s
+
+    top, verbose = options["top"], options["verbose"]
+    if path is not None:
+        text = render_text(report, top=top, verbose=verbose, verdict=verdict)
+        write_output(path, text, force=options["force"])
+        return
     with standard_output() as stdout:
-        stdout.writelines(json_pieces(report))
-
-
-def _print_text(report: Report, options: dict[str, Any], failed: bool) -> None:  # noqa: FBT001
-    from nnea_graph.render.text.report import Terminal, print_text  # noqa: PLC0415 - rich costs 0.1 s
-
-    with standard_output() as stdout:
-        print_text(
-            report,
-            Terminal(file=stdout),
-            top=options["top"],
-            verbose=options["verbose"],
-            verdict=_verdict(failed),
-        )
-
-
-_WRITERS: dict[str, Callable[[Report, dict[str, Any], bool], None]] = {
-    "json": _print_json,
-    "text": _print_text,
-}
+        print_text(report, Terminal(file=stdout), top=top, verbose=verbose, verdict=verdict)
 
 
 def _verdict(failed: bool) -> str:  # noqa: FBT001
