@@ -90,9 +90,9 @@ def _known_files() -> tuple[str, ...]:
 
 def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dict[str, Iterable[str]]:
     """The pictures and plots by file name; what cannot be drawn is said on stderr."""
-    from nnea_graph.render.dot.files import picture_files  # noqa: PLC0415 - only runs with -o draw
+    from nnea_graph.render.dot.engine import picture_files  # noqa: PLC0415 - only runs with -o draw
     from nnea_graph.render.plots.visualizer import plot_files  # noqa: PLC0415
-    from nnea_graph.report.diagrams.all import diagrams_of  # noqa: PLC0415
+    from nnea_graph.report.diagrams import diagrams_of  # noqa: PLC0415
 
     files, missing = picture_files(diagrams_of(graph, report), accents=options["path_colours"])
     plots, without = plot_files(report)

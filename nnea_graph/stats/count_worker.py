@@ -7,12 +7,9 @@ answer or dies: whoever asked counts what is not answered.
 from __future__ import annotations
 
 import os
-import signal
 import struct
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
-from typing import IO, BinaryIO, cast
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +17,21 @@ from numpy.typing import NDArray
 from nnea_graph.graph import DTYPES, Region
 from nnea_graph.graph.constants import CHUNK
 from nnea_graph.graph.dtypes import decode
+from nnea_graph.process.child import Child
+from nnea_graph.process.framing import receive, send
+from nnea_graph.process.serving import answering
 from nnea_graph.stats.accumulator import THRESHOLDS, Accumulator, accumulate
 from nnea_graph.stats.histogram import Cells, Counter
 
-_MARK = b"nnea\0\1\2\3"
-"""Begins an answer, so that a line which something prints at start-up is not taken for one."""
-
 _REQUEST = struct.Struct("<iqiqq")  # descriptor, offset, code of the type, start, stop
-_ANSWER = struct.Struct(f"<8s4q2d{len(THRESHOLDS)}q2q")  # mark, accumulator, first cell, number of cells
+_ANSWER = struct.Struct(f"<4q2d{len(THRESHOLDS)}qq")  # accumulator, first cell; the table of cells follows
 
+_MOST_ANSWER = 1 << 30
 _PIPE_BYTES = 1 << 20  # what Linux allows anybody; at 64 KiB, each refill waits for Python's lock
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class Worker:
+class Worker(Child):
     """The process, seen from the one that started it; it can read the files of the descriptors.
 
     Raises:
@@ -41,73 +39,34 @@ class Worker:
     """
 
     def __init__(self, descriptors: Iterable[int]) -> None:
-        if not sys.executable:
-            raise FileNotFoundError("it is not known where Python is")
-        # The same packages as here, but for the empty entry: nothing is imported from the current folder.
-        paths = os.pathsep.join(path for path in sys.path if path)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "nnea_graph.stats.count_worker"],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | _ONE_THREAD | {"PYTHONPATH": paths},
-            pass_fds=tuple(descriptors),
-            pipesize=_PIPE_BYTES,
+        super().__init__(
+            "nnea_graph.stats.count_worker", descriptors, environment=_ONE_THREAD, pipe_bytes=_PIPE_BYTES
         )
-        self._requests = cast("IO[bytes]", self._process.stdin)
-        self._answers = cast("IO[bytes]", self._process.stdout)
-
-    @property
-    def pid(self) -> int:
-        """The number of the process."""
-        return self._process.pid
 
     def ask(self, region: Region, start: int, stop: int) -> None:
         """Have elements ``start`` to ``stop`` counted; ``start`` is where a byte begins."""
-        self._requests.write(_REQUEST.pack(region.descriptor, region.offset, region.dtype.code, start, stop))
+        self.send(_REQUEST.pack(region.descriptor, region.offset, region.dtype.code, start, stop))
 
     def answer(self) -> Accumulator:
         """Wait for the oldest question's answer."""
-        mark, finite, zeros, nan, inf, low, top, *rest = _ANSWER.unpack(self._read(_ANSWER.size).data)
-        if mark != _MARK:
-            raise ConnectionError("the worker says something else")
-        *below, first, cells = rest
-        table = self._read(16 * cells).view(np.int64).reshape(2, cells)
+        content = self.receive(_MOST_ANSWER)
+        finite, zeros, nan, inf, low, top, *below, first = _ANSWER.unpack_from(content)
+        table = np.frombuffer(content, np.int64, offset=_ANSWER.size).reshape(2, -1)
         return Accumulator(finite, zeros, nan, inf, low, top, tuple(below), Cells(first, table))
 
-    def _read(self, size: int) -> NDArray[np.uint8]:
-        buffer = np.empty(size, np.uint8)
-        _fill(buffer, self._answers.fileno())
-        return buffer
 
-    def kill(self) -> None:
-        """End it at once: whoever waits for an answer gets an error."""
-        self._process.kill()
-
-    def close(self) -> None:
-        """End it, and leave nothing behind."""
-        self._process.kill()
-        self._process.wait()
-        self._requests.close()
-        self._answers.close()
-
-
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests until there are no more.
 
     Raises:
-        OSError: a file cannot be read, or has become shorter.
+        OSError: a file cannot be read, has become shorter, or nobody asks any more.
     """
     counter = Counter(CHUNK)
-    while request := requests.read(_REQUEST.size):
-        descriptor, offset, code, start, stop = _REQUEST.unpack(request)
+    while True:
+        descriptor, offset, code, start, stop = _REQUEST.unpack(receive(requests, _REQUEST.size))
         acc = accumulate(_elements(Region(descriptor, offset, DTYPES[code]), start, stop), counter)
-        table = acc.cells.table
         numbers = (acc.finite, acc.zeros, acc.nan, acc.inf, acc.min, acc.max, *acc.below)
-        answers.write(_ANSWER.pack(_MARK, *numbers, acc.cells.low, table.shape[1]))
-        answers.write(np.ascontiguousarray(table).data)
-        answers.flush()
+        send(answers, _ANSWER.pack(*numbers, acc.cells.low), np.ascontiguousarray(acc.cells.table).data)
 
 
 def _elements(region: Region, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
@@ -121,17 +80,16 @@ def _elements(region: Region, start: int, stop: int) -> Iterator[NDArray[np.gene
         yield decode(raw, region.dtype, 0, last - first)
 
 
-def _fill(buffer: NDArray[np.uint8], descriptor: int, place: int | None = None) -> None:
-    """Read until the buffer is full: what comes next, or what lies from byte ``place`` on."""
+def _fill(buffer: NDArray[np.uint8], descriptor: int, place: int) -> None:
+    """Read what lies from byte ``place`` on, until the buffer is full."""
     done = 0
     while done < buffer.size:
-        rest = [buffer.data[done:]]
-        count = os.readv(descriptor, rest) if place is None else os.preadv(descriptor, rest, place + done)
+        count = os.preadv(descriptor, [buffer.data[done:]], place + done)
         if not count:
             raise ConnectionError("there is no more to read")
         done += count
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which ends this one
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    with answering() as (requests, answers):
+        serve(requests, answers)

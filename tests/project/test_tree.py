@@ -17,6 +17,7 @@ PACKAGE = "nnea_graph"
 # Top-level boxes, first to last; those of one line do not import each other.
 LAYERS = (
     ("errors",),
+    ("process",),
     ("graph",),
     ("frontends", "ops", "engine"),
     ("static", "stats"),

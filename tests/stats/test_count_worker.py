@@ -266,7 +266,8 @@ def test_a_worker_reads_no_file_that_it_was_not_given(region: Region) -> None:
 
 def test_serving_ends_with_the_requests() -> None:
     answers = io.BytesIO()
-    serve(io.BytesIO(), answers)
+    with pytest.raises(ConnectionError):
+        serve(io.BytesIO(), answers)
     assert not answers.getvalue()
 
 

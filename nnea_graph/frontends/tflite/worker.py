@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
-import os
-import resource
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +18,12 @@ from nnea_graph.frontends.shared.interface import Example, InputSpec
 from nnea_graph.frontends.tf2onnx.imports import explained, imported
 from nnea_graph.frontends.tflite.convert import tflite_to_onnx
 from nnea_graph.frontends.tflite.flatbuffer import TfliteFile, read_tflite
+from nnea_graph.process.framing import packed, receive, send, text, unpacked
+from nnea_graph.process.limits import limit_memory
+from nnea_graph.process.serving import answering
 
 _WHAT = "a .tflite file"
+_MOST_REQUEST = 1 << 40
 _STEPS = 255
 """Of 8 bits."""
 
@@ -177,22 +177,24 @@ class _Interpreter:
 
 
 def main() -> None:
-    """Answer one request; standard output is for the answer alone."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with os.fdopen(os.dup(1), "wb") as pipe:
-        os.dup2(2, 1)
-        with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as sent:
-            arrays = {name: sent[name] for name in sent.files}
-        request = json.loads(str(arrays.pop("request")))
+    """Answer one request."""
+    with answering() as (requests, answers):
+        request = json.loads(receive(requests, _MOST_REQUEST))
+        arrays = unpacked(receive(requests, _MOST_REQUEST))
         imported("tensorflow", _WHAT)
-        resource.setrlimit(resource.RLIMIT_DATA, (request["memory_bytes"],) * 2)
+        limit_memory(request["memory_bytes"])
         try:
             about, found = answer(request, arrays)
+            content = packed(found)
         except NneaError as error:
-            about, found = {"error": str(error), "usage": isinstance(error, UsageError)}, {}
+            about, content = {"error": str(error), "usage": isinstance(error, UsageError)}, packed({})
         except MemoryError:
-            about, found = {"error": "it takes more memory than a model of its size may", "usage": False}, {}
-        np.savez(pipe, allow_pickle=False, about=np.array(json.dumps(about)), **found)
+            about, content = (
+                {"error": "it takes more memory than a model of its size may", "usage": False},
+                packed({}),
+            )
+        send(answers, text(about))
+        send(answers, content)
 
 
 if __name__ == "__main__":

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, Any, cast
+from typing import Any
 
 from numpy.typing import NDArray
 
 from nnea_graph.errors import RunError
 from nnea_graph.graph import Constant, Region, Stored
+from nnea_graph.process.child import Child
+from nnea_graph.process.framing import packed, text, unpacked
 from nnea_graph.runtime.export.to_onnx import Written
-from nnea_graph.runtime.session.framing import packed, receive, send, text, unpacked
 from nnea_graph.runtime.session.session import IsolationLimits
 
 _MOST_ANSWER = 1 << 28
@@ -40,11 +35,12 @@ class IsolatedSession:
         """
         regions = {name: _region(constant) for name, constant in written.stored.items()}
         self._limits = limits
-        self._late = False
-        self._process = _started({region.descriptor for region in regions.values()})
-        self.close = weakref.finalize(self, _end, self._process)
-        self._requests = cast("IO[bytes]", self._process.stdin)
-        self._answers = cast("IO[bytes]", self._process.stdout)
+        descriptors = {region.descriptor for region in regions.values()}
+        try:
+            self._child = Child("nnea_graph.runtime.session.isolated_worker", descriptors)
+        except OSError as error:
+            raise RunError(f"the process that would run the model cannot be started: {error}") from error
+        self.close = self._child.close
         arrays = {
             name: (region.descriptor, region.offset, region.dtype.code, list(written.stored[name].shape))
             for name, region in regions.items()
@@ -56,14 +52,14 @@ class IsolatedSession:
             "arrays": arrays,
         }
         with self._limited(limits.seconds, "loading"):
-            send(self._requests, text(settings))
-            send(self._requests, written.proto.SerializeToString())
+            self._child.send(text(settings))
+            self._child.send(written.proto.SerializeToString())
             self._answer()
 
     @property
     def pid(self) -> int:
         """The number of the process."""
-        return self._process.pid
+        return self._child.pid
 
     def run(
         self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str], seconds: float | None = None
@@ -75,48 +71,33 @@ class IsolatedSession:
         """
         content = packed(feeds)
         with self._limited(None if seconds is None else seconds + _GRACE, "running"):
-            send(self._requests, text({"outputs": list(outputs), "seconds": seconds}))
-            send(self._requests, content)
+            self._child.send(text({"outputs": list(outputs), "seconds": seconds}))
+            self._child.send(content)
             found = self._answer()
         return [found[name] for name in outputs]
 
     def _answer(self) -> dict[str, NDArray[Any]]:
         """What the process says; its complaint as an error here."""
-        complaint = receive(self._answers, _MOST_ANSWER).decode()
+        complaint = self._child.receive(_MOST_ANSWER).decode()
         if complaint:
             raise RunError(complaint)
-        return unpacked(receive(self._answers, _MOST_ANSWER))
+        return unpacked(self._child.receive(_MOST_ANSWER))
 
     @contextmanager
     def _limited(self, seconds: float | None, doing: str) -> Iterator[None]:
         """Kill the process when its time is up; its death is an error that says what it died of."""
-        timer = threading.Timer(max(seconds or 0, 0), self._expire) if seconds is not None else None
-        if timer:
-            timer.daemon = True
-            timer.start()
         try:
-            yield
-        except OSError as error:
-            self._process.kill()
-            raise RunError(self._death(doing)) from error
-        finally:
-            if timer:
-                timer.cancel()
-                timer.join()  # as long as it runs, it keeps the session, and so the process
-
-    def _expire(self) -> None:
-        self._late = True
-        self._process.kill()
-
-    def _death(self, doing: str) -> str:
-        code = self._process.wait()
-        if self._late:
-            return f"the time for {doing} the model is up; raise the limit or shrink the input"
-        how = signal.Signals(-code).name if code < 0 else f"code {code}"
-        return (
-            f"{doing} the model has ended the process that did it ({how}), which may take"
-            f" {self._limits.memory_bytes:,} bytes; the model is damaged or takes more"
-        )
+            with self._child.within(seconds):
+                yield
+        except TimeoutError as error:
+            raise RunError(
+                f"the time for {doing} the model is up; raise the limit or shrink the input"
+            ) from error
+        except ChildProcessError as error:
+            raise RunError(
+                f"{doing} the model has ended the process that did it ({error}), which may take"
+                f" {self._limits.memory_bytes:,} bytes; the model is damaged or takes more"
+            ) from error
 
 
 def _region(constant: Constant) -> Region:
@@ -128,33 +109,3 @@ def _region(constant: Constant) -> Region:
             " save the model with its weights in one file"
         )
     return region
-
-
-def _started(descriptors: set[int]) -> subprocess.Popen[bytes]:
-    if not sys.executable:
-        raise RunError("the model is run in another process only, and it is not known where Python is")
-    # The same packages as here, but for the empty entry: nothing is imported from the current folder.
-    paths = os.pathsep.join(path for path in sys.path if path)
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "nnea_graph.runtime.session.isolated_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": paths},
-            pass_fds=tuple(descriptors),
-        )
-    except OSError as error:
-        raise RunError(f"the process that would run the model cannot be started: {error}") from error
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it, and leave nothing behind."""
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        try:
-            if pipe:
-                pipe.close()
-        except OSError:  # what it has not read is lost with it
-            pass

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
-import resource
-import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -19,8 +14,10 @@ from onnx import ModelProto
 from nnea_graph.errors import RunError
 from nnea_graph.graph import DTYPES
 from nnea_graph.graph.dtypes import storage
+from nnea_graph.process.framing import Bytes, packed, receive, send, unpacked
+from nnea_graph.process.limits import limit_memory
+from nnea_graph.process.serving import answering
 from nnea_graph.runtime.export.to_onnx import Written
-from nnea_graph.runtime.session.framing import packed, receive, send, unpacked
 from nnea_graph.runtime.session.node_order import observing_session
 from nnea_graph.runtime.session.session import Session, Settings
 
@@ -36,7 +33,9 @@ def serve(requests: Pipe, answers: Pipe) -> None:
     """Make the session, say so, then run what comes."""
     settings = json.loads(receive(requests, _MOST_REQUEST))
     model = receive(requests, _MOST_REQUEST)
-    limit_memory(settings["memory_bytes"])
+    import onnxruntime  # noqa: F401, PLC0415 - loaded before there is a limit
+
+    limit_memory(settings["memory_bytes"] + _OWN_BYTES)
     made: list[Session] = []
 
     def load() -> Answer:
@@ -63,7 +62,7 @@ def _say(answers: Pipe, settings: Mapping[str, Any], compute: Callable[[], Answe
         send(answers, packed(found))
 
 
-def _session(model: bytes, settings: Mapping[str, Any]) -> Session:
+def _session(model: Bytes, settings: Mapping[str, Any]) -> Session:
     arrays = {name: _mapped(*place) for name, place in settings["arrays"].items()}
     written = Written(ModelProto.FromString(model), arrays=arrays)
     return observing_session(written, settings["outputs"], Settings(threads=settings["threads"]))
@@ -81,29 +80,10 @@ def _run(session: Session, feeds: Answer, request: Mapping[str, Any]) -> Answer:
     return dict(zip(names, session.run(feeds, names, request["seconds"]), strict=True))
 
 
-def limit_memory(most: int) -> None:
-    """Have the kernel refuse more; and if the machine runs short, end this process before all others.
-
-    RLIMIT_AS would count the files that are mapped as well.
-    """
-    import onnxruntime  # noqa: F401, PLC0415 - loaded before there is a limit
-
-    resource.setrlimit(resource.RLIMIT_DATA, (most + _OWN_BYTES,) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    first_to_go = Path("/proc/self/oom_score_adj")
-    if first_to_go.exists():
-        first_to_go.write_text("1000", encoding="ascii")
-
-
 def main() -> None:
-    """Keep standard output for answers: what libraries print goes nowhere."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which ends this one
-    with os.fdopen(os.dup(1), "wb") as answers:
-        os.dup2(2, 1)
-        try:
-            serve(sys.stdin.buffer, answers)
-        except ConnectionError:  # nobody asks any more
-            return
+    """Answer until nobody asks any more."""
+    with answering() as (requests, answers):
+        serve(requests, answers)
 
 
 if __name__ == "__main__":

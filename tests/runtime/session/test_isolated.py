@@ -18,7 +18,6 @@ from nnea_graph.errors import RunError
 from nnea_graph.frontends.onnx.graph import load_onnx
 from nnea_graph.runtime.export.to_onnx import to_proto
 from nnea_graph.runtime.session import isolated as apart
-from nnea_graph.runtime.session.framing import packed, unpacked
 from nnea_graph.runtime.session.isolated import IsolatedSession
 from nnea_graph.runtime.session.session import IsolationLimits, session_of
 
@@ -132,25 +131,3 @@ def test_a_process_that_cannot_be_started_is_an_error(
     monkeypatch.setattr(subprocess, "Popen", fails)
     with pytest.raises(RunError, match=r"cannot be started: .*Cannot allocate memory"):
         session(ADD, tmp_path)
-
-
-ARRAYS: dict[str, Any] = {
-    "a/../b\0": np.arange(6, dtype=np.int64).reshape(2, 3),
-    "scalar": np.array(1.5, np.float16),
-    "empty": np.zeros((0, 4), np.bool_),
-    "text": np.array(["één", ""], object),
-}
-
-
-def test_arrays_of_any_name_cross_unchanged() -> None:
-    found = unpacked(packed(ARRAYS))
-    assert found.keys() == ARRAYS.keys()
-    for name, array in ARRAYS.items():
-        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
-        assert found[name].tolist() == array.tolist()
-
-
-@pytest.mark.parametrize("value", [[1, 2], np.zeros(2, "V4"), np.array(["a"], "S1")])
-def test_what_is_neither_numbers_nor_text_does_not_cross(value: Any) -> None:
-    with pytest.raises(RunError, match=r"'x' holds .*cannot be handed"):
-        packed({"x": value})

@@ -6,7 +6,7 @@ import io
 import json
 import struct
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,20 @@ _HEAD = struct.Struct("<8sQ")
 _PLAIN = "biufc"
 
 Arrays = Mapping[str, NDArray[Any]]
+Bytes = bytes | bytearray | memoryview
 
 
-def send(pipe: IO[bytes], content: bytes) -> None:
-    """Write a frame."""
-    pipe.write(_HEAD.pack(MARK, len(content)))
-    pipe.write(content)
+def send(pipe: IO[bytes], *parts: Bytes) -> None:
+    """Write a frame of all the parts."""
+    views = [memoryview(part).cast("B") for part in parts if len(part)]
+    for view in (memoryview(_HEAD.pack(MARK, sum(map(len, views)))), *views):
+        done = 0
+        while done < len(view):
+            done += pipe.write(view[done:])
     pipe.flush()
 
 
-def receive(pipe: IO[bytes], most: int) -> bytes:
+def receive(pipe: IO[bytes], most: int) -> bytearray:
     """Read a frame of so many bytes at most.
 
     Raises:
@@ -41,15 +45,15 @@ def receive(pipe: IO[bytes], most: int) -> bytes:
     return _exactly(pipe, size)
 
 
-def _exactly(pipe: IO[bytes], size: int) -> bytes:
-    parts, missing = [], size
-    while missing:
-        part = pipe.read(missing)
-        if not part:
+def _exactly(pipe: IO[bytes], size: int) -> bytearray:
+    buffer = bytearray(size)
+    done = 0
+    while done < size:
+        count = cast("io.BufferedIOBase", pipe).readinto(memoryview(buffer)[done:])
+        if not count:
             raise ConnectionError("there is no more to read")
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+        done += count
+    return buffer
 
 
 def text(value: Any) -> bytes:
@@ -75,10 +79,10 @@ def _crossing(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if isinstance(array, np.ndarray) and array.dtype.kind in "OU":
         return array.astype(np.str_)
     kind = getattr(array, "dtype", type(array).__name__)
-    raise RunError(f"'{name}' holds {kind}, which cannot be handed to the process that runs the model")
+    raise RunError(f"'{name}' holds {kind}, which cannot be handed to another process")
 
 
-def unpacked(content: bytes) -> dict[str, NDArray[Any]]:
+def unpacked(content: Bytes) -> dict[str, NDArray[Any]]:
     """Arrays by name from what ``packed`` has made of them."""
     with np.load(io.BytesIO(content), allow_pickle=False) as found:
         names = json.loads(str(found["names"]))

@@ -20,10 +20,9 @@ from hostile.support.models import model, op, tensor, typed
 from nnea_graph.api.analyze import report_on
 from nnea_graph.api.request import AnalysisRequest
 from nnea_graph.render.dot import engine as drawing
-from nnea_graph.render.dot.engine import draw
-from nnea_graph.render.dot.files import dot_texts, picture_files
+from nnea_graph.render.dot.engine import dot_texts, draw, picture_files
 from nnea_graph.render.plots.visualizer import PLOT_FILES
-from nnea_graph.report.diagrams.all import Diagrams, diagrams_of
+from nnea_graph.report.diagrams import Diagrams, diagrams_of
 
 MODELS = Path(__file__).parents[3] / "models"
 PASSES = "pathways,cost,memory,weight_statistics,importance"
