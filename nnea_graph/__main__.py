@@ -9,7 +9,7 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from nnea_graph.cli import run_command_line  # noqa: PLC0415 - argument errors must not cost imports
+    from nnea_graph.commands.cli import run_command_line  # noqa: PLC0415 - argument errors must not cost imports
 
     code = run_command_line(sys.argv[1:])
     if code == _INTERRUPTED:

@@ -1,1 +1,1 @@
-"""What the commands do, one a file; ``cli.py`` only reads arguments."""
+"""What the commands do, one a file; ``cli.py`` reads arguments and does nothing else."""

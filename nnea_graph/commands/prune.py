@@ -1,11 +1,11 @@
-"""``nnea-graph prune``: make one model smaller, and say what came of it."""
+"""``nnea-graph prune``: make one model smaller and say what came of it, or, with ``--plan-only``, what could go."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.api.prune import prune
+from nnea_graph.api.prune import prune, prune_plan
 from nnea_graph.commands.options import pruning_options
 from nnea_graph.commands.output import check_outputs, save
 from nnea_graph.commands.progress import progress
@@ -61,3 +61,25 @@ def _write(report: PruningReport, form: str, output: str) -> None:
         from nnea_graph.render.pruning_text.report import print_pruning  # noqa: PLC0415 - rich costs 0.1 s
 
         print_pruning(report, stdout, output)
+
+
+def plan_model(source: str, **options: Any) -> int:
+    """Print the plan; nothing is chosen, fitted or written."""
+    if options["output"] is not None:
+        raise UsageError("-o: a plan writes no model; leave it out, or --plan-only")
+    with progress(shown=not (options["quiet"] or options["no_progress"])) as line:
+        plan = prune_plan(
+            source,
+            options["data"],
+            may_run=not options["no_run"],
+            progress=line.write if line else None,
+            **pruning_options(options),
+        )
+    with standard_output() as stdout:
+        if options["format"] == "json":
+            stdout.writelines(json_pieces(plan))
+            return 0
+        from nnea_graph.render.pruning_text.plan import print_plan  # noqa: PLC0415 - rich costs 0.1 s
+
+        print_plan(plan, stdout)
+    return 0

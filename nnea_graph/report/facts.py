@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.passes.cost import Cost
+from nnea_graph.stats.measurement import Measured
 
 T = TypeVar("T")
 
@@ -23,3 +24,18 @@ def node_fact(graph: ModelGraph, node: OpNode, key: Key[T]) -> T | None:
 def count(cost: Cost | None, field: str) -> int | None:
     """One of an operator's counts over all its runs."""
     return cost.work.count(field) if cost else None
+
+
+def measurement(found: Measured) -> dict[str, Any]:
+    """The fields of ``Measurement`` in the report."""
+    return {
+        "samples": found.samples,
+        "offered": found.offered,
+        "synthetic": found.synthetic,
+        "accuracy": found.unaltered.accuracy,
+        "repeat_change": found.unaltered.relative_l2,
+        "loss_of": found.loss_of,
+        "loss_limit": found.limit,
+        "planned": found.planned,
+        "measured": found.measured,
+    }

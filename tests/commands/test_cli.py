@@ -14,7 +14,7 @@ from hostile.support.models import model, op, tensor, typed
 from hostile.support.running import Outcome, Program
 from onnx import ModelProto, TensorProto
 
-from nnea_graph.cli import run_command_line
+from nnea_graph.commands.cli import run_command_line
 
 DIGITS = Path(__file__).parents[2] / "models" / "digits_cnn.onnx"
 TRANSFORMER = DIGITS.with_name("digits_transformer.onnx")
@@ -210,7 +210,7 @@ def imported_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["nnea_graph", "nnea_graph.cli", "nnea_graph.__main__"])
+@pytest.mark.parametrize("module", ["nnea_graph", "nnea_graph.commands.cli", "nnea_graph.__main__"])
 def test_starting_up_imports_nothing_heavy(module: str) -> None:
     heavy = {
         "numpy",

@@ -9,7 +9,7 @@ import pytest
 from hostile.support.models import model, op, typed
 
 from nnea_graph.api.operators import KINDS, operators, support_of
-from nnea_graph.cli import run_command_line
+from nnea_graph.commands.cli import run_command_line
 
 MODELS = Path(__file__).parents[2] / "models"
 

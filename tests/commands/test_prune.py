@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from nnea_graph.cli import run_command_line
+from nnea_graph.commands.cli import run_command_line
 
 MODELS = Path(__file__).parents[2] / "models"
 MLP, DATA = MODELS / "digits_mlp.onnx", MODELS / "digits.npz"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, numpy_helper
 from oracles.prunable_oracle import distance, run
 
-from nnea_graph.cli import run_command_line
+from nnea_graph.commands.cli import run_command_line
 
 MODELS = Path(__file__).parents[2] / "models"
 DATA = MODELS / "digits.npz"

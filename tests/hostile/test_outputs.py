@@ -140,7 +140,7 @@ def test_an_interrupted_run_says_so_in_one_line_and_leaves_nothing(program: Prog
 
 def test_an_interruption_while_a_module_makes_its_classes_ends_with_the_same_code(tmp_path: Path) -> None:
     caught = """
-import nnea_graph.cli
+import nnea_graph.commands.cli
 from nnea_graph.__main__ import main
 
 def run_command_line(arguments):
@@ -149,7 +149,7 @@ def run_command_line(arguments):
     except KeyboardInterrupt:
         return 130
 
-nnea_graph.cli.run_command_line = run_command_line
+nnea_graph.commands.cli.run_command_line = run_command_line
 main()
 """
     (tmp_path / "caught.py").write_text(caught)

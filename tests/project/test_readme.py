@@ -9,7 +9,7 @@ import pytest
 from click import Group
 from oracles.documents import MANUAL, README, ROOT, blocks
 
-from nnea_graph.cli import cli
+from nnea_graph.commands.cli import cli
 
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 

@@ -30,7 +30,6 @@ LAYERS = (
     ("api",),
     ("integrations",),
     ("commands",),
-    ("cli",),
     ("__main__",),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
@@ -46,7 +45,7 @@ DOORS = {
     "graphviz": {"render"},
     "pygraphviz": {"render"},
     "rich": {"render"},
-    "click": {"cli"},
+    "click": {"commands"},
     "google": {"frontends", "runtime", "rewrite"},
     "ray": {"fleet"},
 }

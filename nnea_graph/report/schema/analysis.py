@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnea_graph.engine.section import FactSection
-from nnea_graph.report.schema.field_doc import doc
+from nnea_graph.report.schema import doc
 from nnea_graph.report.schema.modules import Module, StatisticTotals
 from nnea_graph.report.schema.pathways import ChannelCoverage, ChannelFlow, Pathways
 from nnea_graph.report.schema.quantization import LayerQuantization, ModelQuantization

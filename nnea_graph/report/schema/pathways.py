@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nnea_graph.report.schema.field_doc import doc
+from nnea_graph.report.schema import doc
 from nnea_graph.report.schema.path_validation import PathValidation
 
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.quantization import MODEL_QUANTIZATION, QUANTIZATION
 from nnea_graph.passes.quantization import LayerQuantizationFact as Found
-from nnea_graph.report.facts import fact, node_fact
+from nnea_graph.report.facts import fact, measurement, node_fact
 from nnea_graph.report.schema import quantization as schema
 from nnea_graph.report.schema.analysis import Layer
-from nnea_graph.report.sections.measurement import measurement
 from nnea_graph.stats.fake_quantize import FORMATS, INT8_CHANNEL
 
 _NOTHING = Found(reason="not computed (pass quantization)")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.sensitivity import MODEL_SENSITIVITY, SENSITIVITY, AblationPoint
-from nnea_graph.report.facts import fact, node_fact
+from nnea_graph.report.facts import fact, measurement, node_fact
 from nnea_graph.report.schema.analysis import Layer
 from nnea_graph.report.schema.sensitivity import (
     LayerSensitivity,
@@ -15,7 +15,6 @@ from nnea_graph.report.schema.sensitivity import (
     SensitivityPoint,
     StaticAgreement,
 )
-from nnea_graph.report.sections.measurement import measurement
 from nnea_graph.stats.ranking import rank_correlation
 
 FEWEST_LAYERS = 4

@@ -11,7 +11,7 @@ from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 from nnea_graph.graph import Constant, ModelGraph
 from nnea_graph.report.schema.lossless import ExactTensor
 from nnea_graph.rewrite.refit.write_weights import stored_names
-from nnea_graph.rewrite.surgery.new_constants import FREE_INITIALIZERS
+from nnea_graph.rewrite.surgery.edit import FREE_INITIALIZERS
 from nnea_graph.rewrite.surgery.prune_indices import graphs_of, pruned
 from nnea_graph.stats.duplicate_tensors import Duplicate, duplicates
 

@@ -16,8 +16,7 @@ from nnea_graph.rewrite.lossless.consumers import WeightConsumer
 from nnea_graph.rewrite.lossless.selection import Fold
 from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.refit.write_weights import with_values
-from nnea_graph.rewrite.surgery.edit import Changes, Kept
-from nnea_graph.rewrite.surgery.new_constants import add_constants
+from nnea_graph.rewrite.surgery.edit import Changes, Kept, add_constants
 from nnea_graph.rewrite.surgery.prune_indices import cut, names_of
 
 Array = NDArray[Any]

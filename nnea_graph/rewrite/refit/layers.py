@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +10,24 @@ import numpy as np
 
 from nnea_graph.graph import Constant, ModelGraph, OpNode
 from nnea_graph.rewrite.refit.biases import ConsumerBias, bias_of
+from nnea_graph.rewrite.refit.convolution import convolution
 from nnea_graph.rewrite.refit.gram import gram_bytes
 from nnea_graph.rewrite.refit.least_squares_form import Array, Form
-from nnea_graph.rewrite.refit.recurrent import Gates
-from nnea_graph.rewrite.refit.registry import FORMS
+from nnea_graph.rewrite.refit.matmul import gemm, matmul
+from nnea_graph.rewrite.refit.recurrent import Gates, recurrent
 from nnea_graph.rewrite.refit.regression_targets import RegressionTarget, targets_of
+from nnea_graph.rewrite.refit.transposed_convolution import transposed
+
+FORMS: Mapping[str, Callable[[OpNode, tuple[int, ...]], Form | str]] = {
+    "Conv": convolution,
+    "ConvTranspose": transposed,
+    "GRU": recurrent,
+    "Gemm": gemm,
+    "LSTM": recurrent,
+    "MatMul": matmul,
+    "RNN": recurrent,
+}
+"""How each operator is refitted, by its stored weight's shape; or why one is not."""
 
 _FLOATS = frozenset({"float16", "float32", "float64"})
 

@@ -10,7 +10,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 
 from nnea_graph.rewrite.refit.biases import ConsumerBias
 from nnea_graph.rewrite.refit.layers import RefittableLayer
-from nnea_graph.rewrite.surgery.new_constants import add_constants
+from nnea_graph.rewrite.surgery.edit import add_constants
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from nnea_graph.errors import ModelError
 from nnea_graph.graph import OpNode
@@ -190,3 +190,16 @@ edit = EDIT_RULES.register
 def sizes(values: Sequence[int]) -> NDArray[np.int64]:
     """Sizes as ONNX takes them."""
     return np.asarray(values, np.int64)
+
+
+FREE_INITIALIZERS = 4
+"""The first IR version whose initializers need not be inputs as well."""
+
+
+def add_constants(graph: GraphProto, tensors: Sequence[TensorProto], ir_version: int) -> None:
+    """As initializers, in older models as operators in front: an input more would be another model."""
+    if ir_version >= FREE_INITIALIZERS:
+        graph.initializer.extend(tensors)
+        return
+    for tensor in reversed(tensors):
+        graph.node.insert(0, helper.make_node("Constant", [], [tensor.name], name=tensor.name, value=tensor))

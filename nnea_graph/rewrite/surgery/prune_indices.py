@@ -22,8 +22,7 @@ from nnea_graph.rewrite.coupling.grouped_kernels import taken
 from nnea_graph.rewrite.coupling.groups import Coupling, kept_axes
 from nnea_graph.rewrite.coupling.index_space import Axis, Indices
 from nnea_graph.rewrite.coupling.shape_arithmetic import sizes_after
-from nnea_graph.rewrite.surgery.edit import EDIT_RULES, Changes, Edit, Kept
-from nnea_graph.rewrite.surgery.new_constants import add_constants
+from nnea_graph.rewrite.surgery.edit import EDIT_RULES, Changes, Edit, Kept, add_constants
 from nnea_graph.runtime.export.initializers import inline
 from nnea_graph.runtime.export.to_onnx import to_proto
 

@@ -21,7 +21,7 @@ from model_zoo.keras_nets import keras, layers
 from model_zoo.tf_nets import PARAMETERS, Net, rows, saved, tf
 
 from nnea_graph import analyze
-from nnea_graph.cli import run_command_line
+from nnea_graph.commands.cli import run_command_line
 from nnea_graph.errors import ModelError
 from nnea_graph.frontends.keras.export import KerasExport
 from nnea_graph.frontends.onnx.module_scopes import scope_of

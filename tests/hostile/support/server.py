@@ -17,7 +17,7 @@ import traceback
 from typing import Any
 
 import nnea_graph.commands.run  # noqa: F401 - imported for the children
-from nnea_graph.cli import run_command_line
+from nnea_graph.commands.cli import run_command_line
 
 POLL = 0.002
 

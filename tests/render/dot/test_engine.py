@@ -232,7 +232,7 @@ def test_a_colour_a_path_on_request(program: Callable[..., Any], tmp_path: Path)
 
 def test_graphviz_is_imported_only_to_draw() -> None:
     code = (
-        "import sys; from nnea_graph.cli import run_command_line;"
+        "import sys; from nnea_graph.commands.cli import run_command_line;"
         f"run_command_line(['run', r'{MODELS / 'digits_mlp.onnx'}', '--no-run', '--format', 'json']);"
         "print('graphviz' in sys.modules, file=sys.stderr)"
     )

@@ -191,7 +191,7 @@ def test_a_run_into_a_folder_writes_plots_or_says_once_what_to_install(program: 
     assert "weights alone" in (program.folder / "out" / "plot_layer_comparison.svg").read_text("utf-8")
     hidden = (
         "import sys; sys.modules['matplotlib'] = None;"
-        "from nnea_graph.cli import run_command_line;"
+        "from nnea_graph.commands.cli import run_command_line;"
         f"sys.exit(run_command_line(['run', r'{model_path}', '-o', 'none', '-p', 'cost', '--format', 'json']))"
     )
     done = subprocess.run(

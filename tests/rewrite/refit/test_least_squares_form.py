@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 from oracles.observing import quiet_options
 
 from nnea_graph.graph import OpNode
+from nnea_graph.rewrite.refit.layers import FORMS
 from nnea_graph.rewrite.refit.least_squares_form import Form, channels_of
 from nnea_graph.rewrite.refit.recurrent import Gates
-from nnea_graph.rewrite.refit.registry import FORMS
 
 Array = NDArray[Any]
 

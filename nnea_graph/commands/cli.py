@@ -255,7 +255,7 @@ def prune_command(model: str, **options: Any) -> int:
     Exit 1 also where a target is not met: the model is then the nearest that was found, and the report says so.
     """
     if options["plan_only"]:
-        from nnea_graph.commands.prune_plan import plan_model  # noqa: PLC0415 - as below
+        from nnea_graph.commands.prune import plan_model  # noqa: PLC0415 - as below
 
         return plan_model(model, **options)
     from nnea_graph.commands.prune import prune_model  # noqa: PLC0415 - help and errors cost no imports
