@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nnea_graph.cli import run_command_line
+from nnea_graph.commands.cli import run_command_line
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "nnea_graph" / "docs" / "networkx.md"
