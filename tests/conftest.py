@@ -37,6 +37,44 @@ def digits() -> NNEfficiencyAnalyzer:
 GOLDEN = Path(__file__).parent / "golden"
 
 
+SLOW = (
+    "api/test_use_cases.py",
+    "channels/build/test_by_perturbation.py",
+    "commands/test_prune.py",
+    "commands/test_prune_lossless.py",
+    "frontends/keras/",
+    "frontends/tensorflow/",
+    "frontends/tf2onnx/",
+    "frontends/tflite/",
+    "frontends/torch/test_models.py",
+    "fuzz/",
+    "hostile/",
+    "integrations/",
+    "numbers/",
+    "ops/values/test_node_cases.py",
+    "passes/test_sensitivity_in_time.py",
+    "render/web/test_browser.py",
+    "rewrite/lossless/test_generated.py",
+    "rewrite/lossless/test_torch.py",
+    "rewrite/models/",
+    "rewrite/source/",
+    "rewrite/test_prune.py",
+    "runtime/data/test_tf_data.py",
+    "runtime/export/test_large_models.py",
+    "runtime/export/test_to_onnx.py",
+    "runtime/session/test_isolated.py",
+    "runtime/synthetic/test_corpus.py",
+)
+"""Files and folders that ``-m "not slow"`` leaves out: exports, whole models, hostile runs, prunings."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(tests).as_posix().startswith(SLOW):
+            item.add_marker("slow")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew; review the diff")
 
