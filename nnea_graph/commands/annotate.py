@@ -33,7 +33,7 @@ def annotate_model(source: str, **options: Any) -> int:
     write_output(output, [proto.SerializeToString(deterministic=True)], force=options["force"])
     errors = [finding.message for finding in report.findings if finding.severity == "error"]
     if not options["quiet"]:
-        sys.stderr.writelines(f"{line}\n" for line in (*errors, f"{output}: written with its facts"))
+        sys.stderr.writelines(f"{line}\n" for line in (*errors, f"{output}: written with analysis metadata"))
     return 1 if errors else 0
 
 
@@ -41,7 +41,7 @@ def _check_place(source: Path, output: Path, limits: Limits) -> None:
     """Weights in other files stay there: the model must be written beside them, and not over them."""
     found = data_files(source, limits=limits)
     if any(output.exists() and each.samefile(output) for each in found):
-        raise OutputError(f"-o {output}: it has weights of the model itself; give another name")
+        raise OutputError(f"-o {output}: it holds weights of the input model; give another name")
     folder = source.absolute().parent
     if found and not folder.samefile(output.absolute().parent):
         raise OutputError(

@@ -87,7 +87,7 @@ class _LimitsHelp(click.Command):
 )
 @click.version_option(__version__, "-V", "--version", message="nnea-graph %(version)s")
 def cli() -> None:
-    """Tells what a trained network really costs, where, and how much of it carries the result."""
+    """Analyze the cost, redundancy and importance of a trained neural network, and make it smaller."""
 
 
 @cli.command(cls=_LimitsHelp)
@@ -105,12 +105,14 @@ def cli() -> None:
 @click.option(
     "--data",
     metavar="D",
-    help="What to run on: .npz, .npy, a folder of arrays, test_data_set_* or images, or file.py:function.",
+    help="Calibration data: .npz, .npy, a folder of arrays, test_data_set_* or images, or file.py:function.",
 )
-@click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
-@click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
-@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True, help="Samples a run.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random inputs.")
+@click.option("--preprocess", metavar="SPEC", help="Image preprocessing: imagenet, mnist, size=224,…")
+@click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
+@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True, help="Samples per run.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random inputs."
+)
 @click.option(
     "--time-limit",
     "seconds",
@@ -118,7 +120,7 @@ def cli() -> None:
     metavar="SECONDS",
     help="Time in which the model may be run, over all passes.",
 )
-@click.option("--no-run", is_flag=True, help="Keep onnxruntime out: static facts only.")
+@click.option("--no-run", is_flag=True, help="Static analysis only: do not run the model.")
 @click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
 @click.option(
     "--format",
@@ -134,48 +136,55 @@ def cli() -> None:
     metavar="DIR",
     help="Folder for report.json, run.json, the pictures and plots.",
 )
-@click.option("--path-colours", is_flag=True, help="A colour for each of the best paths in pathways.svg.")
+@click.option("--path-colors", is_flag=True, help="Color each of the best paths in pathways.svg.")
 @click.option("--force", is_flag=True, help="Replace a report that is there, in a folder or a file.")
 @click.option(
     "--training",
     type=click.Choice(["4x", "exact"]),
     default="4x",
     show_default=True,
-    help="How training FLOPs are counted.",
+    help="Convention for training FLOPs.",
 )
 @click.option(
-    "--frozen", multiple=True, metavar="PATTERN", help="Weights, operators or modules that do not train."
+    "--frozen", multiple=True, metavar="PATTERN", help="Frozen weights, operators or modules (not trained)."
 )
 @click.option(
-    "--top", type=click.IntRange(1), default=10, show_default=True, help="Rows of the longest tables."
+    "--top",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Maximum number of rows in the longest tables.",
 )
-@click.option("--top-k", type=click.IntRange(1), metavar="N", help="Paths to find; 10 unless told.")
+@click.option("--top-k", type=click.IntRange(1), metavar="N", help="Number of paths (default 10).")
 @click.option(
     "--class",
     "sink_channel",
     type=click.IntRange(0),
     metavar="N",
-    help="Paths into this class only: channel N of the output, or of --sink.",
+    help="Only paths into this class: channel N of the output, or of --sink.",
 )
-@click.option("--sink", metavar="NAME", help="Paths into this output, tensor or operator only.")
+@click.option("--sink", metavar="NAME", help="Only paths into this output, tensor or operator.")
 @click.option(
     "--score",
     type=click.Choice(["flow", "importance"]),
-    help="What makes a path good: its flow (default), or its importance.",
+    help="Path score: flow (default) or importance.",
 )
 @click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see below.")
 @click.option(
     "--allow-external",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder that links to external data may lead to (the Hugging Face cache).",
+    help="Allowed folder for links to external data (e.g. the Hugging Face cache).",
 )
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if a finding is an error.")
-@click.option("-q", "--quiet", is_flag=True, help="Nothing but data and errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only data and errors.")
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Time and memory of each pass, on stderr; conventions in full."
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Print time and memory of each pass on stderr; show all rows and conventions.",
 )
-@click.option("--no-progress", is_flag=True, help="No progress on stderr.")
+@click.option("--no-progress", is_flag=True, help="Do not show progress on stderr.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")
 def run(model: str, **options: Any) -> int:
     """Analyze MODEL: an .onnx, .pt2, .keras, .h5 or .tflite file, SavedModel FOLDER[:SIGNATURE], or module:callable."""
@@ -191,68 +200,75 @@ def run(model: str, **options: Any) -> int:
     "targets",
     multiple=True,
     metavar="T",
-    help="What may remain of the original: params=0.3, macs=0.5, latency=0.5 (measured, one thread); or what may be "
-    "lost of the accuracy: loss=0.5% (needs labels). May be repeated. Or exact: only what changes no output goes; "
-    "needs no --data.",
+    help="Target budget, as a fraction of the original: params=0.3, macs=0.5, latency=0.5 (measured, one thread); or the "
+    "largest accuracy drop: loss=0.5% (needs labels). May be repeated. exact: lossless removals only; needs no --data.",
 )
 @click.option(
-    "--data", metavar="D", help="What to fit, choose and measure on (each its own part); see run --help."
+    "--data",
+    metavar="D",
+    help="Calibration data, split into parts for fitting, selection and measurement; see run --help.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT.onnx", help="The smaller model."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT.onnx",
+    help="Output file of the pruned model.",
 )
 @click.option(
     "--plan-only",
     is_flag=True,
-    help="Only show what could go: groups of channels, what changes with them, what each would save.",
+    help="Show only the plan: coupled channel groups, affected operators and savings.",
 )
-@click.option("--no-run", is_flag=True, help="With --plan-only: keep onnxruntime out, measure no latency.")
-@click.option("--force", is_flag=True, help="Replace the output file if it exists; the model itself never.")
+@click.option("--no-run", is_flag=True, help="With --plan-only: do not run the model, measure no latency.")
+@click.option("--force", is_flag=True, help="Overwrite an existing output file; never the input model.")
 @click.option(
     "--criterion",
     type=click.Choice(["reconstruction", "spread", "importance", "magnitude", "random"]),
     default="reconstruction",
     show_default=True,
-    help="What channels are ranked by.",
+    help="Criterion that ranks the channels.",
 )
-@click.option("--no-refit", is_flag=True, help="Leave the weights that remain as they are.")
-@click.option("--keep", multiple=True, metavar="PATTERN", help="Layers or modules whose channels stay.")
+@click.option("--no-refit", is_flag=True, help="Do not refit the remaining weights.")
+@click.option("--keep", multiple=True, metavar="PATTERN", help="Layers or modules that are not pruned.")
 @click.option(
     "--align",
     default="auto",
     show_default=True,
     metavar="auto|N",
-    help="Keep multiples of N channels; auto measures what onnxruntime gains by here.",
+    help="Keep multiples of N channels; auto measures the block size of onnxruntime on this machine.",
 )
 @click.option(
-    "--run-samples", type=click.IntRange(1), default=1, show_default=True, help="Samples of a timed run."
+    "--run-samples", type=click.IntRange(1), default=1, show_default=True, help="Samples per timed run."
 )
 @click.option(
-    "--rounds", type=click.IntRange(2), default=30, show_default=True, help="Times that latency is measured."
+    "--rounds", type=click.IntRange(2), default=30, show_default=True, help="Number of latency measurements."
 )
-@click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
-@click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Samples a run.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn.")
+@click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
+@click.option("--preprocess", metavar="SPEC", help="Image preprocessing: imagenet, mnist, size=224,…")
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Samples per run.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all random choices."
+)
 @click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim.")
 @click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
 @click.option(
-    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the report."
+    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Report format."
 )
 @click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see below.")
 @click.option(
     "--allow-external",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder that links to external data may lead to.",
+    help="Allowed folder for links to external data.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Nothing but data and errors.")
-@click.option("--no-progress", is_flag=True, help="No progress on stderr.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only data and errors.")
+@click.option("--no-progress", is_flag=True, help="Do not show progress on stderr.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")
 def prune_command(model: str, **options: Any) -> int:
-    """Make MODEL smaller: whole channels go, what reads them is solved again, the result is measured.
+    """Prune channels of MODEL to a target budget, refit the consumers by least squares, and verify the result.
 
-    Exit 1 also where a target is not met: the model is then the nearest that was found, and the report says so.
+    Exit 1 also if a target is not met; the report then names the nearest model found.
     """
     if options["plan_only"]:
         from nnea_graph.commands.prune import plan_model  # noqa: PLC0415 - as below
@@ -266,17 +282,17 @@ def prune_command(model: str, **options: Any) -> int:
 @cli.command("export")
 @click.argument("source")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="MODEL.onnx")
-@click.option("--data", metavar="D", help="What to take an example of the inputs from.")
-@click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
+@click.option("--data", metavar="D", help="Source of the example inputs.")
+@click.option("--preprocess", metavar="SPEC", help="Image preprocessing: imagenet, mnist, size=224,…")
 @click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
-@click.option("--force", is_flag=True, help="Replace the output file if it exists; the source itself never.")
+@click.option("--force", is_flag=True, help="Overwrite an existing output file; never the source.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see run --help.")
-@click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")
 def export_command(source: str, **options: Any) -> int:
-    """Write SOURCE, a model of another kind than ONNX, as an .onnx file that keeps its modules and parameters by name.
+    """Export SOURCE, a PyTorch, TensorFlow or Keras model, as an .onnx file that keeps module and parameter names.
 
-    Exit 1 where the file does not do what the source does.
+    Exit 1 if the outputs of the file differ from those of the source.
     """
     from nnea_graph.commands.export import export_model  # noqa: PLC0415 - help and errors cost no imports
 
@@ -288,19 +304,19 @@ def export_command(source: str, **options: Any) -> int:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.onnx")
 @click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim.")
 @click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
-@click.option("--data", metavar="D", help="What to run on; see run --help.")
-@click.option("--preprocess", metavar="HOW", help="How images become inputs: imagenet, mnist, size=224,…")
-@click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
-@click.option("--no-run", is_flag=True, help="Keep onnxruntime out: static facts only.")
+@click.option("--data", metavar="D", help="Calibration data; see run --help.")
+@click.option("--preprocess", metavar="SPEC", help="Image preprocessing: imagenet, mnist, size=224,…")
+@click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
+@click.option("--no-run", is_flag=True, help="Static analysis only: do not run the model.")
 @click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
-@click.option("--force", is_flag=True, help="Replace the output file if it exists; the model itself never.")
+@click.option("--force", is_flag=True, help="Overwrite an existing output file; never the input model.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see run --help.")
-@click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show a traceback for errors.")
 def annotate_command(model: str, **options: Any) -> int:
-    """Analyze MODEL and write it with the facts in its metadata, under nnea_graph.; the graph stays as it is.
+    """Analyze MODEL and write it with the results in its metadata, under nnea_graph.; the graph is unchanged.
 
-    Netron and others show them. Exit 1 where a finding is an error.
+    Viewers such as Netron show them. Exit 1 if a finding is an error.
     """
     from nnea_graph.commands.annotate import annotate_model  # noqa: PLC0415 - help and errors cost no imports
 
@@ -309,7 +325,7 @@ def annotate_command(model: str, **options: Any) -> int:
 
 @cli.command()
 def passes() -> None:
-    """List the passes, what they need and what they give."""
+    """List the passes with their requirements, results and options."""
     from nnea_graph.commands.passes import list_passes  # noqa: PLC0415
 
     list_passes()

@@ -85,11 +85,11 @@ def check_output(output: Path, source: str, *, force: bool) -> None:
     """
     if output.exists() and Path(source).exists() and output.samefile(source):
         raise OutputError(
-            f"-o {output}: that is the model itself, which is never written over; give another file"
+            f"-o {output}: output equals input; in-place writing is not supported, give another file"
         )
     if output.is_dir():
         raise OutputError(f"-o {output}: is a folder; give a file")
     if os.path.lexists(output) and not force:
-        raise OutputError(f"-o {output}: there is such a file; --force replaces it")
+        raise OutputError(f"-o {output}: file exists; use --force to overwrite")
     if not output.absolute().parent.is_dir():
         raise OutputError(f"-o {output}: there is no folder {output.absolute().parent}")

@@ -60,7 +60,7 @@ def check_outputs(output: Path, source: str, *, force: bool, **reading: Any) -> 
     found = data_files(Path(source), **reading)
     for each in there:
         if any(other.samefile(each) for other in found):
-            raise OutputError(f"-o {output}: {each.name} has weights of the model itself; give another name")
+            raise OutputError(f"-o {output}: {each.name} holds weights of the input model; give another name")
     if found and output.exists() and not output.is_file():
         raise OutputError(f"-o {output}: the weights go beside it, as those of the model; give a plain file")
 
@@ -88,7 +88,7 @@ def check_reports(
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; give a file")
         if os.path.lexists(path) and not is_stream(path) and not force:
-            raise OutputError(f"{path}: there is such a file; --force replaces it")
+            raise OutputError(f"{path}: file exists; use --force to overwrite")
     source = Path(inputs[0])
     older = [path for path in files if path in there]
     if not older or not source.is_file() or source.suffix != ".onnx":

@@ -25,13 +25,13 @@ def _described(name: str, kind: type[Pass]) -> str:
     summary = (getdoc(kind) or "").partition("\n")[0]
     options = ", ".join(f"{field.name}: {type_name(field)}" for field in fields(kind))
     lines = [
-        f"{name}{'' if kind.default else '  (only when asked for: -p +' + name + ')'}",
+        f"{name}{'' if kind.default else '  (not by default; add with -p +' + name + ')'}",
         f"    {summary}",
-        f"    needs   {_names(kind.requires)}",
-        *([f"    uses    {_names(kind.uses)}, where there are any"] if kind.uses else []),
-        f"    gives   {_names(kind.provides)}",
+        f"    requires {_names(kind.requires)}",
+        *([f"    optional {_names(kind.uses)}"] if kind.uses else []),
+        f"    provides {_names(kind.provides)}",
     ]
-    return "\n".join([*lines, f"    options {options}" if options else ""]).rstrip() + "\n"
+    return "\n".join([*lines, f"    options  {options}" if options else ""]).rstrip() + "\n"
 
 
 def _names(keys: Iterable[Key[Any]]) -> str:

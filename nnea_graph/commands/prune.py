@@ -20,18 +20,18 @@ def prune_model(source: str, **options: Any) -> int:
     """Prune and write; the exit code says whether every target was met."""
     output: Path | None = options["output"]
     if options["no_run"]:
-        raise UsageError("--no-run: a pruning runs the model; only --plan-only can do without")
+        raise UsageError("--no-run: pruning runs the model; --no-run is valid only with --plan-only")
     if not options["targets"]:
         raise UsageError(
-            "--target: what may remain is needed, e.g. macs=0.5; --plan-only shows what could go"
+            "--target: a target budget is required, e.g. macs=0.5; --plan-only shows the options"
         )
     if output is not None:
         reading = {"limits": Limits.with_text(options["limits"]), "allow_external": options["allow_external"]}
         check_outputs(output, source, force=options["force"], **reading)
     if not options["data"] and list(options["targets"]) != ["exact"]:
         raise UsageError(
-            "--data: what to fit, choose and measure on is needed: .npz, a folder, or file.py:function;"
-            " only --target exact does without"
+            "--data: calibration data are required: .npz, a folder, or file.py:function;"
+            " only --target exact works without"
         )
     with progress(shown=not (options["quiet"] or options["no_progress"])) as line:
         found = prune(

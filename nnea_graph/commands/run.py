@@ -94,7 +94,7 @@ def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dic
     from nnea_graph.render.plots.visualizer import plot_files  # noqa: PLC0415
     from nnea_graph.report.diagrams import diagrams_of  # noqa: PLC0415
 
-    files, missing = picture_files(diagrams_of(graph, report), accents=options["path_colours"])
+    files, missing = picture_files(diagrams_of(graph, report), accents=options["path_colors"])
     plots, without = plot_files(report)
     for reason in (missing, without):
         if reason and not options["quiet"]:

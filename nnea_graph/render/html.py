@@ -10,7 +10,7 @@ from nnea_graph.render.sanitize import inert, shorten, shorten_all
 from nnea_graph.report.schema.analysis import Layer, Report, Totals
 from nnea_graph.report.units import amount, percent
 from nnea_graph.report.views.layer_rows import metrics_of
-from nnea_graph.report.views.summary import by_rule, dearest_layers
+from nnea_graph.report.views.summary import by_rule, most_expensive_layers
 
 _TOP = 10
 _WIDTH = 80
@@ -23,7 +23,7 @@ _WORDS = 2
 def report_table(report: Report) -> str:
     """What the model is, its totals, its dearest layers, and what was found."""
     page = Page(report, _WIDTH, top=_TOP)
-    shown = dearest_layers(report, _TOP)
+    shown = most_expensive_layers(report, _TOP)
     names = shorten_all([page.called(layer.id) for layer in shown], _NAME)
     rows = [_row(report, layer, name) for layer, name in zip(shown, names, strict=True)]
     left = len(report.layers) - len(shown)

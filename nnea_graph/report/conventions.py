@@ -11,14 +11,14 @@ _TRAINING = {
 }
 
 _STATISTICS = {
-    "weights": "of |w| on the weights alone, biases left out; entropies in nats",
-    "importance": "of importance on the data that ran, biases left out; entropies in nats",
+    "weights": "of |w| on the weights alone, without biases; entropies in nats",
+    "importance": "of importance on the data used, without biases; entropies in nats",
 }
 _PATHS = {
-    "flow": "share of a path: product of the shares that each channel gets from the one before, over the number of"
-    " outputs; shares of all paths add to 1; biases are on no path",
-    "importance": "share of a path: product of the shares that each edge has of its layer, over the number of"
-    " outputs; biases are on no path",
+    "flow": "share of a path: product of the shares that each channel receives from the previous one, divided by the"
+    " number of outputs; shares of all paths add to 1; biases are not on paths",
+    "importance": "share of a path: product of the shares of each edge in its layer, divided by the number of"
+    " outputs; biases are not on paths",
 }
 
 
@@ -33,13 +33,14 @@ def conventions(
     quantized = {"int8": EXACT_PRODUCTS} if int8_ran else {}
     return quantized | {
         "macs": "multiply-accumulates of convolutions, matrix products, attention and recurrent cells",
-        "flops": "multiplies and adds of the same, exactly: a dot product over n is 2n - 1, a bias one more",
-        "other_flops": "everything else: each add, multiply, compare or elementary function of an element is one",
+        "flops": "exact multiplies and adds of these operators: a dot product of length n is 2n - 1, a bias adds one",
+        "other_flops": "all other operators: each add, multiply, compare or elementary function of an element counts"
+        " as one",
         "training": _TRAINING[cost.training if cost else "4x"],
-        "parameters": "weights, scales and biases; single numbers in element-wise operators are settings,"
+        "parameters": "weights, scales and biases; scalars in element-wise operators are settings,"
         " BatchNorm's running statistics are buffers; a tied tensor counts once",
-        "importance": "of a weight: |w| times the mean |activation| of the channel that it meets",
+        "importance": "of a weight: |w| times the mean |activation| of its input channel",
         "statistics": _STATISTICS[statistics_of or "weights"],
         "paths": _PATHS[score or "flow"],
-        "branches": "of two alternative branches the totals take the costlier one",
+        "branches": "the totals include the costlier of two alternative branches",
     }

@@ -37,7 +37,7 @@ def facts(path: Path) -> dict[str, Any]:
 def test_a_copy_has_the_facts_and_everything_else(program: Program) -> None:
     done = program("annotate", str(CNN), "--dim", "batch=4", "-p", "cost", "-o", "out.onnx")
     assert (done.code, done.stdout) == (0, "")
-    assert done.stderr == "out.onnx: written with its facts\n"
+    assert done.stderr == "out.onnx: written with analysis metadata\n"
     found = facts(program.folder / "out.onnx")
     assert (found["macs"], found["dims"], found["assumed_dims"]) == (4 * 1_269_504, {"batch": 4}, [])
     made, source = onnx.load(program.folder / "out.onnx"), onnx.load(CNN)
@@ -92,15 +92,15 @@ def test_weights_in_another_file_stay_there(program: Program) -> None:
     )
     assert not list((program.folder / "sub").iterdir())
     over = program("annotate", "model.onnx", "-p", "cost", "-o", "w.bin", "--force")
-    assert (over.code, "w.bin: it has weights of the model itself" in over.stderr) == (2, True)
+    assert (over.code, "w.bin: it holds weights of the input model" in over.stderr) == (2, True)
     assert (program.folder / "w.bin").read_bytes() == weights
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-o", "model.onnx"], "that is the model itself"),
-        (["-o", "model.onnx", "--force"], "that is the model itself"),
+        (["-o", "model.onnx"], "output equals input; in-place writing is not supported"),
+        (["-o", "model.onnx", "--force"], "output equals input; in-place writing is not supported"),
         (["-o", "there.onnx"], "--force replaces it"),
         (["-o", "nowhere/out.onnx"], "there is no folder"),
         (["-o", "out.onnx", "-p", "costs"], "-p: there is no pass 'costs'"),
@@ -146,7 +146,7 @@ def test_a_finding_that_is_an_error_is_told_and_the_file_written(program: Progra
     assert done.code == 1, done
     first, last = done.stderr.splitlines()
     assert "the model was not run" in first
-    assert last == "out.onnx: written with its facts"
+    assert last == "out.onnx: written with analysis metadata"
     found = facts(program.folder / "out.onnx")
     assert found["macs"] == 40
     assert "could not find an implementation" in found["unknown"]["importance_totals"].lower()

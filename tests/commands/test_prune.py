@@ -27,7 +27,7 @@ def test_a_model_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert run(MLP, "--data", DATA, "--target", "params=0.4", "--align", 1, "-o", out) == 0
     page = capsys.readouterr().out
     assert "at most 40.0 % was wanted: met" in page
-    assert page.splitlines()[-1] == "PASSED: every target is met"
+    assert page.splitlines()[-1] == "PASSED: all targets met"
     assert "without refit" in page
     assert "random channels" in page
     before, after = onnx.load(MLP), onnx.load(out)
@@ -161,8 +161,8 @@ def test_weights_that_cannot_be_handed_over_apart_are_refused_before_any_work(
     ("out", "force", "message"),
     [
         ("other.onnx", (), "--force replaces it"),
-        ("other.onnx", ("--force",), "other.onnx.data has weights of the model itself"),
-        ("other.onnx.data", ("--force",), "other.onnx.data has weights of the model itself"),
+        ("other.onnx", ("--force",), "other.onnx.data holds weights of the input model"),
+        ("other.onnx.data", ("--force",), "other.onnx.data holds weights of the input model"),
     ],
 )
 def test_weights_of_the_model_itself_are_never_written_over(
@@ -208,7 +208,7 @@ def test_weights_beside_a_pipe_are_refused(tmp_path: Path, capsys: pytest.Captur
 def test_a_plan_needs_neither_data_nor_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(MLP, "--plan-only", "--align", 1) == 0
     page = capsys.readouterr().out
-    assert "What half of each would save (both in turn, 1 sample a run" in page
+    assert "Savings at half of the channels (interleaved runs, 1 sample per run" in page
     assert "output of the model" in page
     assert max(map(len, page.splitlines())) <= 80
 
@@ -236,7 +236,7 @@ def test_a_plan_as_json_has_all_that_the_page_shortens(capsys: pytest.CaptureFix
     [
         (("--plan-only", "-o", "small.onnx"), "-o: a plan writes no model"),
         (("--plan-only", "--align", "odd"), "--align 'odd'"),
-        (("--no-run", "--target", "macs=0.5"), "--no-run: a pruning runs the model"),
+        (("--no-run", "--target", "macs=0.5"), "--no-run: pruning runs the model"),
     ],
 )
 def test_what_a_plan_cannot_mean_is_one_line(

@@ -123,4 +123,4 @@ def test_a_model_is_annotated_with_the_facts(place: Path) -> None:
 
 
 def test_the_catalogue_lists_the_pass(place: Path) -> None:
-    assert "my_fact  (only when asked for: -p +my_fact)" in run(place, "passes")
+    assert "my_fact  (not by default; add with -p +my_fact)" in run(place, "passes")

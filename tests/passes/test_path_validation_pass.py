@@ -198,7 +198,7 @@ def test_text_without_data_says_not_validated() -> None:
 
 def test_text_with_data_has_every_baseline_and_claims_what_was_counted() -> None:
     shown = lines(run(STRONG, "path_validation,pathways{k=2}", {"x": X, "labels": LABELS}))
-    shown = shown[shown.index("Validation of the paths (20 samples; output y)") - 1 :]
+    shown = shown[shown.index("Validation of the paths by ablation (20 samples; output y)") - 1 :]
     assert shown[4].split() == ["whole", "model", "0", "100.0", "100.0"]
     assert any(
         line.split() == ["the", "units", "on", "the", "paths", "100.0", "50.0", "50.0"] for line in shown

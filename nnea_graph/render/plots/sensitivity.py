@@ -50,7 +50,7 @@ _CRITERIA = {"importance": ("importance", BLUE), "magnitude": ("|w|", ORANGE), "
 _UNITS = {"weights": "-", "channels": "--"}
 _MEASURE = {
     "accuracy": "accuracy",
-    "agreement": "same answer as the unaltered model",
+    "agreement": "top-1 agreement with the original model",
     "relative_l2": "relative change of the outputs",
 }
 _LEAST = 1e-4

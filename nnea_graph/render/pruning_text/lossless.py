@@ -15,7 +15,7 @@ from nnea_graph.report.units import binary
 
 _FAMILIES = (
     TextColumn(("", "channels of"), right=False, widest=34),
-    TextColumn(("", "there")),
+    TextColumn(("", "total")),
     TextColumn(("", "dead")),
     TextColumn(("", "constant")),
     TextColumn(("", "cloned")),
@@ -23,8 +23,8 @@ _FAMILIES = (
     TextColumn(("", "left")),
 )
 _REFUSED = (
-    "the network makes much of the rounding of a sum; leave layers out with --keep, or take another target, which says"
-    " what it costs"
+    "the model amplifies rounding error; exclude layers with --keep, or use another target, which reports"
+    " the loss"
 )
 _HELD = 10
 """Reasons that are printed."""
@@ -36,23 +36,23 @@ def exact_removal(
     """The sections in front of the verification."""
     yield from title("Outputs", "of both models on the same data", width=width)
     reached = "not known" if target.reached is None else f"{target.reached:.1e}"
-    wanted = f"of the largest output; {target.wanted:.0e} is rounding: "
-    verdict = "nothing changed" if target.met else "MORE than rounding; nothing is written"
+    wanted = f"relative to the largest output; rounding tolerance {target.wanted:.0e}: "
+    verdict = "equivalent" if target.met else "NOT equivalent; nothing is written"
     style = "" if target.met else "bold red"
     yield from named("largest difference", reached, wanted + verdict, width=width, style=style)
     if target.reached is not None and not target.met:
         yield from hanging(Text("  →  ", "dim"), Text(_REFUSED), width)
     went = [each for each in found.families if _gone(each)]
     if went:
-        yield from title("Channels that went", "groups that only go together", width=width)
+        yield from title("Removed channels", "coupled channel groups", width=width)
         yield from table(_FAMILIES, [_family(each, shown) for each in went], width)
     gone = [each for each in found.tensors if not each.reason]
     if gone:
-        yield from title("Tensors that are stored once now", width=width)
+        yield from title("Deduplicated tensors", width=width)
         for each in gone:
             yield from sentence(each.kind, _twin(each), width=width)
     if not went and not gone:
-        yield from title("Nothing can go", "no channel and no tensor is there for nothing", width=width)
+        yield from title("Nothing removable", "no removable channel or duplicate tensor", width=width)
     yield from _held(found, width, shown)
 
 
@@ -67,7 +67,7 @@ def _family(family: ExactFamily, shown: Callable[[str], str]) -> Sequence[str]:
 
 
 def _twin(each: ExactTensor) -> Text:
-    return Text(f"{inert(each.tensor)} is {inert(each.of)}: {binary(each.bytes)}")
+    return Text(f"{inert(each.tensor)} duplicates {inert(each.of)}: {binary(each.bytes)}")
 
 
 def _held(found: ExactRemoval, width: int, shown: Callable[[str], str]) -> Iterator[Text]:
@@ -85,15 +85,15 @@ def _held(found: ExactRemoval, width: int, shown: Callable[[str], str]) -> Itera
         size = binary(sum(each.bytes for each in tensors))
         lines.append(f"{_named(tensors)} ({size}): {inert(reason)}")
     for line in lines[:_HELD]:
-        yield from sentence("stays", Text(line), width=width)
+        yield from sentence("blocked", Text(line), width=width)
     if len(lines) > _HELD:
         yield from sentence("", Text(f"and {many(len(lines) - _HELD, 'other')}", "dim"), width=width)
 
 
 def _named(tensors: Sequence[ExactTensor]) -> str:
     if len(tensors) > 1:
-        return f"{len(tensors):,} tensors that repeat others"
-    return f"{inert(tensors[0].tensor)}, which repeats {inert(tensors[0].of)},"
+        return f"{len(tensors):,} duplicate tensors"
+    return f"{inert(tensors[0].tensor)}, a duplicate of {inert(tensors[0].of)},"
 
 
 def _parts(held: str) -> tuple[str, str]:

@@ -34,20 +34,20 @@ _SAVED = (
 _FAMILIES = (
     TextColumn(("", "channels of"), right=False, widest=_NAME),
     TextColumn(("", "groups")),
-    TextColumn(("in steps", "of")),
-    TextColumn(("one step", "takes"), tight=True),
+    TextColumn(("multiple", "of")),
+    TextColumn(("smallest", "step"), tight=True),
     *_SAVED,
 )
 _HALVES = (
     TextColumn(("", "channels of"), right=False, widest=_NAME),
-    TextColumn(("", "gone"), tight=True),
+    TextColumn(("", "removed"), tight=True),
     *_SAVED,
     TextColumn(("", "ms")),
     TextColumn(("", "95 % interval")),
 )
 _PARTS = (
-    ("producers", "made by"),
-    ("consumers", "read by"),
+    ("producers", "produced by"),
+    ("consumers", "consumed by"),
     ("normalizations", "normalized by"),
     ("biases", "shifted by"),
     ("constants", "other constants of"),
@@ -67,17 +67,15 @@ def plan_page(plan: PruningPlan, width: int) -> Iterator[Text]:
     yield Text(inert(plan.model), "bold")
     yield from _head(plan, width)
     if plan.families:
-        yield from title(
-            "Channels", "groups that only go together, and what the least step saves", width=width
-        )
+        yield from title("Coupled channel groups", "and the saving of the smallest step", width=width)
         yield from table(_FAMILIES, [_family(each, names) for each in plan.families], width)
-        yield from title("What half of each would save", _run(plan), width=width)
+        yield from title("Savings at half of the channels", _run(plan), width=width)
         yield from table(_HALVES, [_half(each, names) for each in plan.families], width)
         yield from _unknown_times(plan, width)
-        yield from title("What goes with them", width=width)
+        yield from title("Affected operators", width=width)
         yield from names.listed([(each.family, _parts(each, names)) for each in plan.families], width)
     whole = _whole(plan, names)
-    yield from title("What stays whole", "" if whole else "nothing", width=width)
+    yield from title("Not prunable", "" if whole else "none", width=width)
     for said in whole:
         yield from hanging(Text("  "), Text(said), width)
 
@@ -108,7 +106,7 @@ class _Names:
 
 
 def _head(plan: PruningPlan, width: int) -> Iterator[Text]:
-    yield from named("a plan", "", "nothing is chosen or changed", width=width)
+    yield from named("plan only", "", "the model is not changed", width=width)
     yield from named("parameters", si(plan.parameters), "weights, scales and biases", width=width)
     macs = plan.macs_reason or f"of one run{_at(plan)}"
     yield from named("multiply-accumulates", si(plan.macs), inert(macs), width=width)
@@ -126,8 +124,8 @@ def _at(plan: PruningPlan) -> str:
 def _run(plan: PruningPlan) -> str:
     if plan.run_samples is None:
         return "not run"
-    made_up = "made-up inputs" if plan.synthetic else inert(plan.data)
-    return f"both in turn, {many(plan.run_samples, 'sample')} a run, 1 thread, {made_up}"
+    made_up = "synthetic inputs" if plan.synthetic else inert(plan.data)
+    return f"interleaved runs, {many(plan.run_samples, 'sample')} per run, 1 thread, {made_up}"
 
 
 def _family(each: PlannedFamily, names: _Names) -> Sequence[str]:
@@ -160,7 +158,7 @@ def _unknown_times(plan: PruningPlan, width: int) -> Iterator[Text]:
     """Each reason once."""
     reasons = [each.half_time.reason for each in plan.families if each.half_time.seconds is None]
     for reason in dict.fromkeys(reasons):
-        yield from sentence("no milliseconds", Text(inert(reason)), width=width)
+        yield from sentence("latency unknown", Text(inert(reason)), width=width)
 
 
 def _parts(each: PlannedFamily, names: _Names) -> str:

@@ -19,20 +19,25 @@ from nnea_graph.report.units import percent
 
 _NARROWEST, _WIDEST = 72, 120
 _NAMES = 4
-"""Of the layers that stay whole for one reason."""
+"""Layers named for each reason."""
 _LABELS = {
     "params": "parameters",
     "macs": "multiply-accumulates",
     "latency": "latency, 1 thread",
-    "loss": "lost accuracy",
-    "exact": "what it gives is not what it was",
+    "loss": "accuracy drop",
+    "exact": "output difference",
+}
+_CRITERIA = {
+    "reconstruction": "reconstruction error",
+    "spread": "activation spread",
+    "magnitude": "weight magnitude",
 }
 _FAMILIES = (
     TextColumn(("", "channels of"), right=False, widest=34),
-    TextColumn(("", "there")),
+    TextColumn(("", "total")),
     TextColumn(("", "kept")),
-    TextColumn(("in steps", "of")),
-    TextColumn(("model's change", "if half go")),
+    TextColumn(("multiple", "of")),
+    TextColumn(("output change", "at half")),
 )
 
 
@@ -62,20 +67,20 @@ def pruning(report: PruningReport, width: int, output: str) -> Iterator[Text]:
 
 def _how(report: PruningReport) -> str:
     if report.exact is not None:
-        return "exact removals: what changes no output"
-    refit = "readers refitted" if report.refit else "no refit"
-    return f"channels by {report.criterion}, {refit}, seed {report.seed}"
+        return "criterion: lossless (outputs unchanged)"
+    refit = "consumers refitted by least squares" if report.refit else "no refit"
+    return f"criterion: {_CRITERIA.get(report.criterion, report.criterion)}; {refit}; seed {report.seed}"
 
 
 def _choice(report: PruningReport, width: int, shown: Callable[[str], str]) -> Iterator[Text]:
     """The targets, what each family gave up, and what stays whole."""
-    yield from title("Targets", "what may remain of the original", width=width)
+    yield from title("Targets", "fraction of the original", width=width)
     for target in report.targets:
         yield from _target(target, width)
-    yield from title("Channels", "groups that only go together", width=width)
+    yield from title("Coupled channel groups", width=width)
     yield from table(_FAMILIES, [_family(each, shown) for each in report.families], width)
     for said in _whole(report, shown):
-        yield from sentence("stays whole", Text(said), width=width)
+        yield from sentence("not prunable", Text(said), width=width)
 
 
 def _whole(report: PruningReport, shown: Callable[[str], str]) -> Iterator[str]:
@@ -96,12 +101,12 @@ def _where(report: PruningReport, output: str) -> str:
         return inert(output)
     if report.worth_writing:
         return "no -o"
-    return f"as it {'is not sound' if report.verification.faults else 'gives something else'}, see below"
+    return f"{'invalid model' if report.verification.faults else 'outputs differ'}, see below"
 
 
 def _target(target: TargetReached, width: int) -> list[Text]:
     reached = "not known" if target.reached is None else percent(target.reached)
-    said = f"at most {percent(target.wanted)} was wanted: {'met' if target.met else 'NOT met; this is the nearest'}"
+    said = f"target {percent(target.wanted)}: {'met' if target.met else 'NOT met; this is the nearest model found'}"
     return named(_LABELS[target.name], reached, said, width=width, style="" if target.met else "bold red")
 
 
@@ -122,12 +127,12 @@ def _change(point: SparedPoint | None) -> str:
 
 def _verdict(report: PruningReport) -> Text:
     if report.met:
-        said = _exact_verdict(report.exact) if report.exact else "every target is met"
+        said = _exact_verdict(report.exact) if report.exact else "all targets met"
         return Text(f"PASSED: {said}", "bold green")
     missed = [_LABELS[target.name] for target in report.targets if not target.met]
-    why = f"not met: {', '.join(missed)}" if missed else "the pruned model is faulty"
+    why = f"not met: {', '.join(missed)}" if missed else "the pruned model is invalid"
     return Text(f"FAILED: {why}", "bold red")
 
 
 def _exact_verdict(exact: ExactRemoval) -> str:
-    return "what went changes no output" if exact.rounds else "nothing can go without changing an output"
+    return "the removals change no output" if exact.rounds else "no lossless removal exists"

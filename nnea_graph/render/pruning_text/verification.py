@@ -32,11 +32,11 @@ _SIZES = (
     TextColumn(("", ""), right=False, widest=24),
     TextColumn(("", "original")),
     TextColumn(("", "pruned")),
-    TextColumn(("", "less by")),
+    TextColumn(("", "reduction")),
 )
 _LIKENESS = (
     TextColumn(("", ""), right=False, widest=34),
-    TextColumn(("same answer", "%")),
+    TextColumn(("top-1 agreement", "%")),
     TextColumn(("accuracy", "%")),
     TextColumn(("SQNR", "dB")),
 )
@@ -44,7 +44,7 @@ _SPEED = (
     TextColumn(("", "threads"), right=False, widest=24),
     TextColumn(("original", "ms")),
     TextColumn(("pruned", "ms")),
-    TextColumn(("", "faster")),
+    TextColumn(("", "speed-up")),
     TextColumn(("", "95 % interval")),
 )
 _LAYERS = (
@@ -78,7 +78,7 @@ def verification(
 def _faults(found: Verification, width: int) -> list[Text]:
     if not found.faults:
         return []
-    head = title("The pruned model is faulty", width=width)
+    head = title("The pruned model is invalid", width=width)
     return [*head, *(line for fault in found.faults for line in sentence("", _words(fault), width=width))]
 
 
@@ -93,7 +93,7 @@ def _sizes(found: Verification, width: int) -> list[Text]:
         _size("multiply-accumulates", before.macs, after.macs, si),
         _size("file", before.file_bytes, after.file_bytes, binary),
     ]
-    runs = f"one run is of {many(found.run_samples, 'sample')}"
+    runs = f"per run of {many(found.run_samples, 'sample')}"
     return [*title("Size", runs, width=width), *table(_SIZES, rows, width), *_unknown(before, after, width)]
 
 
@@ -111,10 +111,10 @@ def _unknown(before: ModelSize, after: ModelSize, width: int) -> list[Text]:
 
 
 def _likeness(found: Verification, width: int) -> list[Text]:
-    made_up = "made-up " if found.synthetic else ""
-    aside = f"{many(found.samples, f'{made_up}sample')} that nothing was fitted to: {inert(found.source)}"
+    synthetic = "synthetic " if found.synthetic else ""
+    aside = f"{many(found.samples, f'{synthetic}sample')} held out from fitting: {inert(found.source)}"
     rows = [_alike(each) for each in found.likeness]
-    lines = [*title("What it gives", aside, width=width), *table(_LIKENESS, rows, width)]
+    lines = [*title("Accuracy and agreement", aside, width=width), *table(_LIKENESS, rows, width)]
     for each in found.likeness:
         if each.reason:
             lines += sentence(inert(each.model), _words(each.reason), width=width)
@@ -129,7 +129,7 @@ def _alike(each: Agreement) -> Sequence[str]:
 
 
 def _speed(found: Verification, width: int) -> list[Text]:
-    lines = title("Latency", f"both in turn, {many(found.run_samples, 'sample')} a run", width=width)
+    lines = title("Latency", f"interleaved runs, {many(found.run_samples, 'sample')} per run", width=width)
     if found.speed:
         lines += table(_SPEED, [_timed(each) for each in found.speed], width)
     if found.no_speedup:
@@ -151,7 +151,7 @@ def _refit(layers: Sequence[RefitLayer], width: int, top: int, shown: Callable[[
         return []
     done = [layer for layer in layers if layer.refitted]
     worst = sorted(done, key=lambda layer: -(layer.after or 0.0))[:top]
-    aside = f"{len(done):,} of {many(len(layers), 'layer')}; errors on held-out rows"
+    aside = f"{len(done):,} of {many(len(layers), 'layer')}; relative errors on held-out rows"
     return [
         *title("Refit", aside, width=width),
         *_table([layer for layer in done if layer in worst], width, shown),
@@ -179,6 +179,6 @@ def _row(layer: RefitLayer, shown: Callable[[str], str]) -> Sequence[str]:
 
 def _left(layers: Sequence[RefitLayer], width: int, top: int, shown: Callable[[str], str]) -> Iterator[Text]:
     for layer in layers[:top]:
-        yield from sentence("left as it is", Text(f"{shown(layer.node)}: {inert(layer.reason)}"), width=width)
+        yield from sentence("not refitted", Text(f"{shown(layer.node)}: {inert(layer.reason)}"), width=width)
     if len(layers) > top:
         yield from sentence("", Text(f"and {many(len(layers) - top, 'other layer')}", "dim"), width=width)

@@ -27,8 +27,8 @@ _COLUMNS = (
     TextColumn(("agreement", "")),
 )
 _LEGEND = (
-    "importance for what the layer costs, 1 is the whole model's: a cut risks least where it is low; stranded |w| on"
-    " inputs that are always 0; agreement of |w| and importance in the order of input channels, -1 to 1"
+    "importance per unit of cost, relative to the whole model (1 = average): pruning risks least where it is low;"
+    " stranded: |w| on inputs that are always 0; agreement: rank correlation of |w| and importance over input channels"
 )
 _NAME = 44
 
@@ -39,7 +39,7 @@ def activity(page: Page) -> list[Text]:
     if not found or not (has_real_data(page.report) or page.verbose):
         return []
     return [
-        *title("Where importance sits", _of(page), width=page.width),
+        *title("Importance by cost", _of(page), width=page.width),
         *table(_COLUMNS, _rows(page, found), page.width),
         *hanging(Text(" " * INDENT), Text(_LEGEND, "dim"), page.width),
         *(_idle(page) if has_real_data(page.report) else []),
@@ -49,7 +49,7 @@ def activity(page: Page) -> list[Text]:
 def _of(page: Page) -> str:
     data = page.report.data
     if data is None or data.synthetic:
-        return "of made-up data: a hint at most"
+        return "synthetic inputs: indicative only"
     return f"|w| · mean |a| over {many(data.samples, 'sample')}"
 
 
@@ -61,7 +61,7 @@ def _rows(page: Page, found: Sequence[Yield]) -> list[Row]:
     names = shorten_all([page.called(each.layer.id) for each in shown], page.width - _NAME)
     rows: list[Row] = [_row(name, each) for name, each in zip(names, shown, strict=True)]
     if len(shown) < len(found):
-        rows.insert(half, Text(f"{' ' * INDENT}… {left:,} more layers between: -v or JSON", "dim"))
+        rows.insert(half, Text(f"{' ' * INDENT}… {left:,} more layers in between: -v or JSON", "dim"))
     return rows
 
 
@@ -93,4 +93,4 @@ def _idle(page: Page) -> list[Text]:
 
 
 def _cost(found: IdleChannels) -> str:
-    return f"of {found.of:,}, in {many(found.layers, 'layer')}: {binary(found.bytes)} of weights make them"
+    return f"of {found.of:,}, in {many(found.layers, 'layer')}: {binary(found.bytes)} of weights produce them"

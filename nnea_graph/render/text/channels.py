@@ -17,7 +17,7 @@ _COLUMNS = (
     TextColumn(("layer", ""), right=False),
     TextColumn(("channels", "")),
     TextColumn(("share", "%")),
-    TextColumn(("busiest channels, × the even share", ""), right=False, widest=100),
+    TextColumn(("top channels, × the uniform share", ""), right=False, widest=100),
 )
 _FEW = 5
 _STANDS_OUT = 1.2
@@ -38,11 +38,11 @@ def channels(page: Page) -> list[Text]:
     found = page.report.pathways
     if not shown or found is None:
         return []
-    aside = f"share of all {found.score} that runs through"
+    aside = f"share of all {found.score} through the layer"
     if len(shown) < len(every) > page.top:
-        aside += f"; the {len(shown)} of {len(every):,} layers where one channel stands out most"
+        aside += f"; the {len(shown)} of {len(every):,} layers with the most concentrated flow"
     return [
-        *title("Busiest channels", aside, width=page.width),
+        *title("Top channels by flow", aside, width=page.width),
         *table(_COLUMNS, list(_rows(page, shown)), page.width),
     ]
 

@@ -65,7 +65,7 @@ def _role(branch: Branch) -> str:
     if not branch.in_total:
         return "alternative, not in total"
     if branch.runs is None:
-        return "runs ? times, not in total"
+        return "trip count unknown, not in total"
     return "in total" if branch.runs == 1 else f"in total, {branch.runs:,} runs"
 
 
@@ -76,7 +76,7 @@ def sites(page: Page) -> list[Text]:
     operators = by_operator(page.report)
     modules = [] if source_modules(page.report) else by_module(page.report)
     return [
-        *title("Where the MACs sit"),
+        *title("MACs by operator and module" if modules else "MACs by operator"),
         *_groups(page, "by operator", operators),
         *(_groups(page, "by module", modules) if modules else []),
     ]

@@ -13,7 +13,7 @@ from nnea_graph.render.text.layout import INDENT, Row, TextColumn, first_width, 
 from nnea_graph.report.schema.analysis import Layer
 from nnea_graph.report.units import si
 from nnea_graph.report.views.activity import has_real_data
-from nnea_graph.report.views.summary import dearest_layers, left_out, share
+from nnea_graph.report.views.summary import left_out, most_expensive_layers, share
 
 _NARROWEST, _WIDEST = 24, 44
 _LEGEND = {
@@ -45,7 +45,7 @@ def layers(page: Page) -> list[Text]:
     every = page.report.layers
     if not every:
         return []
-    shown = list(every) if page.verbose else dearest_layers(page.report, page.top)
+    shown = list(every) if page.verbose else most_expensive_layers(page.report, page.top)
     return [
         *title("Layer by layer", _aside(page, len(shown)), width=page.width),
         *_table(page, shown),

@@ -88,7 +88,9 @@ def _data(page: Page) -> list[Text]:
         )
     words = Text(f"{shorten(inert(data.source), _SOURCE)}, {many(data.samples, 'sample')}")
     if data.synthetic:
-        words.append(": numbers of activity (JSON, -v) are of made-up data; --data FILE takes yours", "dim")
+        words.append(
+            ": activation statistics (JSON, -v) use synthetic inputs; --data FILE uses real data", "dim"
+        )
     return sentence("data", words, width=page.width, start=HEADER)
 
 

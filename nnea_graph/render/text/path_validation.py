@@ -14,7 +14,7 @@ from nnea_graph.report.schema.path_validation import AblationComparison, Effect,
 _COLUMNS = (
     TextColumn(("", ""), right=False, widest=34),
     TextColumn(("output changes", "%")),
-    TextColumn(("same answer", "%")),
+    TextColumn(("top-1 agreement", "%")),
     TextColumn(("accuracy", "%")),
 )
 _NAME = 30
@@ -25,12 +25,12 @@ def validation(page: Page) -> list[Text]:
     found = page.report.pathways.validation if page.report.pathways else None
     if found is None or found.removed is None or found.kept is None:
         return []
-    head = title("Validation of the paths", _aside(found), width=page.width)
+    head = title("Validation of the paths by ablation", _aside(found), width=page.width)
     rows: list[Row] = [
         ("whole model", "0", per_cent(1), per_cent(found.accuracy)),
         Text(f"{' ' * INDENT}without", "italic"),
         *_rows(found.removed),
-        Text(f"{' ' * INDENT}with nothing else in these layers", "italic"),
+        Text(f"{' ' * INDENT}with only these units in their layers", "italic"),
         *_rows(found.kept),
     ]
     return [
@@ -45,16 +45,17 @@ def _aside(found: PathValidation | None) -> str:
     if found is None or found.removed is None:
         return ""
     much = many(found.samples, "sample")
-    return f"{much}{'' if found.complete else ', then the time was up'}; output {shorten(inert(found.output), _NAME)}"
+    stopped = "" if found.complete else ", stopped at the time limit"
+    return f"{much}{stopped}; output {shorten(inert(found.output), _NAME)}"
 
 
 def _rows(found: AblationComparison) -> Iterator[tuple[str, str, str, str]]:
     yield _row("  the units on the paths", found.paths)
-    yield _row("  as many of most importance", found.importance)
-    yield _row("  as many of largest marginal", found.marginal)
+    yield _row("  same number, highest importance", found.importance)
+    yield _row("  same number, largest path mass", found.marginal)
     low, high = found.random_low, found.random_high
     yield (
-        f"  as many at random ({len(found.random)} draws)",
+        f"  same number, random ({len(found.random)} draws)",
         _span(low.change, high.change),
         _span(low.agreement, high.agreement),
         _span(low.accuracy, high.accuracy),
@@ -75,8 +76,8 @@ def _verdict(page: Page, found: PathValidation, removed: AblationComparison) -> 
         return []
     units = many(found.units, "unit")
     words = (
-        f"Taking out the {units} on the paths in {many(len(found.layers), 'layer')} changes the output more than"
-        f" {removed.rank} of {many(len(removed.random), 'random choice')} of as many."
+        f"Ablating the {units} on the paths in {many(len(found.layers), 'layer')} changes the output more than"
+        f" {removed.rank} of {many(len(removed.random), 'random choice')} of the same number of units."
     )
     return hanging(Text(" " * INDENT), Text(words), page.width)
 
@@ -85,5 +86,5 @@ def _gaps(page: Page, found: PathValidation) -> list[Text]:
     lines: list[Text] = []
     for name, reason in list(found.left_out.items())[: None if page.verbose else page.top]:
         words = Text(f"{inert(name)}: {inert(reason)}", "dim")
-        lines += sentence("left as they are", words, width=page.width)
+        lines += sentence("not ablated", words, width=page.width)
     return lines

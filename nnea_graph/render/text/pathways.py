@@ -107,9 +107,9 @@ def _labels(page: Page, shown: Sequence[Route], longest: int) -> list[list[str]]
 def _more(same: Sequence[Route]) -> str:
     """Words for the paths behind the first one of a line."""
     if len(same) == 1:
-        return f"… {same[0].alike:,} more of this share in other channels" if same[0].alike else ""
+        return f"… {same[0].alike:,} more with this share in other channels" if same[0].alike else ""
     count = len(same) - 1 + sum(route.alike for route in same)
-    return f"… {count:,} more down to {small_percent(same[-1].share)}, other in the middle: JSON"
+    return f"… {count:,} more down to {small_percent(same[-1].share)}, differing in the middle: JSON"
 
 
 def _names(page: Page, shown: Sequence[Route], longest: int) -> Mapping[str, str]:
@@ -175,20 +175,22 @@ def _outputs(page: Page, found: Pathways) -> list[Text]:
 
 
 def _covered(found: Pathways) -> Text:
-    words = Text(f"{small_percent(found.part_of_mass or 0.0)} of all {found.score} runs on these")
+    words = Text(f"{small_percent(found.part_of_mass or 0.0)} of all {found.score} is carried by these")
     words.append(f" {many(len(found.paths), 'path')}")
     if found.score == "flow" and found.mass < _WHOLE:
-        words.append(f"; {percent(1 - found.mass)} of what the outputs get is led back to no input", "dim")
+        words.append(
+            f"; {percent(1 - found.mass)} of the flow into the outputs cannot be traced to an input", "dim"
+        )
     return words
 
 
 def _spread(found: Pathways) -> Text:
     if found.effective_paths is None:
-        return Text("over more paths than can be counted")
+        return Text("the number of effective paths exceeds the numeric range")
     words = Text(f"effectively {amount(found.effective_paths)} paths")
     words.append(" (exp of the path entropy)", "dim")
     if (found.part_of_mass or 0.0) < _SPREAD:
-        words.append(": no few of them carry it")
+        words.append(": the flow is not concentrated on a few paths")
     return words
 
 
@@ -245,7 +247,7 @@ def _gaps(page: Page, found: ChannelCoverage) -> list[Text]:
     shown = gaps if page.verbose else gaps[:_MOST_ENDS]
     lines: list[Text] = []
     for place, gap in enumerate(shown):
-        lines += sentence("" if place else "it ends at", Text(gap), width=page.width)
+        lines += sentence("" if place else "not traced", Text(gap), width=page.width)
     if len(gaps) > len(shown):
         more = Text(f"… {len(gaps) - len(shown):,} more places: -v or JSON", "dim")
         lines += sentence("", more, width=page.width)

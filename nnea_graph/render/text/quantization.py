@@ -36,9 +36,9 @@ _MODEL = (
     TextColumn(("all layers", "in"), right=False, widest=24),
     TextColumn(("weights", "")),
     TextColumn(("output", "dB")),
-    TextColumn(("same", "answer %")),
+    TextColumn(("top-1", "agree. %")),
     TextColumn(("accuracy", "%")),
-    TextColumn(("keep in floats", ""), right=False, widest=40),
+    TextColumn(("mixed-precision fallback", ""), right=False, widest=40),
 )
 _LAYERS = (
     TextColumn(("layer, most", "changed first"), right=False, widest=40),
@@ -51,8 +51,8 @@ _LAYERS = (
     TextColumn(("beyond", "6 sigma"), rank=3, tight=True),
 )
 _LEGEND = (
-    "dB: signal over what rounding changes, 6 dB are one bit; int8 with a scale for each output channel, int4 with"
-    " one for 32 inputs; output: with this layer alone rounded; crest: max|w| over the root of mean w²"
+    "dB: signal-to-quantization-noise ratio, 6 dB per bit; int8 with a scale for each output channel, int4 with"
+    " one for 32 inputs; output: with only this layer quantized; crest: max|w| / RMS of w"
 )
 _NARROWEST = 24
 _NAME = 24
@@ -78,7 +78,7 @@ def _aside(found: ModelQuantization) -> str:
     samples = f"measured on {found.samples:,}{of} {'synthetic ' if found.synthetic else ''}samples"
     if found.measured == found.planned:
         return samples
-    return f"{samples}; {found.measured:,} of {many(found.planned, 'run')} fitted into the time"
+    return f"{samples}; {found.measured:,} of {many(found.planned, 'run')} completed within the time limit"
 
 
 def _formats(page: Page, found: ModelQuantization) -> Iterator[Row]:
@@ -110,10 +110,14 @@ def _words(found: ModelQuantization) -> str:
     if found.not_run:
         return f"not run: {inert(found.not_run)}"
     accuracy = f"; {percent(found.accuracy)} unaltered" if found.accuracy is not None else ""
-    what = {"accuracy": "points of accuracy", "agreement": "% of other answers", "relative_l2": "% of change"}
+    what = {
+        "accuracy": "points of accuracy",
+        "agreement": "% of top-1 disagreement",
+        "relative_l2": "% of change",
+    }
     return (
-        f"{binary(found.bytes)} in floats{accuracy}; keep: so that less than {100 * found.loss_limit:g}"
-        f" {what[found.loss_of]} are lost; activations stay as they are"
+        f"{binary(found.bytes)} in floats{accuracy}; fallback: layers kept in float for a loss below"
+        f" {100 * found.loss_limit:g} {what[found.loss_of]}; activations are not quantized"
     )
 
 
@@ -170,7 +174,7 @@ def _without(page: Page) -> Iterator[Text]:
         found = layer.quantization
         if found and not found.formats:
             words = Text(f"{page.called(layer.id)}: {inert(found.reason)}", "dim")
-            yield from sentence("not rounded", words, width=page.width)
+            yield from sentence("not quantized", words, width=page.width)
 
 
 def _explained(page: Page, words: str) -> Sequence[Text]:

@@ -36,13 +36,13 @@ _COLUMNS = (
     TextColumn(("con-", "stant"), tight=True),
     TextColumn(("", "cloned"), tight=True),
     TextColumn(("", "unread"), tight=True),
-    TextColumn(("go for", "nothing")),
+    TextColumn(("lossless", "saving")),
     TextColumn(("", "MACs"), rank=2),
     TextColumn(("", "parallel"), rank=1),
 )
 _NAME = 16
 _COMMAND = (
-    "nnea-graph prune MODEL --target exact -o SMALLER.onnx takes out what goes for nothing, and proves it"
+    "nnea-graph prune MODEL --target exact -o SMALLER.onnx removes these channels and verifies the outputs"
 )
 
 
@@ -54,9 +54,9 @@ def redundancy(page: Page) -> Iterator[Text]:
     layers = [layer for layer in page.report.layers if layer.redundancy and _counts(layer.redundancy)]
     if not (layers or found.duplicates or found.tied):
         if not page.ran("weight_statistics"):  # which every report has that is not of chosen passes
-            yield from title("Redundancy", "no channel and no tensor is there for nothing", width=page.width)
+            yield from title("Redundancy", "no removable channel or duplicate tensor", width=page.width)
         return
-    yield from title("Redundancy", "by the weights: it holds on any input", width=page.width)
+    yield from title("Redundancy", "from the weights alone: valid for any input", width=page.width)
     yield from _totals(page, found)
     yield from _layers(page, layers)
     yield from _tensors(page, found)
@@ -69,12 +69,12 @@ def _counts(mine: LayerRedundancy) -> int:
 def _totals(page: Page, found: ModelRedundancy) -> Iterator[Text]:
     if found.exact_channels:
         words = f"{many(found.exact_channels, 'channel')}{_macs(found.exact_saving)}: no output changes"
-        yield from named("go for nothing", binary(found.exact_saving.bytes), words, width=page.width)
+        yield from named("lossless", binary(found.exact_saving.bytes), words, width=page.width)
     exact = [each for each in found.duplicates if each.exact]
     if exact:
-        words = f"{many(len(exact), 'tensor')} stored once more than needed"
+        words = f"{many(len(exact), 'tensor')} stored in duplicate"
         yield from named(
-            "" if found.exact_channels else "go for nothing",
+            "" if found.exact_channels else "lossless",
             binary(found.duplicate_bytes),
             words,
             width=page.width,
@@ -82,7 +82,7 @@ def _totals(page: Page, found: ModelRedundancy) -> Iterator[Text]:
     if found.parallel_channels:
         macs = _macs(found.approximate_saving)
         words = f"{many(found.parallel_channels, 'channel')}{macs}, nearly parallel to others"
-        yield from named("at a small loss", binary(found.approximate_saving.bytes), words, width=page.width)
+        yield from named("approximate", binary(found.approximate_saving.bytes), words, width=page.width)
     if found.exact_channels or exact:
         yield from hanging(Text("  →  ", "dim"), Text(_COMMAND), page.width)
 
@@ -145,8 +145,8 @@ def _tensors(page: Page, found: ModelRedundancy) -> Iterator[Text]:
 
 def _twin(each: DuplicateTensor) -> str:
     times = f" times {each.factor:.4g}" if each.kind == "scaled" else ""
-    near = "" if each.exact else ", nearly"
-    return f"{inert(each.tensor)} is {inert(each.of)}{times}{near}: {binary(each.bytes)}"
+    near = "" if each.exact else ", approximately"
+    return f"{inert(each.tensor)} duplicates {inert(each.of)}{times}{near}: {binary(each.bytes)}"
 
 
 def _tie(each: TiedTensor) -> str:

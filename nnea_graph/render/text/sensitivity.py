@@ -26,21 +26,21 @@ _FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 _CRITERIA = {"importance": "by importance", "magnitude": "by |w|", "random": "at random"}
 _UNITS = ("weights", "channels")
 _WHOLE = (
-    TextColumn(("all layers at once,", "without the least"), right=False, widest=24),
+    TextColumn(("all layers at once,", "fraction removed"), right=False, widest=24),
     *(TextColumn(("", percent(share).replace(".0 ", " "))) for share in _FRACTIONS),
 )
 _LAYERS = (
     TextColumn(("layer, most", "sensitive first"), right=False, widest=40),
-    TextColumn(("can go: %", "weights")),
-    TextColumn(("can go: %", "channels")),
+    TextColumn(("removable %", "weights")),
+    TextColumn(("removable %", "channels")),
     TextColumn(("change %", "importance"), tight=True),
     TextColumn(("change %", "|w|"), rank=1, tight=True),
     TextColumn(("change %", "random"), rank=2, tight=True),
 )
 _MEASURE = {
     "accuracy": "accuracy, %",
-    "agreement": "same answer as the unaltered model, % of cases",
-    "relative_l2": "change of the outputs, %",
+    "agreement": "top-1 agreement with the original model, %",
+    "relative_l2": "relative L2 change of the outputs, %",
 }
 _NOISE = 1e-4
 
@@ -56,7 +56,9 @@ def sensitivity(page: Page) -> list[Text]:
     return [
         *title("Sensitivity", _aside(found), width=page.width),
         *table(_WHOLE, list(_curves(found)), page.width),
-        *_explained(page, f"{_MEASURE[found.loss_of]}{_unaltered(found)}; channels go with their bias"),
+        *_explained(
+            page, f"{_MEASURE[found.loss_of]}{_unaltered(found)}; channels are removed with their bias"
+        ),
         *_layers(page, found),
         *_static(page, found.static),
     ]
@@ -67,7 +69,7 @@ def _aside(found: ModelSensitivity) -> str:
     samples = f"measured on {found.samples:,}{of} {'synthetic ' if found.synthetic else ''}samples"
     if found.measured == found.planned:
         return samples
-    return f"{samples}; {found.measured:,} of {many(found.planned, 'point')} fitted into the time"
+    return f"{samples}; {found.measured:,} of {many(found.planned, 'point')} completed within the time limit"
 
 
 def _unaltered(found: ModelSensitivity) -> str:
@@ -99,7 +101,8 @@ def _layers(page: Page, found: ModelSensitivity) -> Iterator[Text]:
     yield Text()
     yield from table(_LAYERS, [[name, *row[1:]] for name, row in zip(names, rows, strict=True)], page.width)
     yield from _explained(
-        page, f"can go: for less than {_limit(found)}; change: of the outputs without half of it"
+        page,
+        f"removable: at a loss below {_limit(found)}; change: relative L2 of the outputs without half of the weights",
     )
     left = len(ranked) - len(shown)
     if left:
@@ -125,7 +128,7 @@ def _limit(found: ModelSensitivity) -> str:
         points = 100 * found.loss_limit
         return f"{points:g} point{'' if points == 1 else 's'} of accuracy"
     if found.loss_of == "agreement":
-        return f"{percent(found.loss_limit)} of other answers"
+        return f"{percent(found.loss_limit)} of top-1 disagreement"
     return f"{percent(found.loss_limit)} of change"
 
 
@@ -136,8 +139,8 @@ def _static(page: Page, found: Sequence[StaticAgreement]) -> list[Text]:
         return []
     words = "; ".join(f"{each.statistic} {_said(each)}" for each in mine)
     if all(each.verdict == "too few layers" for each in mine):
-        words = f"too few layers to tell whether redundancy and utilization hold ({mine[0].layers} measured)"
-    return [Text(), *sentence("static or measured", Text(inert(words)), width=page.width)]
+        words = f"too few layers to test redundancy and utilization ({mine[0].layers} measured)"
+    return [Text(), *sentence("static vs. measured", Text(inert(words)), width=page.width)]
 
 
 def _said(each: StaticAgreement) -> str:
@@ -145,8 +148,8 @@ def _said(each: StaticAgreement) -> str:
         return each.verdict
     words = {
         "holds": "ranks the layers as measured",
-        "says nothing": "does not tell how sensitive a layer is",
-        "contradicts": "ranks the layers against what was measured: do not prune by it",
+        "says nothing": "does not predict the sensitivity of a layer",
+        "contradicts": "contradicts the measurement: do not prune by it",
     }[each.verdict]
     return f"{words} (Spearman {each.correlation:+.2f}, {many(each.layers, 'layer')})"
 

@@ -18,7 +18,7 @@ _FOLLOWS = frozenset({"compression_potential"})
 """What the line above it says in other words."""
 _ROWS = (
     ("utilization", "global_utilization", "effective / all weights"),
-    ("compression potential", "compression_potential", "1 - utilization: a hint, not a promise"),
+    ("compression potential", "compression_potential", "1 - utilization: an indication, not a guarantee"),
     ("avg. layer redundancy", "avg_layer_redundancy", "1 - H / ln n, mean of the layers"),
     ("redundancy score", "redundancy_score", "weighted by the layers' weights"),
 )
@@ -97,7 +97,7 @@ def _made_up(totals: Totals, width: int) -> list[Text]:
     if found is None or found.global_utilization is None:
         return []
     share = percent(found.global_utilization)
-    return named("  of importance", share, "on made-up data: a hint at most", width=width)
+    return named("  of importance", share, "synthetic inputs: indicative only", width=width)
 
 
 def _sparsity(totals: Totals, width: int) -> list[Text]:

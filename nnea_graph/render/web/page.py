@@ -16,7 +16,7 @@ from nnea_graph.render.web.columns import NODE_FACTS, layer_columns, node_column
 from nnea_graph.report.schema.analysis import Finding, Report
 from nnea_graph.report.units import amount, binary, percent
 from nnea_graph.report.views.module_tree import ModuleBranch, module_tree
-from nnea_graph.report.views.summary import by_rule, dearest_layers
+from nnea_graph.report.views.summary import by_rule, most_expensive_layers
 
 _WIDTH = 120
 _TOP = 10
@@ -43,7 +43,7 @@ def render_page(report: Report, verdict: str = "") -> str:
         unknown=list(_unknown(report)),
         layers=[
             (page.called(each.id), inert(each.op_type), _amount(each.macs))
-            for each in dearest_layers(report, _TOP)
+            for each in most_expensive_layers(report, _TOP)
         ],
         conventions=report.conventions,
         pathways=bool(report.pathways and report.pathways.paths),
@@ -152,7 +152,7 @@ def _curves(page: Page) -> dict[str, dict[str, Any]]:
             if layer.sensitivity and (points := _points(layer.sensitivity.points, unit))
         ]
         if series:
-            title = f"Change of the output without the least important {unit} of one layer"
+            title = f"Change of the output fraction removed important {unit} of one layer"
             found[title] = {"title": title, "words": "relative L2 change", "series": series}
     return found
 

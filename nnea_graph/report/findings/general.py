@@ -13,17 +13,17 @@ from nnea_graph.report.facts import fact
 from nnea_graph.report.findings.rules import (
     CONSTANT_CHANNELS,
     DEAD_CHANNELS,
-    DEARER_LAYERS,
     FAILED_PASS,
     FIXED_BATCH,
     FLOAT_ACTIVATIONS,
-    LARGER_LAYERS,
+    HOTSPOTS,
+    LEGACY_EXPORTER,
     LOW_UTILIZATION,
     LOW_WEIGHT_UTILIZATION,
     NOT_FINITE,
     NOT_RUN,
-    OLD_EXPORTER,
     OTHER_SIGNATURES,
+    PARAMETER_HOTSPOTS,
     RENAMED,
     SPARSE,
     STRANDED_WEIGHTS,
@@ -56,7 +56,7 @@ _NOTES = {
     "unsorted-graph": UNSORTED,
     "renamed-node": RENAMED,
     "unlike-source": UNLIKE_SOURCE,
-    "old-exporter": OLD_EXPORTER,
+    "legacy-exporter": LEGACY_EXPORTER,
     "widened": WIDENED,
     "fixed-batch": FIXED_BATCH,
     "float-activations": FLOAT_ACTIVATIONS,
@@ -128,7 +128,7 @@ def _unknown(graph: ModelGraph, nodes: Sequence[Node]) -> Iterator[Finding]:
     for body in dict.fromkeys(node.body for node in in_loops):
         trips = graph[SHAPES].trips.get(body)
         reason = trips.reason if trips and trips.reason else "an outer loop's trips are not known"
-        yield UNKNOWN_LOOP.found(body, f"body '{body}' runs an unknown number of times: {reason}")
+        yield UNKNOWN_LOOP.found(body, f"body '{body}' has an unknown trip count: {reason}")
     rest = [node for node in unknown if node not in in_loops]
     for op_type in sorted({node.op_type for node in rest}):
         alike = [node for node in rest if node.op_type == op_type]
@@ -158,11 +158,11 @@ def _shares(totals: Totals, layers: Sequence[Layer], nodes: Sequence[Node]) -> I
         message = f"layer '{layer_id}' has {percent(share)} of the MACs ({si(count)})"
         if layer_id in sizes:
             message += f" and {percent(sizes[layer_id][1])} of the parameters ({si(sizes[layer_id][0])})"
-        yield DEARER_LAYERS.found(layer_id, message, share, _SHARE)
+        yield HOTSPOTS.found(layer_id, message, share, _SHARE)
     for layer_id, (count, share) in sizes.items():
         if layer_id not in macs:
             message = f"layer '{layer_id}' has {percent(share)} of the parameters ({si(count)})"
-            yield LARGER_LAYERS.found(layer_id, message, share, _SHARE)
+            yield PARAMETER_HOTSPOTS.found(layer_id, message, share, _SHARE)
 
 
 def _parts(counts: Sequence[tuple[int, str]], total: int | None) -> dict[str, tuple[int, float]]:
@@ -224,7 +224,7 @@ def _activity(graph: ModelGraph, layers: Sequence[Layer]) -> Iterator[Finding]:
             yield CONSTANT_CHANNELS.found(layer.id, message, channels.constant_outputs, 0)
         if (channels.stranded_weight or 0) > STRANDED_THRESHOLD:
             share = channels.stranded_weight or 0.0
-            message = f"layer '{layer.id}': {percent(share)} of its weight meets inputs that are always 0"
+            message = f"layer '{layer.id}': {percent(share)} of its weight is on inputs that are always 0"
             yield STRANDED_WEIGHTS.found(layer.id, message, share, STRANDED_THRESHOLD)
 
 

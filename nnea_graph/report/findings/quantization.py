@@ -18,32 +18,32 @@ from nnea_graph.report.units import binary, percent
 QUANTIZABLE = Rule(
     "NNEA230",
     "note",
-    "weights of fewer bits make a smaller file, and a faster model where memory is what it waits for",
-    "quantize the weights; where activations are quantized too, measure again: this is of weights alone",
+    "low-bit weights make a smaller file, and a faster model if it is memory-bound",
+    "quantize the weights; if activations are quantized too, measure again: this is weight-only quantization",
 )
 KEEP_IN_FLOAT = Rule(
     "NNEA231",
     "note",
-    "a few layers cause most of the loss of quantization; the others bear it",
-    "exclude these from quantization (nodes_to_exclude of onnxruntime's tools)",
+    "a few layers cause most of the quantization loss",
+    "use mixed precision: exclude these layers (nodes_to_exclude of onnxruntime's quantizer)",
 )
 OVERFLOW = Rule(
     "NNEA232",
     "warning",
-    "weights beyond 65504 become infinite in float16, and the outputs with them",
+    "weights beyond 65504 overflow to infinity in float16",
     "keep this layer in float32 or bfloat16, or scale its weights",
 )
 SUBNORMAL = Rule(
     "NNEA233",
     "note",
-    "many weights are so small that float16 keeps few of their digits, or none",
+    "many weights are subnormal in float16 and lose precision",
     "scale the layer's weights up and its output down, or keep it in float32",
 )
 ONE_SCALE = Rule(
     "NNEA234",
     "note",
-    "a few large weights set the scale of all: one scale for the tensor leaves the others few levels",
-    "quantize this layer with a scale for each channel, or by blocks",
+    "outlier weights determine the per-tensor scale, which leaves few levels for the others",
+    "quantize this layer per channel or per block",
 )
 
 SUBNORMAL_SHARE = 0.1
@@ -112,7 +112,7 @@ def _format(found: ModelQuantization, whole: QuantizedModel, kept: KeptInFloat |
         more = len(kept.layers) - _MOST_NAMES
         others = f" and {more:,} more" if more > 0 else ""
         after = f"{_cost(found, trial.output)}" if trial else "nothing, as no layer is left"
-        message = f"in {name} all weights cost {_cost(found, loss)}; with {names}{others} in floats {after}"
+        message = f"in {name} all weights cost {_cost(found, loss)}; with {names}{others} in float {after}"
         yield KEEP_IN_FLOAT.found(kept.layers[0], message, len(kept.layers), 0)
 
 
@@ -129,5 +129,5 @@ def _cost(found: ModelQuantization, loss: OutputLoss) -> str:
             else f"nothing ({-points:.1f} points gained)"
         )
     if found.loss_of == "agreement":
-        return f"another answer in {percent(lost)} of cases"
-    return f"{percent(lost)} of change in the outputs"
+        return f"{percent(lost)} top-1 disagreement"
+    return f"{percent(lost)} relative change of the outputs"

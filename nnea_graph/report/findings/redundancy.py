@@ -12,22 +12,22 @@ from nnea_graph.report.units import binary, percent, si
 DUPLICATES = Rule(
     "NNEA220",
     "note",
-    "the same numbers are stored more than once: the file is larger for nothing",
-    "store them once and let both operators read them: nnea-graph prune MODEL --target exact -o SMALLER.onnx does"
-    " and proves that no output changes",
+    "the same values are stored more than once, which only enlarges the file",
+    "store them once and share them: nnea-graph prune MODEL --target exact -o SMALLER.onnx does"
+    " this and verifies that no output changes",
 )
 EXACT_CHANNELS = Rule(
     "NNEA221",
     "note",
-    "channels that are constant, equal to others or read by nothing take memory and time on any input",
-    "nnea-graph prune MODEL --target exact -o SMALLER.onnx takes them out: constants go into the next bias, equal ones"
-    " are added up in the next weights; it proves that no output changes",
+    "dead, constant, duplicate and unused channels cost memory and time on any input",
+    "nnea-graph prune MODEL --target exact -o SMALLER.onnx removes them: constants are folded into the next bias,"
+    " duplicates into the next weights; it verifies that no output changes",
 )
 PARALLEL_CHANNELS = Rule(
     "NNEA222",
     "note",
-    "channels with nearly the direction of others say little of their own; removing them changes the outputs a little",
-    "merge them and measure the loss; what goes for nothing goes first, where there is any",
+    "channels nearly parallel to others carry little information; removing them changes the outputs slightly",
+    "merge them and measure the loss, after the lossless removals",
 )
 WORTH_BYTES = 1024
 PARALLEL_SHARE = 0.05
@@ -44,7 +44,7 @@ def _duplicates(found: schema.ModelRedundancy) -> Iterator[Finding]:
         first = exact[0]
         more = f"; {len(exact) - 1:,} more like it" if len(exact) > 1 else ""
         size = binary(found.duplicate_bytes)
-        message = f"tensor '{first.tensor}' is '{first.of}' once more ({first.kind}{more}): {size}"
+        message = f"tensor '{first.tensor}' duplicates '{first.of}' ({first.kind}{more}): {size}"
         yield DUPLICATES.found(first.tensor, message, found.duplicate_bytes, WORTH_BYTES)
 
 
@@ -58,7 +58,8 @@ def _exact(layers: Sequence[Layer]) -> Iterator[Finding]:
         if count:
             words = ", ".join(f"{number:,} {name}" for name, number in kinds.items() if number)
             of = f"{count:,} of {mine.channels:,} channels"
-            message = f"layer '{layer.id}': {of} can go for nothing ({words}){_saved(mine.exact_saving)}"
+            saved = _saved(mine.exact_saving)
+            message = f"layer '{layer.id}': {of} can be removed without accuracy loss ({words}){saved}"
             yield EXACT_CHANNELS.found(layer.id, message, count, 0)
 
 

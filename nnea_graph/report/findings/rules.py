@@ -26,19 +26,19 @@ class Rule:
 UNSORTED = Rule(
     "NNEA101",
     "note",
-    "onnx.checker and other tools refuse such a file, though onnxruntime runs it",
-    "sort it when exporting: onnx-graphsurgeon's toposort() does",
+    "onnx.checker and other tools reject a graph that is not topologically sorted; onnxruntime accepts it",
+    "sort it when exporting, e.g. with toposort() of onnx-graphsurgeon",
 )
 RENAMED = Rule(
     "NNEA102",
     "note",
-    "a name that two operators share is ambiguous in every tool",
-    "give operators names of their own; here the later ones end in _2, _3 …",
+    "a name shared by two operators is ambiguous in every tool",
+    "give operators unique names; this report appends _2, _3 … to the later ones",
 )
 UNKNOWN_COST = Rule(
     "NNEA103",
     "warning",
-    "the totals are without these operators",
+    "the totals exclude these operators",
     "read the reason at each node in the JSON report",
 )
 UNFIT_DIMS = Rule(
@@ -50,8 +50,8 @@ UNFIT_DIMS = Rule(
 FAILED_PASS = Rule(
     "NNEA105",
     "error",
-    "its facts are missing from this report, and those of passes that need it",
-    "report it to whoever wrote the pass, with this line",
+    "its results, and those of passes that depend on it, are missing from this report",
+    "report this message to the author of the pass",
 )
 NOT_FINITE = Rule(
     "NNEA106",
@@ -62,115 +62,115 @@ NOT_FINITE = Rule(
 UNKNOWN_LOOP = Rule(
     "NNEA107",
     "warning",
-    "the totals are without the body of this loop",
-    "multiply 'macs_per_trip' of its branch in the JSON report by the trips that you expect",
+    "the totals exclude the body of this loop",
+    "multiply 'macs_per_trip' of its branch in the JSON report by the expected trip count",
 )
 NOT_RUN = Rule(
     "NNEA108",
     "warning",
-    "activations, importance and what rests on them are not known",
-    "give data that the model takes: --data, real dims: --dim, --input-shape, or more time and memory:"
-    " -p '+activations{seconds=60}' --limit activation_bytes=8000000000; or --no-run to leave it out",
+    "activations, importance and everything derived from them are unknown",
+    "give valid data (--data), real dims (--dim, --input-shape), or more time and memory:"
+    " -p '+activations{seconds=60}' --limit activation_bytes=8000000000; or skip it with --no-run",
 )
 UNLIKE_SOURCE = Rule(
     "NNEA109",
     "warning",
-    "the numbers of this report are of the exported model, which is another one than its source",
-    "look for code that depends on values, on randomness or on the number of samples; report it to the exporter",
+    "this report describes the exported model, whose outputs differ from those of its source",
+    "look for code that depends on values, randomness or the batch size; report it to the exporter",
 )
-OLD_EXPORTER = Rule(
+LEGACY_EXPORTER = Rule(
     "NNEA110",
     "note",
-    "an export that follows one run knows less of its source: weights may have no names, new ones need a new export",
-    "change what torch.export cannot take",
+    "the legacy TorchScript exporter traces one run and keeps less of the source: weights may lose their names",
+    "change the code that torch.export does not support",
 )
 FIXED_BATCH = Rule(
     "NNEA111",
     "note",
-    "costs are of so many samples a run, and --dim cannot ask for others",
-    "convert it with a dynamic batch (keras.Input without batch_size), if other numbers are wanted",
+    "costs hold for this batch size, and --dim cannot change it",
+    "convert it with a dynamic batch (keras.Input without batch_size) for other batch sizes",
 )
 FLOAT_ACTIVATIONS = Rule(
     "NNEA112",
     "note",
-    "on a device the outputs differ by what this rounding adds",
+    "on a device the outputs differ by the quantization of activations",
     "nothing; or quantize activations too (representative_dataset), and read that file",
 )
 OTHER_SIGNATURES = Rule(
     "NNEA113",
     "note",
-    "the report leaves the others out",
+    "the report excludes the other signatures",
     "convert each of them to a file of its own",
 )
 UNCHECKED_SOURCE = Rule(
     "NNEA114",
     "note",
-    "nobody has compared the exported model's outputs with its source's",
-    "convert the model with built-in operators alone, or compare them yourself",
+    "the outputs of the exported model were not compared with those of its source",
+    "convert the model with built-in operators only, or compare the outputs yourself",
 )
 WIDENED = Rule(
     "NNEA115",
     "note",
-    "sizes in bytes are those of float32, twice the source's; on a device products of bfloat16 round more",
-    "nothing: onnxruntime has no products of bfloat16 on a CPU",
+    "sizes in bytes are those of float32, twice the source's; bfloat16 products on a device round more",
+    "none needed: onnxruntime has no bfloat16 products on a CPU",
 )
-DEARER_LAYERS = Rule(
+HOTSPOTS = Rule(
     "NNEA201",
     "note",
-    "this is where time goes: work elsewhere gains little",
-    "try fewer channels here first, or a factorized form (depthwise and pointwise, low rank)",
+    "most of the computation is in these layers (hotspots): optimizing others gains little",
+    "reduce channels here first, or use a factorized form (depthwise and pointwise, low rank)",
 )
-LARGER_LAYERS = Rule(
+PARAMETER_HOTSPOTS = Rule(
     "NNEA202",
     "note",
-    "this is where the size is: work elsewhere hardly makes the file smaller",
-    "try fewer units here first, a low-rank factorization, or weights of fewer bits",
+    "most of the parameters are in these layers: compressing others hardly reduces the file",
+    "reduce units here first, or use a low-rank factorization or low-bit weights",
 )
 LOW_UTILIZATION = Rule(
     "NNEA203",
     "warning",
-    "few weights carry most of the importance, which hints at an oversized layer; it does not prove it",
+    "few weights carry most of the importance, which suggests an oversized layer but does not prove it",
     "prune it and measure the loss",
 )
 LOW_WEIGHT_UTILIZATION = Rule(
     "NNEA203",
     "note",
-    "few weights carry most of the magnitude, which hints at an oversized layer; it does not prove it",
-    "run it on real data (--data), which tells importance: this statistic is of weights alone",
+    "few weights carry most of the magnitude, which suggests an oversized layer but does not prove it",
+    "run it on real data (--data) to measure importance; this statistic uses the weights alone",
 )
 SPARSE = Rule(
     "NNEA204",
     "warning",
-    "weights that do (nearly) nothing are stored and multiplied all the same",
-    "remove whole channels, or train the layer smaller: runtimes gain nothing from scattered zeros",
+    "weights of (nearly) no effect are still stored and multiplied",
+    "remove whole channels, or train a smaller layer; runtimes do not exploit unstructured zeros",
 )
 TIED = Rule(
     "NNEA205",
     "note",
-    "the parameters are counted once, at the layer that comes first",
-    "nothing; a change to one layer changes the other",
+    "the parameters are counted once, at the first layer",
+    "none needed; a change to one layer changes the other",
 )
 UNFOLDED_BATCHNORM = Rule(
     "NNEA206",
     "note",
-    "a normalization that could be part of the convolution before it costs a pass over the activations",
+    "a normalization that could be folded into the preceding convolution costs a pass over the activations",
     "fold it when exporting, if your runtime does not (onnxruntime does while loading)",
 )
 DEAD_CHANNELS = Rule(
     "NNEA207",
     "warning",
-    "units that are never active on the data take memory and time for nothing",
-    "remove these channels with all that belongs to them; check on data that show every class first",
+    "units that are never active on the data cost memory and time without effect",
+    "remove these channels with their coupled channels; check first on data that cover every class",
 )
 CONSTANT_CHANNELS = Rule(
     "NNEA208",
     "note",
-    "units that always give the same number could be part of the next bias",
+    "units with a constant output could be folded into the next bias",
     "fold them into the next layer's bias and remove them",
 )
 STRANDED_WEIGHTS = Rule(
     "NNEA209",
     "note",
-    "weights that meet inputs which are always 0 have no effect on the data",
-    "they go with the dead channels before them, or with inputs that never carry anything",
+    "weights on inputs that are always 0 have no effect on the data",
+    "remove them with the dead channels or inputs that feed them",
 )

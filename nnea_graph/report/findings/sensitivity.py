@@ -13,25 +13,25 @@ from nnea_graph.report.units import percent
 REMOVABLE_CHANNELS = Rule(
     "NNEA210",
     "note",
-    "channels that the outputs hardly need take memory and time; this was measured by setting them to zero",
-    "remove them with all that belongs to them, then measure again: what several layers lose adds up",
+    "these channels cost memory and time but hardly affect the outputs, measured by setting them to zero",
+    "remove them with their coupled channels, then measure again: losses of several layers add up",
 )
 REMOVABLE_WEIGHTS = Rule(
     "NNEA211",
     "note",
-    "single weights that the outputs hardly need; zeros make a smaller file, not a faster model",
-    "store the model sparse or compressed, or remove whole channels to gain time",
+    "these weights hardly affect the outputs; zeros reduce the compressed file, not the latency",
+    "store the model sparse or compressed, or remove whole channels to reduce latency",
 )
 STATISTIC_FAILS = Rule(
     "NNEA212",
     "note",
-    "pruning where this statistic is high would not spare the layers that this network needs",
+    "pruning by this metric is not supported: it does not correlate with the sensitivity on this model",
     "choose layers by the measured sensitivity",
 )
 CRITERION_FAILS = Rule(
     "NNEA213",
     "note",
-    "which weights matter is a guess until it is measured, and another guess was better here",
+    "another pruning criterion lost less on this model",
     "rank this model's weights by the criterion that lost less",
 )
 
@@ -54,7 +54,8 @@ def _channels(found: ModelSensitivity, layers: Sequence[Layer]) -> Iterator[Find
             continue
         point = _point(layer.sensitivity.points, "channels", "importance", share)
         if point is not None:
-            message = f"layer '{layer.id}': its least important {percent(share)} of channels ({point.removed:,}) can go"
+            part = f"least important {percent(share)} of channels ({point.removed:,})"
+            message = f"layer '{layer.id}': its {part} can be removed"
             yield REMOVABLE_CHANNELS.found(
                 layer.id, f"{message} {_cost(found, point)}", share, SHARE_THRESHOLD
             )
@@ -65,7 +66,7 @@ def _weights(found: ModelSensitivity) -> Iterator[Finding]:
     point = _point(found.points, "weights", "importance", share)
     if share is None or share < SHARE_THRESHOLD or point is None:
         return
-    message = f"the least important {percent(share)} of every layer's weights can go at once"
+    message = f"the least important {percent(share)} of every layer's weights can be removed at once"
     yield REMOVABLE_WEIGHTS.found(None, f"{message} {_cost(found, point)}", share, SHARE_THRESHOLD)
 
 
@@ -74,20 +75,20 @@ def _cost(found: ModelSensitivity, point: SensitivityPoint) -> str:
     on = f"measured on {found.samples:,} samples"
     if found.loss_of == "accuracy":
         points = round(100 * loss, 1)
-        words = f"and gains {-points:.1f}" if points < 0 else f"for {points:.1f}"
+        words = f"and gain {-points:.1f}" if points < 0 else f"for a loss of {points:.1f}"
         before, after = percent(found.accuracy or 0.0), percent(point.accuracy or 0.0)
         return f"{words} points of accuracy ({before} to {after}), {on}"
     if found.loss_of == "agreement":
-        return f"for another answer in {percent(loss)} of cases, {on}"
-    return f"for {percent(loss)} of change in the outputs, {on}"
+        return f"at {percent(loss)} top-1 disagreement, {on}"
+    return f"at {percent(loss)} relative change of the outputs, {on}"
 
 
 def _statistics(found: ModelSensitivity) -> Iterator[Finding]:
     for each in found.static:
         if each.of != "importance" or each.correlation is None or each.correlation >= HOLDS:
             continue
-        ranks = "ranks the layers against" if each.verdict == "contradicts" else "does not tell"
-        message = f"{each.statistic} of importance {ranks} what was measured"
+        ranks = "contradicts" if each.verdict == "contradicts" else "does not predict"
+        message = f"{each.statistic} of importance {ranks} the measured sensitivity"
         figures = f"Spearman {each.correlation:+.2f} over {each.layers} layers"
         yield STATISTIC_FAILS.found(None, f"{message} ({figures})", each.correlation, HOLDS)
 

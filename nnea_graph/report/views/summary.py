@@ -114,7 +114,7 @@ def _common(paths: Sequence[Sequence[str]], spare: int) -> list[str]:
     return [column[0] for column in columns][: max(0, shortest - spare)]
 
 
-def dearest_layers(report: Report, top: int) -> list[Layer]:
+def most_expensive_layers(report: Report, top: int) -> list[Layer]:
     """In execution order: all of up to 2 x ``top`` layers, else the ``top`` by MACs and by parameters."""
     if len(report.layers) <= 2 * top:
         return list(report.layers)

@@ -81,7 +81,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the models, data, options, and what is o
     threads = options.threads or sorted({1, _cores()})
     runs = loads and not faults
     speed = speed_of(before, after, timed.feeds, threads, options.rounds) if runs else []
-    denied = no_speedup(before, sizes, timed.feeds, speed) if speed else "the pruned model is faulty"
+    denied = no_speedup(before, sizes, timed.feeds, speed) if speed else "the pruned model is invalid"
     return Verification(
         data.source,
         data.synthetic,

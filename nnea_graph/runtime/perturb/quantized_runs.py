@@ -69,7 +69,7 @@ class RoundedRuns:
 
     @property
     def measured(self) -> int:
-        """Those that fitted into the time."""
+        """Those that completed within the time limit."""
         return len(self.whole) + sum(map(len, self.alone.values()))
 
     def measure(self) -> str:

@@ -224,7 +224,7 @@ def test_the_output_folder_gets_pictures_and_loses_those_of_an_older_report(
 def test_a_colour_a_path_on_request(program: Callable[..., Any], tmp_path: Path) -> None:
     onnx.save(named("a"), tmp_path / "a.onnx")
     assert program("run", "a.onnx", "-o", "plain", "-q").code == 0
-    assert program("run", "a.onnx", "-o", "colours", "-q", "--path-colours").code == 0
+    assert program("run", "a.onnx", "-o", "colours", "-q", "--path-colors").code == 0
     plain, colours = ((tmp_path / each / "pathways.dot").read_text("utf-8") for each in ("plain", "colours"))
     assert 'tooltip="path 2"' in colours
     assert 'tooltip="path 2"' not in plain

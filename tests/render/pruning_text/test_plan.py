@@ -63,7 +63,7 @@ def page(plan: PruningPlan = PLAN, width: int = 80) -> list[str]:
         "stem 64 16 16 1.20 K 34.0 K 4.69 KiB",
         "stem 32 2.40 K 68.0 K 9.38 KiB 1 0.9 … 1.05",
         "inner 32 2.40 K 68.0 K 9.38 KiB not clear –",
-        "no milliseconds the intervals hold both",
+        "latency unknown the intervals hold both",
         "inner: kept, as --keep says",
         "head, tail: output of the model",
     ],
@@ -75,7 +75,7 @@ def test_every_number_and_reason_is_there(line: str) -> None:
 def test_what_goes_with_a_family_is_told_by_what_it_is_to_it() -> None:
     said = " ".join(" ".join(page(width=120)).split())
     assert (
-        "stem made by stem, outer; read by inner, head; normalized by norm; shifted by shift;"
+        "stem produced by stem, outer; consumed by inner, head; normalized by norm; shifted by shift;"
         " other constants of scale; sizes or groups of flatten" in said
     )
     alone = replace(FAMILY, parts=FamilyParts(["stem"], ["head"], [], [], [], []))
@@ -86,7 +86,7 @@ def test_what_was_not_run_has_no_time_and_steps_of_one_say_so() -> None:
     unmeasured = replace(FAMILY, half_time=SavedTime(None, None, None, None, "not run: --no-run"))
     found = replace(PLAN, families=[unmeasured], run_samples=None, data="", align_reason="not run: --no-run")
     said = [" ".join(line.split()) for line in page(found)]
-    assert "What half of each would save (not run)" in said
+    assert "Savings at half of the channels (not run)" in said
     assert "stem 32 2.40 K 68.0 K 9.38 KiB – –" in said
     assert "steps 1 not measured, not run: --no-run" in said
 
@@ -95,7 +95,7 @@ def test_a_model_without_families_shows_what_stays() -> None:
     said = page(replace(PLAN, families=[]))
     assert not any("Channels" in line for line in said)
     assert "  head, tail: output of the model" in said
-    assert "What stays whole (nothing)" in page(replace(PLAN, families=[], pinned=[]))
+    assert "Not prunable (none)" in page(replace(PLAN, families=[], pinned=[]))
 
 
 @pytest.mark.parametrize("width", [72, 80, 120])

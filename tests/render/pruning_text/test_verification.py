@@ -49,9 +49,9 @@ def page(found: Verification, width: int = 100, top: int = 10) -> str:
         "1 0.309 0.113 2.75× 2.67 … 2.81",
         "conv2 37.4 2.9 1e-03 22,032 its output",
         "fc 50.0 25.0 bias only 1,600 sum sum",
-        "left as it is tied: its weights are tied",
-        "What it gives (400 samples that nothing was fitted to: mnist.npz)",
-        "Refit (2 of 3 layers; errors on held-out rows)",
+        "not refitted tied: its weights are tied",
+        "Accuracy and agreement (400 samples held out from fitting: mnist.npz)",
+        "Refit (2 of 3 layers; relative errors on held-out rows)",
     ],
 )
 def test_every_number_is_there(line: str) -> None:
@@ -73,11 +73,11 @@ def test_a_speed_up_that_is_not_clear_has_no_number() -> None:
 
 def test_a_faulty_model_is_named_first() -> None:
     found = page(
-        replace(FOUND, faults=["outputs are z\x1b[2J"], speed=[], no_speedup="the pruned model is faulty")
+        replace(FOUND, faults=["outputs are z\x1b[2J"], speed=[], no_speedup="the pruned model is invalid")
     )
-    assert found.lstrip().startswith("The pruned model is faulty")
+    assert found.lstrip().startswith("The pruned model is invalid")
     assert "outputs are z\\x1b[2J" in found
-    assert "Not measured: the pruned model is faulty" in found
+    assert "Not measured: the pruned model is invalid" in found
 
 
 def test_what_is_not_known_is_no_zero() -> None:
@@ -88,7 +88,7 @@ def test_what_is_not_known_is_no_zero() -> None:
 
 
 def test_made_up_samples_are_called_so() -> None:
-    assert "400 made-up samples" in page(replace(FOUND, synthetic=True))
+    assert "400 synthetic samples" in page(replace(FOUND, synthetic=True))
 
 
 def test_only_the_worst_layers_are_shown() -> None:

@@ -68,14 +68,17 @@ def test_residual_joins_stand_for_themselves() -> None:
 
 def test_the_number_of_paths_is_told_in_words_and_small_shares_are_not_zero() -> None:
     words = flat(section(analyze(MODELS / "digits_cnn.onnx", may_run=False), "Paths"))
-    assert "effectively 1.57 M paths (exp of the path entropy): no few of them carry it" in words
+    assert (
+        "effectively 1.57 M paths (exp of the path entropy): the flow is not concentrated on a few paths"
+        in words
+    )
     assert "0.0 %" not in words.replace("100.0 %", "")
 
 
 def test_queries_and_keys_are_a_class_of_their_own() -> None:
     words = flat(section(analyze(MODELS / "digits_transformer.onnx", may_run=False), "Paths"))
     assert "16 of 16 layers, 100.0 % of the MACs; attention is followed along its values" in words
-    assert "it ends at" not in words
+    assert "not traced" not in words
 
 
 LOST = """<ir_version: 8, opset_import: ["" : 17, "my.dom" : 1]>
@@ -87,7 +90,7 @@ def test_a_model_without_paths_says_where_the_channel_graph_ends() -> None:
     words = flat(section(analyze(parser.parse_model(LOST)), "Paths"))
     assert "paths none: no channel of an input leads to an output on the channel graph" in words
     assert "channel graph 0 of 1 layer" in words
-    assert "it ends at MatMul_0: " in words
+    assert "not traced MatMul_0: " in words
     assert "output y: not reached" in words
 
 
@@ -108,7 +111,7 @@ def test_of_many_ends_three_are_shown_and_the_rest_counted() -> None:
         (DataUsed("digits.npz", 450, synthetic=False, not_run=""), "data digits.npz, 450 samples"),
         (
             DataUsed("synthetic (seed 0)", 8, synthetic=True, not_run=""),
-            "data synthetic (seed 0), 8 samples: numbers of activity (JSON, -v) are of made-up data",
+            "data synthetic (seed 0), 8 samples: activation statistics (JSON, -v) use synthetic inputs",
         ),
         (
             DataUsed("synthetic (seed 0)", 0, synthetic=True, not_run="no\x1b way"),
@@ -129,8 +132,8 @@ def test_without_a_run_there_is_no_data_line() -> None:
 
 def test_made_up_data_make_no_table_of_importance_unless_asked_for() -> None:
     report = analyze(MODELS / "digits_mlp.onnx")
-    assert "Where importance sits" not in render_text(report)
-    assert "Where importance sits (of made-up data: a hint at most)" in render_text(report, verbose=True)
+    assert "Importance by cost" not in render_text(report)
+    assert "Importance by cost (synthetic inputs: indicative only)" in render_text(report, verbose=True)
 
 
 def test_real_data_show_importance_beside_weights_and_dead_channels() -> None:
@@ -140,8 +143,8 @@ def test_real_data_show_importance_beside_weights_and_dead_channels() -> None:
     )
     heads = section(report, "Layer by layer")[1:3]
     assert heads[0].split()[-6:] == ["util.", "util.", "red.", "Gini", "<1e-3", "dead"]
-    where = flat(section(report, "Where importance sits"))
-    assert "dead channels 26 of 394, in 2 layers: 15.5 KiB of weights make them" in where
+    where = flat(section(report, "Importance by cost"))
+    assert "dead channels 26 of 394, in 2 layers: 15.5 KiB of weights produce them" in where
 
 
 def test_many_layers_by_importance_show_both_ends() -> None:
@@ -149,13 +152,13 @@ def test_many_layers_by_importance_show_both_ends() -> None:
     nodes = " ".join(f"t{at + 1} = MatMul(t{at}, w{at})" for at in range(30))
     text = f'<ir_version: 8, opset_import: ["" : 17]> g (float[N, 4] t0) => (float[N, 4] t30) <{names}> {{ {nodes} }}'
     report = analyze(parser.parse_model(text), data={"t0": np.full((2, 4), 0.1, np.float32)})
-    rows = section(report, "Where importance sits")[3:]
+    rows = section(report, "Importance by cost")[3:]
     assert [row.split()[0] for row in rows[:11]] == [
         *(f"MatMul_{at}" for at in range(29, 24, -1)),
         "…",
         *(f"MatMul_{at}" for at in range(4, -1, -1)),
     ]
-    assert rows[5] == "  … 20 more layers between: -v or JSON"
+    assert rows[5] == "  … 20 more layers in between: -v or JSON"
 
 
 @pytest.mark.parametrize("width", [72, 80, 120])

@@ -42,11 +42,11 @@ def planted() -> ModelProto:
 def test_channels_are_counted_by_layer_with_what_they_take() -> None:
     report = analyze(planted())
     lines = section(render_text(report))
-    assert lines[0] == "Redundancy (by the weights: it holds on any input)"
+    assert lines[0] == "Redundancy (from the weights alone: valid for any input)"
     taken = 3 * 4 * (64 + 128)
     assert (
         lines[1].split()
-        == f"go for nothing {taken / 1024:.2f} KiB 3 channels and 576 MACs: no output changes".split()
+        == f"lossless {taken / 1024:.2f} KiB 3 channels and 576 MACs: no output changes".split()
     )
     assert "1 channel and 192 MACs, nearly parallel to others" in " ".join(" ".join(lines).split())
     assert "nnea-graph prune MODEL --target exact -o SMALLER.onnx" in " ".join(" ".join(lines).split())
@@ -76,8 +76,8 @@ def tied(*, twice: bool) -> ModelProto:
 
 def test_a_tensor_that_is_stored_twice_and_one_that_is_tied() -> None:
     lines = section(render_text(analyze(tied(twice=True))))
-    assert lines[1].split()[:5] == ["go", "for", "nothing", "2.50", "KiB"]
-    assert lines[-1].split() == ["transposed", "turned", "is", "words:", "2.50", "KiB"]
+    assert lines[1].split()[:3] == ["lossless", "2.50", "KiB"]
+    assert lines[-1].split() == ["transposed", "turned", "duplicates", "words:", "2.50", "KiB"]
     report = analyze(tied(twice=False))
     assert report.redundancy is not None
     assert [(each.tensor, each.readers, each.bytes) for each in report.redundancy.tied] == [
@@ -90,7 +90,7 @@ def test_a_tensor_that_is_stored_twice_and_one_that_is_tied() -> None:
 def test_nothing_is_said_of_nothing_but_where_it_was_asked_for() -> None:
     assert section(render_text(analyze(MODELS / "digits_cnn.onnx"))) == []
     lines = section(render_text(analyze(MODELS / "digits_cnn.onnx", passes="redundancy")))
-    assert lines == ["Redundancy (no channel and no tensor is there for nothing)"]
+    assert lines == ["Redundancy (no removable channel or duplicate tensor)"]
 
 
 @pytest.mark.parametrize("width", [72, 80, 120])

@@ -123,9 +123,9 @@ def test_a_loop_of_unknown_trips_is_not_said_to_cost_nothing() -> None:
         "2",
         "4",
         "?",
-        "runs",
-        "?",
-        "times,",
+        "trip",
+        "count",
+        "unknown,",
         "not",
         "in",
         "total",
@@ -166,7 +166,7 @@ def test_a_model_without_weights_has_no_statistics_and_no_table() -> None:
     text = render_text(of(PLAIN))
     assert "  weight statistics     none: the model has no weights" in text.splitlines()
     assert "Layer by layer" not in text
-    assert "Where the MACs sit" not in text
+    assert "MACs by operator" not in text
 
 
 def test_long_models_show_the_dearest_and_say_how_many_are_left() -> None:

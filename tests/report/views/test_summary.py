@@ -13,8 +13,8 @@ from nnea_graph.report.views.summary import (
     by_module,
     by_operator,
     by_rule,
-    dearest_layers,
     left_out,
+    most_expensive_layers,
     share,
     working_branches,
 )
@@ -93,8 +93,8 @@ def test_modules_are_grouped_at_the_level_that_tells_something(
 
 def test_of_many_layers_the_dearest_and_the_largest_come_in_execution_order() -> None:
     report = products([f"n{at}" for at in range(9)], [1, 9, 2, 8, 3, 7, 4, 6, 5])
-    assert [layer.id for layer in dearest_layers(report, 2)] == ["n1", "n3"]
-    assert len(dearest_layers(report, 5)) == 9
+    assert [layer.id for layer in most_expensive_layers(report, 2)] == ["n1", "n3"]
+    assert len(most_expensive_layers(report, 5)) == 9
 
 
 def test_branches_without_work_are_left_out() -> None:
