@@ -38,7 +38,7 @@ class Data(Protocol):
         ...
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """Whether every batch has labels."""
         ...
 

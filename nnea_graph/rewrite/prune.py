@@ -57,7 +57,7 @@ def prune_graph(
 def _check(options: PruneOptions, data: Data) -> None:
     if options.criterion not in CRITERIA:
         raise UsageError(f"--criterion '{options.criterion}': there is {', '.join(CRITERIA)}")
-    if any(target.name == "loss" for target in options.targets) and not data.labelled:
+    if any(target.name == "loss" for target in options.targets) and not data.labeled:
         raise UsageError(
             f"--target loss: {data.source} has no labels; add an array 'labels', or give another target"
         )

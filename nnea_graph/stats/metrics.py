@@ -183,10 +183,10 @@ def _moments(levels: _Levels, acc: Accumulator) -> tuple[float, float, float, fl
     peak = math.ldexp(acc.max, -levels.exponent)
     mean = min(total / acc.finite, peak)
     squares = float((levels.count * (levels.mean**2 + levels.variance)).sum())
-    centred = (
+    centered = (
         float((levels.count * ((levels.mean - mean) ** 2 + levels.variance)).sum()) + acc.zeros * mean**2
     )
-    std = math.sqrt(centred / acc.finite)
+    std = math.sqrt(centered / acc.finite)
     return (
         math.ldexp(mean, levels.exponent),
         math.ldexp(std, levels.exponent),

@@ -9,11 +9,11 @@ from pathlib import Path
 Curve = Sequence[tuple[float, float]]
 
 _WIDTH, _HEIGHT, _MARGIN = 480, 320, 56
-_COLOURS = ("#084a8f", "#d06f1a", "#3a8a6e", "#7b5aa6")
+_COLORS = ("#084a8f", "#d06f1a", "#3a8a6e", "#7b5aa6")
 
 
 def write_plot(path: Path, title: str, across: str, curves: Mapping[str, Curve]) -> None:
-    """Curves of (cause, seconds), one colour each."""
+    """Curves of (cause, seconds), one color each."""
     xs = [log10(x) for curve in curves.values() for x, _ in curve]
     ys = [log10(y) for curve in curves.values() for _, y in curve]
     left, right, low, high = floor(min(xs)), ceil(max(xs)), floor(min(ys)), ceil(max(ys))
@@ -33,10 +33,10 @@ def write_plot(path: Path, title: str, across: str, curves: Mapping[str, Curve])
         start, y = place(10.0**left, 10.0**power)
         lines.append(f'<path d="M{start:.1f} {y:.1f}H{_WIDTH - _MARGIN}" stroke="#ddd"/>')
         lines.append(f'<text x="{start - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">1e{power} s</text>')
-    for row, ((name, curve), colour) in enumerate(zip(curves.items(), _COLOURS, strict=False)):
+    for row, ((name, curve), color) in enumerate(zip(curves.items(), _COLORS, strict=False)):
         points = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in curve)
-        lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        lines.append(f'<text x="{_MARGIN + 8}" y="{_MARGIN + 16 * (row + 1)}" fill="{colour}">{name}</text>')
+        lines.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>')
+        lines.append(f'<text x="{_MARGIN + 8}" y="{_MARGIN + 16 * (row + 1)}" fill="{color}">{name}</text>')
     lines.append(f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 12}" text-anchor="middle">{across}</text>')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif"'
     path.write_text("\n".join([f'{head} font-size="11">', *lines, "</svg>\n"]), encoding="utf-8")

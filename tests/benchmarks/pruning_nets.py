@@ -1,4 +1,4 @@
-"""Trains the networks that bench_pruning.py makes smaller, and writes each with labelled data beside it.
+"""Trains the networks that bench_pruning.py makes smaller, and writes each with labeled data beside it.
 
 Run by hand: python tests/benchmarks/pruning_nets.py TASK DATA FOLDER [SEED]
 TASK is one of mnist-cnn, mnist-lenet, fashion-cnn, fashion-lenet (DATA: an .npz or a folder of IDX files) and
@@ -81,7 +81,7 @@ class Block(nn.Module):
 
 
 def residual_net() -> nn.Module:
-    """A stem and four residual blocks for 32×32 in three colours."""
+    """A stem and four residual blocks for 32×32 in three colors."""
     return nn.Sequential(
         nn.Conv2d(3, 32, 3, 1, 1, bias=False),
         nn.BatchNorm2d(32),
@@ -101,9 +101,9 @@ def mnist(path: Path) -> Images:
     """An .npz of ``x_train, y_train, x_test, y_test``."""
     with np.load(path) as found:
         return Images(
-            _grey(found["x_train"]),
+            _gray(found["x_train"]),
             found["y_train"].astype(np.int64),
-            _grey(found["x_test"]),
+            _gray(found["x_test"]),
             found["y_test"].astype(np.int64),
         )
 
@@ -115,9 +115,9 @@ def fashion(folder: Path) -> Images:
         return np.frombuffer(gzip.decompress((folder / f"{name}.gz").read_bytes()), np.uint8, offset=header)
 
     return Images(
-        _grey(idx("train-images-idx3-ubyte", 16).reshape(-1, 28, 28)),
+        _gray(idx("train-images-idx3-ubyte", 16).reshape(-1, 28, 28)),
         idx("train-labels-idx1-ubyte", 8).astype(np.int64),
-        _grey(idx("t10k-images-idx3-ubyte", 16).reshape(-1, 28, 28)),
+        _gray(idx("t10k-images-idx3-ubyte", 16).reshape(-1, 28, 28)),
         idx("t10k-labels-idx1-ubyte", 8).astype(np.int64),
     )
 
@@ -133,7 +133,7 @@ def cifar(path: Path) -> Images:
         )
 
 
-def _grey(pixels: Array) -> Array:
+def _gray(pixels: Array) -> Array:
     return (pixels[:, None] / 255).astype(np.float32)
 
 

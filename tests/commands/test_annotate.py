@@ -101,7 +101,7 @@ def test_weights_in_another_file_stay_there(program: Program) -> None:
     [
         (["-o", "model.onnx"], "output equals input; in-place writing is not supported"),
         (["-o", "model.onnx", "--force"], "output equals input; in-place writing is not supported"),
-        (["-o", "there.onnx"], "--force replaces it"),
+        (["-o", "there.onnx"], "use --force to overwrite"),
         (["-o", "nowhere/out.onnx"], "there is no folder"),
         (["-o", "out.onnx", "-p", "costs"], "-p: there is no pass 'costs'"),
         (["-o", "out.onnx", "--dim", "batch"], "--dim 'batch': write name=number"),

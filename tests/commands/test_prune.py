@@ -82,7 +82,7 @@ def test_an_output_that_exists_is_kept(tmp_path: Path, capsys: pytest.CaptureFix
     out = tmp_path / "there.onnx"
     out.write_bytes(b"mine")
     assert run(MLP, "--data", DATA, "--target", "macs=0.5", "-o", out) == 2
-    assert "--force replaces it" in capsys.readouterr().err
+    assert "use --force to overwrite" in capsys.readouterr().err
     assert out.read_bytes() == b"mine"
 
 
@@ -160,7 +160,7 @@ def test_weights_that_cannot_be_handed_over_apart_are_refused_before_any_work(
 @pytest.mark.parametrize(
     ("out", "force", "message"),
     [
-        ("other.onnx", (), "--force replaces it"),
+        ("other.onnx", (), "use --force to overwrite"),
         ("other.onnx", ("--force",), "other.onnx.data holds weights of the input model"),
         ("other.onnx.data", ("--force",), "other.onnx.data holds weights of the input model"),
     ],

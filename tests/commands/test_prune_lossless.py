@@ -86,7 +86,7 @@ def test_what_gives_something_else_is_refused(tmp_path: Path, capsys: pytest.Cap
     assert prune(tmp_path / "m.onnx", "--data", DATA, "-o", out) == 1
     page = " ".join(capsys.readouterr().out.split())
     assert "not written outputs differ" in page
-    assert "leave layers out with --keep" in page
+    assert "exclude layers with --keep" in page
     assert page.endswith("FAILED: not met: output difference")
     assert not out.exists()
 

@@ -184,10 +184,10 @@ def group_norm() -> ModelProto:
 def layer_norm_by_hand() -> ModelProto:
     net = RandomNet()
     x = net.linear(net.input("x", 1, 5, 6), 6, 4)
-    centred = net.op("Sub", x, net.op("ReduceMean", x, net.ints(-1)))
-    variance = net.op("ReduceMean", net.op("Mul", centred, centred), net.ints(-1))
+    centered = net.op("Sub", x, net.op("ReduceMean", x, net.ints(-1)))
+    variance = net.op("ReduceMean", net.op("Mul", centered, centered), net.ints(-1))
     scale = net.op("Sqrt", net.op("Add", variance, net.constant(1e-5, np.float32)))
-    return net.model(net.linear(net.op("Mul", net.op("Div", centred, scale), net.weight(4)), 4, 3))
+    return net.model(net.linear(net.op("Mul", net.op("Div", centered, scale), net.weight(4)), 4, 3))
 
 
 def spatial_attention() -> ModelProto:

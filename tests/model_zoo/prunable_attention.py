@@ -212,7 +212,7 @@ def _normed_within(net: TokenNet, x: Flow, kind: str) -> str:
 
 
 def rotary(net: TokenNet, x: Flow) -> Flow:
-    """Numbers of every head are turned in pairs, by halves or neighbour by neighbour."""
+    """Numbers of every head are turned in pairs, by halves or neighbor by neighbor."""
     count, size = net.pick(2, 4), 6
     heads, y = Heads(count, count, size, net.pick(size, 4)), net.normed(x)
     ids, query, key, value = _by_heads(net, y, y, heads, whole=True)

@@ -64,7 +64,7 @@ def token_mixer(net: TokenNet, x: Flow) -> Flow:
 
 
 def convolved(net: TokenNet, x: Flow) -> Flow:
-    """Neighbouring tokens by a depthwise convolution, as conformers do it: halves gate, channels come second."""
+    """Neighboring tokens by a depthwise convolution, as conformers do it: halves gate, channels come second."""
     y = net.project(net.normed(x), 16)
     y = Flow(net.op("Transpose", y.name, perm=[0, 2, 1]), y.ids, 1)
     names = net.ops("Split", y.name, net.ints(8, 8), count=2, axis=1)

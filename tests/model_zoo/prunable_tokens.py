@@ -93,18 +93,18 @@ class TokenNet(PrunableNet):
             return self.seen(self.op(kind, x.name, scale, shift, axis=self.pick(-1, 2)), x.ids)
         if kind == "RMSNormalization":
             return self.seen(self.op(kind, x.name, scale, axis=-1, epsilon=1e-3), x.ids)
-        centred = x.name
+        centered = x.name
         if kind == "layer":
-            centred = self.op("Sub", x.name, self.op("ReduceMean", x.name, self.ints(-1)))
+            centered = self.op("Sub", x.name, self.op("ReduceMean", x.name, self.ints(-1)))
         square = self.pick(
-            lambda: self.op("Pow", centred, self.floats(2)), lambda: self.op("Mul", centred, centred)
+            lambda: self.op("Pow", centered, self.floats(2)), lambda: self.op("Mul", centered, centered)
         )()
         mean = self.op("Add", self.op("ReduceMean", square, self.ints(-1)), self.floats(1e-3))
         root = self.op("Sqrt", mean)
         y = (
-            self.op("Div", centred, root)
+            self.op("Div", centered, root)
             if self.pick(0, 1)
-            else self.op("Mul", centred, self.op("Reciprocal", root))
+            else self.op("Mul", centered, self.op("Reciprocal", root))
         )
         y = self.op("Mul", y, scale)
         return self.seen(self.op("Add", y, shift) if kind == "layer" else y, x.ids)

@@ -131,7 +131,7 @@ def _window(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | 
 
 
 def _resized(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
-    """Means of neighbouring places; cubic ones go beyond their numbers, crops are filled with another one."""
+    """Means of neighboring places; cubic ones go beyond their numbers, crops are filled with another one."""
     x = carried(scene, node, name)
     if x is None or _word(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
         return None

@@ -24,6 +24,6 @@ def made(site: OpContext) -> None:
 
 
 @channels(*LABELS.split())
-def labelled(site: OpContext) -> None:
+def labeled(site: OpContext) -> None:
     """Places, classes and comparisons: whoever takes them for channels begins anew."""
     site.lose(f"{site.node.op_type} gives labels, not values")

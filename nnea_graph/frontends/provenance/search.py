@@ -94,7 +94,7 @@ class DerivationSearch:
         return None
 
     def _joined(self, found: NDArray[np.int64], shape: tuple[int, ...]) -> ConcatenatedTensor | None:
-        """Runs of neighbours, cut where a source ends."""
+        """Runs of neighbors, cut where a source ends."""
         breaks = np.flatnonzero(np.diff(found) != 1) + 1
         if len(breaks) > _MOST_RUNS:
             return None

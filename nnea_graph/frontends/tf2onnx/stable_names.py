@@ -123,7 +123,7 @@ def _name_constants(graph: GraphProto, naming: Naming, names: dict[str, str], la
 
 
 def _layers(graph: GraphProto, naming: Naming, owner: str) -> list[str]:
-    """The layer of each operator; what tf2onnx has made up belongs to what all its neighbours have in common."""
+    """The layer of each operator; what tf2onnx has made up belongs to what all its neighbors have in common."""
     own = [_own_layer(node, naming) for node in graph.node]
     before = _spread(graph.node, own, {name: n for n, node in enumerate(graph.node) for name in node.output})
     after = _spread_back(graph.node, own)

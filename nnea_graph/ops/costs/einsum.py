@@ -34,7 +34,7 @@ def contraction(equation: str, shapes: list[tuple[int, ...]]) -> OperatorCost:
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     same(len(terms), len(shapes), "operands of the equation and of the operator differ in number")
-    operands = [_labelled(term, shape) for term, shape in zip(terms, shapes, strict=True)]
+    operands = [_labeled(term, shape) for term, shape in zip(terms, shapes, strict=True)]
     _consistent(operands)
     kept = _named(right, _ellipsis_of(operands)) if arrow else _implied(terms, operands)
     for label in kept:
@@ -42,7 +42,7 @@ def contraction(equation: str, shapes: list[tuple[int, ...]]) -> OperatorCost:
     return _pairwise(operands, kept)
 
 
-def _labelled(term: str, shape: tuple[int, ...]) -> Sizes:
+def _labeled(term: str, shape: tuple[int, ...]) -> Sizes:
     """Labels of an operand; those of an ellipsis count from the right, so that they broadcast."""
     named = len(term.replace(ELLIPSIS, ""))
     hidden = len(shape) - named

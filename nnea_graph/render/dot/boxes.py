@@ -8,7 +8,7 @@ from nnea_graph.render.dot.style import (
     ARROWS,
     DIM,
     FAINT,
-    GREY,
+    GRAY,
     INK,
     LINE,
     PAPER,
@@ -34,7 +34,7 @@ def box_attributes(
     """A box filled by its level; ``by_type`` puts the operator's type in bold, the name below."""
     if box.kind in {"input", "output"}:
         rows = [bold(short(box.name, _NAME)), small(f"{box.kind} · {box.shape}")]
-        return {"label": html(rows), "fillcolor": GREY, "tooltip": tooltip(box.name)}
+        return {"label": html(rows), "fillcolor": GRAY, "tooltip": tooltip(box.name)}
     ink = INK if box.step is None else inks[box.step]
     rows = list(_typed(box, ink) if by_type and box.kind != "folded" else _called(box, ink))
     folded = box.kind == "folded"

@@ -1,4 +1,4 @@
-"""The flow diagram as DOT: layers from the top down, edges as wide as what runs through, coloured by utilization."""
+"""The flow diagram as DOT: layers from the top down, edges as wide as what runs through, colored by utilization."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def flow_dot(diagram: FlowDiagram) -> str:
 def _caption(diagram: FlowDiagram) -> str:
     lines = [
         f"edges: share of all {diagram.score} that runs through",
-        f"colour: utilization exp(H)/n of {_WEIGHTS[diagram.colour]}; white: not known or no weights",
+        f"color: utilization exp(H)/n of {_WEIGHTS[diagram.color]}; white: not known or no weights",
         *folding_lines(diagram.folding, diagram.boxes),
     ]
     return caption(diagram.model, lines, scale(_USED, percent(diagram.low), percent(diagram.high)))

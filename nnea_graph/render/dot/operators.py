@@ -21,7 +21,7 @@ def graph_dot(diagram: OperatorDiagram) -> str:
 
 
 def _caption(diagram: OperatorDiagram) -> str:
-    lines = ["operators: shape of the output, parameters, share of the MACs (colour)"]
+    lines = ["operators: shape of the output, parameters, share of the MACs (color)"]
     lines += folding_lines(diagram.folding, diagram.boxes)
     if diagram.constant:
         lines.append(f"not drawn: {diagram.constant:,} operators that only compute constants")

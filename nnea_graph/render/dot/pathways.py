@@ -1,4 +1,4 @@
-"""The pathway diagram as DOT: layers side by side, the channels on the best paths, grey what is left of a layer."""
+"""The pathway diagram as DOT: layers side by side, the channels on the best paths, gray what is left of a layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnea_graph.render.dot.style import (
     ACCENTS,
     BLUES,
     FAINT,
-    GREY,
+    GRAY,
     LINE,
     ON_BLUES,
     STROKES,
@@ -39,7 +39,7 @@ _SIDES = {"tailport": "e", "headport": "w", "arrowhead": "none"}
 
 
 def pathways_dot(diagram: PathDiagram, *, accents: bool = False) -> str:
-    """DOT text; with ``accents`` each of the first ten paths has a colour of its own, and the others are grey."""
+    """DOT text; with ``accents`` each of the first ten paths has a color of its own, and the others are gray."""
     picture = digraph("LR")
     picture.attr(nodesep="0.12", ranksep="1.1", label=_caption(diagram, accents=accents))
     for number, layer in enumerate(diagram.layers):
@@ -57,7 +57,7 @@ def _caption(diagram: PathDiagram, *, accents: bool) -> str:
         f"{diagram.shown:,}" if diagram.shown == diagram.found else f"{diagram.shown:,} of {diagram.found:,}"
     )
     share = "" if diagram.share is None else f": together {part(diagram.share)} of all {diagram.score}"
-    drawn = "colour: one a path" if accents else "colour and width: how many of the drawn paths"
+    drawn = "color: one a path" if accents else "color and width: how many of the drawn paths"
     lines = [
         f"the {shown} best paths by {diagram.score}{share}",
         f"a box: number of the channel, share of all {diagram.score} that runs through it; {drawn}",
@@ -117,7 +117,7 @@ def _rest(rest: DrawnRest) -> dict[str, str]:
         rows.append(small(f"{rest.on_paths:,} on the paths"))
     return {
         "label": html(rows),
-        "fillcolor": GREY,
+        "fillcolor": GRAY,
         "color": LINE,
         "width": "0.9",
         "margin": "0.1,0.05",
@@ -126,7 +126,7 @@ def _rest(rest: DrawnRest) -> dict[str, str]:
 
 
 def _backbone(picture: Digraph, diagram: PathDiagram) -> None:
-    """Faint edges between the rests of neighbours keep layers in their order, one beside the other."""
+    """Faint edges between the rests of neighbors keep layers in their order, one beside the other."""
     for (number, before), (_, after) in pairwise(enumerate(diagram.layers)):
         source, target = _anchor(number, before), _anchor(number + 1, after)
         visible = before.rest is not None and after.rest is not None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 INK, DIM, FAINT, PAPER, LINE = "#1f2328", "#424a53", "#656d76", "#ffffff", "#d0d7de"
-GREY = "#eaeef2"
+GRAY = "#eaeef2"
 
 BLUES = (
     "#f6f8fa", "#e6f1fb", "#d0e4f7", "#b3d3f2", "#8fbdeb", "#66a4e1", "#3f89d3", "#2069b4", "#0b4a8a",
@@ -22,7 +22,7 @@ BLUES = (
 ON_BLUES = (INK,) * 6 + (PAPER,) * 3
 """What is written on them."""
 STROKES = (LINE, "#bcd3ea", "#a3c5e6", "#85b2df", "#669dd6", "#4888cb", "#2f74bd", "#1c5ea6", "#0b4a8a")
-"""Colours of edges by level."""
+"""Colors of edges by level."""
 WIDTHS = ("0.6", "0.9", "1.2", "1.6", "2.0", "2.5", "3.1", "3.8", "4.6")
 """Widths of edges by level, in points."""
 ARROWS = ("0.6", "0.6", "0.6", "0.55", "0.5", "0.45", "0.4", "0.36", "0.33")
@@ -30,7 +30,7 @@ ARROWS = ("0.6", "0.6", "0.6", "0.55", "0.5", "0.45", "0.4", "0.36", "0.33")
 ACCENTS = (
     "#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#9a6700", "#0b7a75", "#cf222e", "#57606a", "#5e8c00",
 )  # fmt: skip
-"""One colour a path."""
+"""One color a path."""
 
 _NAME = 30
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from nnea_graph.render.page import Page, per_cent
 from nnea_graph.render.plots.figure import (
     BLUE,
-    GREY,
+    GRAY,
     ORANGE,
     Plot,
     missing_mark,
@@ -51,7 +51,7 @@ def cost_breakdown(page: Page, size: Size) -> Plot:
     plot.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3)
     note = _coverage(totals)
     if note:
-        plot.supxlabel(note, fontsize=8, color=GREY)
+        plot.supxlabel(note, fontsize=8, color=GRAY)
     return plot
 
 
@@ -113,7 +113,7 @@ def _pairs(axes: Axes, costs: Costs, names: Sequence[str], height: int) -> None:
             _rest(costs.rest),
             transform=axes.get_yaxis_transform(),
             va="center",
-            color=GREY,
+            color=GRAY,
             fontsize=8,
         )
 

@@ -23,8 +23,8 @@ from nnea_graph.render.sanitize import inert, shorten, shorten_all
 from nnea_graph.report.units import amount, power
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-SKY, PURPLE, BLACK, GREY = "#56B4E9", "#CC79A7", "#222222", "#8A8A8A"
-"""Okabe and Ito: told apart by people of every colour vision."""
+SKY, PURPLE, BLACK, GRAY = "#56B4E9", "#CC79A7", "#222222", "#8A8A8A"
+"""Okabe and Ito: told apart by people of every color vision."""
 PALE = "#D9D9D9"
 MAP = "viridis"
 
@@ -36,7 +36,7 @@ _STYLE: dict[str, Any] = {
     "axes.labelsize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": GREY,
+    "axes.edgecolor": GRAY,
     "axes.axisbelow": True,
     "axes.grid": True,
     "grid.color": "#E6E6E6",
@@ -146,14 +146,14 @@ def only_words(plot: Plot, words: str) -> None:
     plot.empty = True
     axes = plot.add_subplot()
     axes.set_axis_off()
-    axes.text(0.5, 0.5, words, ha="center", va="center", color=GREY, fontsize=10, wrap=True)
+    axes.text(0.5, 0.5, words, ha="center", va="center", color=GRAY, fontsize=10, wrap=True)
 
 
 def missing_mark(axes: Axes, places: Sequence[float]) -> None:
     """Marks of what is not known, so that nobody takes it for 0."""
     if places:
         axes.plot(
-            [0] * len(places), places, marker="x", ls="", ms=4, color=GREY, label="not known", clip_on=False
+            [0] * len(places), places, marker="x", ls="", ms=4, color=GRAY, label="not known", clip_on=False
         )
 
 

@@ -17,8 +17,8 @@ from nnea_graph.render.page import Page
 from nnea_graph.render.plots.figure import (
     BLACK,
     BLUE,
+    GRAY,
     GREEN,
-    GREY,
     MAP,
     ORANGE,
     PURPLE,
@@ -41,10 +41,10 @@ from nnea_graph.report.views.layer_rows import Percentiles, Row, rows_of, whole_
 Size = tuple[float, float] | None
 
 _FEW = 7
-"""Curves that have a colour each and a name in the legend."""
+"""Curves that have a color each and a name in the legend."""
 _THIN = 40
 """Curves above which they are drawn thin."""
-_COLOURS = (BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK)
+_COLORS = (BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK)
 _DECADES = 10
 """Powers of ten below the largest number that are drawn; smaller numbers lie at the edge."""
 
@@ -96,7 +96,7 @@ def _draw_spreads(axes: Axes, spreads: Sequence[Percentiles | None], floor: floa
     axes.plot(
         middle, places, ls="", marker="|", ms=thick + 2, mew=1.6, color=ORANGE, label="median", zorder=4
     )
-    axes.plot(largest, places, ls="", marker=".", ms=3, color=GREY, label="largest", zorder=3)
+    axes.plot(largest, places, ls="", marker=".", ms=3, color=GRAY, label="largest", zorder=3)
 
 
 def comparison(page: Page, size: Size) -> Plot:
@@ -124,7 +124,7 @@ def comparison(page: Page, size: Size) -> Plot:
         axes.tick_params(axis="y", length=0)
     what = of_what(page)
     note = f"utilization exp(H)/n and redundancy 1 − H/ln n of {what}{'; × not known' if unknown else ''}"
-    plot.supxlabel(note, fontsize=8, color=GREY)
+    plot.supxlabel(note, fontsize=8, color=GRAY)
     return plot
 
 
@@ -159,14 +159,14 @@ def cumulative(page: Page, size: Size) -> Plot:
     axes = plot.add_subplot()
     shares = [place / 100 for place in range(101)]
     if len(rows) <= _FEW:
-        for row, color in zip(rows, _COLOURS, strict=False):
+        for row, color in zip(rows, _COLORS, strict=False):
             axes.plot(shares, row.curve or (), color=color, lw=1.6, label=layer_name(page, row.first.id))
     else:
         _many_curves(plot, axes, page, rows)
     whole = whole_curve(page.report)
     if whole is not None and len(rows) > 1:
         axes.plot(shares, whole, color=BLACK, lw=2.2, ls=(0, (4, 1.5)), label="all layers together")
-    axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":", label="all weights alike (Gini 0)")
+    axes.plot([0, 1], [0, 1], color=GRAY, lw=1, ls=":", label="all weights alike (Gini 0)")
     axes.set_xlabel("share of the weights, least first")
     axes.set_ylabel(f"share of {what} that they hold")
     axes.set_xlim(0, 1)
@@ -178,11 +178,11 @@ def cumulative(page: Page, size: Size) -> Plot:
 
 
 def _many_curves(plot: Plot, axes: Axes, page: Page, rows: Sequence[Row]) -> None:
-    """Coloured by depth; the most and the least even one by name."""
+    """Colored by depth; the most and the least even one by name."""
     shares = [place / 100 for place in range(101)]
-    norm, colours = Normalize(1, len(rows)), _darker()
+    norm, colors = Normalize(1, len(rows)), _darker()
     curves = [list(zip(shares, row.curve or (), strict=True)) for row in rows]
-    shades = [colours(norm(place)) for place in range(1, len(rows) + 1)]
+    shades = [colors(norm(place)) for place in range(1, len(rows) + 1)]
     thick = 0.7 if len(rows) > _THIN else 1.2
     axes.add_collection(LineCollection(curves, colors=shades, linewidths=thick, alpha=0.8))
     names = short_names([row_name(page, row) for row in rows])
@@ -190,7 +190,7 @@ def _many_curves(plot: Plot, axes: Axes, page: Page, rows: Sequence[Row]) -> Non
     for place, color, word in ((by_area[0], RED, "least even"), (by_area[-1], SKY, "most even")):
         axes.plot(shares, rows[place].curve or (), color=color, lw=1.8, label=f"{word}: {names[place]}")
     bar = plot.colorbar(
-        ScalarMappable(norm, colours), ax=axes, shrink=0.8, label="layer, from input to output"
+        ScalarMappable(norm, colors), ax=axes, shrink=0.8, label="layer, from input to output"
     )
     bar.outline.set_visible(False)
 

@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 from nnea_graph.render.page import Page
 from nnea_graph.render.plots.figure import (
     BLUE,
-    GREY,
+    GRAY,
     ORANGE,
     PALE,
     Plot,
@@ -75,7 +75,7 @@ def _draw(axes: Axes, line: Line, heights: Sequence[Sequence[float]], top: float
 def _stop(axes: Axes, place: int, stop: Stop, ys: Sequence[float]) -> None:
     axes.plot([place] * len(ys), ys, ls="", marker="o", ms=5, color=ORANGE, mec="white", mew=0.6, zorder=3)
     if len(ys) > _NAMED:
-        axes.text(place, 1.03, f"{len(ys)} channels", ha="center", fontsize=7, color=GREY)
+        axes.text(place, 1.03, f"{len(ys)} channels", ha="center", fontsize=7, color=GRAY)
         return
     for channel, y in zip(stop.channels, ys, strict=True):
         axes.annotate(

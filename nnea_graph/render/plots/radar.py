@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from nnea_graph.errors import UsageError
 from nnea_graph.render.page import Page
-from nnea_graph.render.plots.figure import BLUE, GREY, PALE, Plot, layer_name, new_plot, of_what, only_words
+from nnea_graph.render.plots.figure import BLUE, GRAY, PALE, Plot, layer_name, new_plot, of_what, only_words
 from nnea_graph.report.units import percent
 from nnea_graph.report.views.layer_rows import EFFICIENCY, efficiency, mean_efficiency, metrics_of
 
@@ -39,7 +39,7 @@ def radar(page: Page, layer_idx: int, size: Size) -> Plot:
     axes.set_ylim(-1.15, 1.3)
     _web(axes)
     _polygon(
-        axes, mean_efficiency(page.report), GREY, "all layers, each by its number of weights", dashed=True
+        axes, mean_efficiency(page.report), GRAY, "all layers, each by its number of weights", dashed=True
     )
     _polygon(axes, efficiency(own), BLUE, name)
     for place, value in enumerate(efficiency(own)):
@@ -62,7 +62,7 @@ def _web(axes: Axes) -> None:
             x,
             y,
             f"{100 * radius:.0f} %",
-            color=GREY,
+            color=GRAY,
             fontsize=7,
             ha="center",
             va="center",

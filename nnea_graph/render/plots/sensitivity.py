@@ -13,7 +13,7 @@ from nnea_graph.render.page import Page
 from nnea_graph.render.plots.figure import (
     BLACK,
     BLUE,
-    GREY,
+    GRAY,
     MAP,
     ORANGE,
     PALE,
@@ -45,7 +45,7 @@ _CURVES, _LEGEND = 4.0, 1.3
 _NUMBERED = 40
 """Rows of a table that have room for numbers."""
 _LIGHT = 0.6
-"""Place on the map of colours from which black is read best."""
+"""Place on the map of colors from which black is read best."""
 _CRITERIA = {"importance": ("importance", BLUE), "magnitude": ("|w|", ORANGE), "random": ("chance", PURPLE)}
 _UNITS = {"weights": "-", "channels": "--"}
 _MEASURE = {
@@ -57,7 +57,7 @@ _LEAST = 1e-4
 
 
 def sensitivity(page: Page, size: Size) -> Plot:
-    """The whole model as curves, layer by layer as a table of colours."""
+    """The whole model as curves, layer by layer as a table of colors."""
     rows = rows_of(page.report)
     found = page.report.sensitivity
     if found is None or found.not_run:
@@ -111,7 +111,7 @@ def _curves(axes: Axes, found: ModelSensitivity) -> None:
                 )
     unaltered = ""
     if found.accuracy is not None:
-        axes.axhline(found.accuracy, color=GREY, lw=1, ls=":")
+        axes.axhline(found.accuracy, color=GRAY, lw=1, ls=":")
         unaltered = f"; dotted: unaltered, {percent(found.accuracy)}"
     axes.set_title(f"all layers at once{unaltered}")
     axes.set_xlabel("share set to zero in each layer, least first")
@@ -132,7 +132,7 @@ def _static(page: Page, rows: Sequence[Row], reason: str, size: Size) -> Plot:
     curves, _, table = _panels(plot)
     what = of_what(page)
     whole = whole_curve(page.report) or ()
-    curves.plot([place / 100 for place in range(len(whole))], whole, color=GREY, label="all layers together")
+    curves.plot([place / 100 for place in range(len(whole))], whole, color=GRAY, label="all layers together")
     curves.set_title(f"share of {what} lost, a static guess")
     curves.set_xlabel("share of weights set to zero, least first")
     curves.set_ylabel(f"share of all {what} that they hold")
@@ -152,15 +152,15 @@ def _logarithmic(changes: Table) -> Normalize:
 
 
 def _table(plot: Plot, axes: Axes, values: Table, label: str, *, norm: Normalize) -> None:
-    """Colours by row and share, and numbers where there is room; what is not known is grey."""
+    """Colors by row and share, and numbers where there is room; what is not known is gray."""
     cells = np.array([[np.nan if value is None else value for value in row] for row in values], float)
     cells = np.maximum(cells, norm.vmin or 0.0)
-    colours = mpl.colormaps[MAP].with_extremes(bad=PALE)
-    drawn = axes.imshow(cells, aspect="auto", cmap=colours, norm=norm)
+    colors = mpl.colormaps[MAP].with_extremes(bad=PALE)
+    drawn = axes.imshow(cells, aspect="auto", cmap=colors, norm=norm)
     if len(values) <= _NUMBERED:
         _numbers(axes, values, norm)
     axes.set_xticks(range(len(FRACTIONS)), [f"{100 * share:.0f} %" for share in FRACTIONS])
-    axes.set_xlabel("share set to zero, least first" + ("; grey: not done" if np.isnan(cells).any() else ""))
+    axes.set_xlabel("share set to zero, least first" + ("; gray: not done" if np.isnan(cells).any() else ""))
     axes.grid(visible=False)
     bar = plot.colorbar(drawn, ax=axes, label=label, shrink=0.9)
     bar.minorticks_off()

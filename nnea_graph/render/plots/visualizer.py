@@ -40,7 +40,7 @@ class Visualizer:
 
     The analyzer is given here, or to each method: ``Visualizer().plot_layer_comparison(analyzer)``.
     Each method takes ``figsize`` in inches and ``save``, a path whose suffix says the form (.svg, .png, .pdf).
-    Layers come in execution order; from a few hundred on, neighbours are drawn as one.
+    Layers come in execution order; from a few hundred on, neighbors are drawn as one.
 
     Raises:
         UsageError: matplotlib is not installed, or there is no analyzer.

@@ -26,7 +26,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 class TextColumn:
     """A column of a table: a title of one or two lines; ``rank`` 0 stays, the highest goes first.
 
-    ``tight`` columns of numbers stand closer to their left neighbour on narrow pages.
+    ``tight`` columns of numbers stand closer to their left neighbor on narrow pages.
     """
 
     title: tuple[str, str]

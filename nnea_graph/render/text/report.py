@@ -78,7 +78,7 @@ def print_text(
 
     Args:
         report: what to show.
-        console: where to; its colours and its encoding are respected.
+        console: where to; its colors and its encoding are respected.
         verbose: every layer, branch, name and finding in full.
         top: layers by MACs and by parameters to show where there are more than twice as many.
         verdict: the last line, beginning with PASSED or FAILED.
@@ -93,7 +93,7 @@ def print_text(
 
 
 def print_lines(lines: Iterable[Text], console: Console) -> None:
-    """Lines of another report, in its colours and its encoding."""
+    """Lines of another report, in its colors and its encoding."""
     for line in lines:
         _print(line, console)
 

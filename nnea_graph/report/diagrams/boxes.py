@@ -18,7 +18,7 @@ _FOLDED = "folded"
 
 @dataclass(frozen=True, slots=True)
 class BoxMember:
-    """What may be folded with its neighbours: ids of ``operators``, ``shape`` of what leaves it, its module."""
+    """What may be folded with its neighbors: ids of ``operators``, ``shape`` of what leaves it, its module."""
 
     name: str
     kind: str

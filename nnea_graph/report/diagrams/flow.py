@@ -40,7 +40,7 @@ def flow_diagram(graph: ModelGraph, report: Report) -> FlowDiagram | None:
     return FlowDiagram(
         model=PurePath(graph.info.path).name,
         score=found.score,
-        colour="importance" if sums.of_importance else "weights",
+        color="importance" if sums.of_importance else "weights",
         low=low,
         high=high,
         folding=how,

@@ -27,7 +27,7 @@ def fold(
     Args:
         count: places, in execution order.
         edges: from an earlier place to a later one.
-        alike: of each place, what makes it like its neighbour.
+        alike: of each place, what makes it like its neighbor.
         scopes: of each place, its module, parts joined by dots.
         limit: most boxes.
     """
@@ -114,7 +114,7 @@ def _branches(block: Box, edges: Iterable[Edge], going_on: set[int]) -> Iterator
 
 
 def _joined(blocks: Sequence[Box], alike: Sequence[object]) -> list[Box]:
-    """Neighbours whose ends are alike as one."""
+    """Neighbors whose ends are alike as one."""
     groups = [list(group) for _, group in groupby(blocks, key=lambda block: alike[block[-1]])]
     return [range(group[0][0], group[-1][-1] + 1) for group in groups]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STEPS = 9
-"""Levels of colour and width: 0 is the faintest, ``STEPS - 1`` the strongest."""
+"""Levels of color and width: 0 is the faintest, ``STEPS - 1`` the strongest."""
 
 
 def step(value: float, top: float) -> int:
@@ -89,7 +89,7 @@ class DrawnBox:
     """An operator, or several that were folded into one box.
 
     ``kind`` is input, output, operator or folded. ``operators`` counts by type, most first. ``layers`` are those
-    with parameters. ``step`` is the colour's: of utilization or of the share of MACs, None where it is not known.
+    with parameters. ``step`` is the color's: of utilization or of the share of MACs, None where it is not known.
     """
 
     name: str
@@ -119,12 +119,12 @@ class DrawnEdge:
 class FlowDiagram:
     """Boxes and edges; ``folding`` says how boxes were folded, "" if not.
 
-    Levels of boxes are utilization from ``low`` to ``high``, ``colour`` whether of importance or of weights.
+    Levels of boxes are utilization from ``low`` to ``high``, ``color`` whether of importance or of weights.
     """
 
     model: str
     score: str
-    colour: str
+    color: str
     low: float
     high: float
     folding: str

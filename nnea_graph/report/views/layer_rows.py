@@ -10,7 +10,7 @@ from nnea_graph.report.schema.analysis import Layer, Metrics, Report
 from nnea_graph.report.views.summary import left_out
 
 MOST_ROWS = 200
-"""Rows that a plot has room for; more layers than that are folded, neighbours together."""
+"""Rows that a plot has room for; more layers than that are folded, neighbors together."""
 
 _PARTS = 100
 """Parts of equal numbers of weights that a Lorenz curve tells apart."""
@@ -30,7 +30,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One layer, or neighbours taken together: sums, and means weighted by their weights. None is not known.
+    """One layer, or neighbors taken together: sums, and means weighted by their weights. None is not known.
 
     ``macs`` are 0 in branches outside the total. ``flow`` is the mean over its layers of what runs through each,
     ``busiest`` the part of it that runs through the ten busiest channels of each, ``even`` what ten channels

@@ -10,7 +10,7 @@ from nnea_graph.rewrite.coupling.index_space import Indices
 def merged(labels: Indices, left: Indices, right: Indices) -> Indices:
     """``labels`` (each the smallest slot of its set) after the sets of ``left[i]`` and ``right[i]`` are one.
 
-    Each round hangs every set below its smallest neighbour and shortens all chains, which leaves at most half
+    Each round hangs every set below its smallest neighbor and shortens all chains, which leaves at most half
     of the sets that still have one: O((n + m) log n).
 
     >>> merged(np.arange(5), np.array([3, 1]), np.array([4, 3])).tolist()

@@ -87,7 +87,7 @@ class Gram:
         return WeightUpdate(weight, mean_r - np.einsum("gk,gkn->gn", mean_x, weight))
 
     def _weight(self, ridge: float, mean_x: Floats, mean_r: Floats) -> Floats:
-        """By centred sums; a group that has seen nothing but constants stays as it is."""
+        """By centered sums; a group that has seen nothing but constants stays as it is."""
         system = self.xx - self.rows * mean_x[:, :, None] * mean_x[:, None, :]
         wanted = self.xr - self.rows * mean_x[:, :, None] * mean_r[:, None, :]
         scale = np.trace(system, axis1=1, axis2=2) / self.columns

@@ -90,7 +90,7 @@ def _places(coupling: Coupling, family: Family) -> Indices:
 
 
 def _labels(graph: ModelGraph, coupling: Coupling, layer: RefittableLayer) -> tuple[Indices, Indices]:
-    """The group of every column and of every output; where several taps read a channel, they are neighbours."""
+    """The group of every column and of every output; where several taps read a channel, they are neighbors."""
     form = layer.form
     layout = next(
         each

@@ -27,7 +27,7 @@ class ChunkedData:
     synthetic: bool = False
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """Whether there are labels: for all samples or for none."""
         return self.first.labels is not None
 
@@ -75,8 +75,8 @@ class ChunkedData:
                 return
 
     def _check_labels(self, part: SampleBlock) -> None:
-        if (part.labels is not None) != self.labelled:
-            has, has_not = (self.first, part) if self.labelled else (part, self.first)
+        if (part.labels is not None) != self.labeled:
+            has, has_not = (self.first, part) if self.labeled else (part, self.first)
             raise DataError(f"{has.source} has labels and {has_not.source} has none; label all or none")
 
 

@@ -65,7 +65,7 @@ def array_data(
         for path in files
         if path not in label_files
     ]
-    return parted_list(str(folder), _labelled(parts, label_files, folder), limit)
+    return parted_list(str(folder), _labeled(parts, label_files, folder), limit)
 
 
 def _of_use(name: str, inputs: Mapping[str, TensorInfo]) -> bool:
@@ -95,7 +95,7 @@ def _lacks_axis(column: DataColumn, info: TensorInfo) -> bool:
     return info.shape is not None and len(column.shape) == len(info.shape) - 1
 
 
-def _labelled(parts: Sequence[SampleBlock], files: Sequence[Path], folder: Path) -> list[SampleBlock]:
+def _labeled(parts: Sequence[SampleBlock], files: Sequence[Path], folder: Path) -> list[SampleBlock]:
     """The parts with their share of the labels."""
     if not files:
         return list(parts)

@@ -28,7 +28,7 @@ _PILLOW_MODES = {"rgb": "RGB", "bgr": "RGB", "gray": "L", "rgba": "RGBA"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Labelled:
+class _Labeled:
     path: Path
     label: int | None
 
@@ -78,18 +78,18 @@ def _image_input(folder: Path, inputs: Mapping[str, TensorInfo]) -> tuple[str, T
     return next(iter(inputs.items()))
 
 
-def _files(folder: Path) -> list[_Labelled]:
+def _files(folder: Path) -> list[_Labeled]:
     loose = image_files(folder)
     if loose:
-        return [_Labelled(path, None) for path in loose]
+        return [_Labeled(path, None) for path in loose]
     classes = [
-        [_Labelled(path, number) for path in image_files(each)]
+        [_Labeled(path, number) for path in image_files(each)]
         for number, each in enumerate(class_folders(folder))
     ]
     return [each for each in chain.from_iterable(zip_longest(*classes)) if each is not None]
 
 
-def _part(each: _Labelled, name: str, inputs: Mapping[str, TensorInfo], shown: Picture) -> SampleBlock:
+def _part(each: _Labeled, name: str, inputs: Mapping[str, TensorInfo], shown: Picture) -> SampleBlock:
     pixels = shown.arranged(_pixels(each.path, shown)[None])
     wanted = inputs[name].dtype
     if wanted and wanted.kind == "float":

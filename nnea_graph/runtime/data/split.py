@@ -36,9 +36,9 @@ class PartOfData:
         return self.whole.synthetic
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """As of the whole."""
-        return self.whole.labelled
+        return self.whole.labeled
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """As of the whole."""

@@ -46,7 +46,7 @@ class SyntheticData:
     seed: int
     unit: int | None
     synthetic: bool = True
-    labelled: bool = False
+    labeled: bool = False
 
     @property
     def source(self) -> str:

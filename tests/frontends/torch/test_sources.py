@@ -110,11 +110,11 @@ def test_frozen_layers_need_no_gradient() -> None:
 @pytest.mark.parametrize("given", ["dict", "torch", "loader", "shapes"])
 def test_examples_come_in_many_forms(given: str) -> None:
     rows = torch.from_numpy(ROWS)
-    labelled = torch.utils.data.TensorDataset(rows, torch.zeros(12, dtype=torch.long))
+    labeled = torch.utils.data.TensorDataset(rows, torch.zeros(12, dtype=torch.long))
     forms: dict[str, Any] = {
         "dict": {"x": ROWS},
         "torch": rows,
-        "loader": torch.utils.data.DataLoader(labelled, 4),
+        "loader": torch.utils.data.DataLoader(labeled, 4),
         "shapes": None,
     }
     shapes = {"": (3, 20)} if given == "shapes" else None
@@ -256,6 +256,6 @@ def test_export_writes_a_file_that_remembers_and_never_over_its_source(program: 
     again = program("export", "mlp.onnx", "-o", "mlp.onnx")
     assert (again.code, "is the model itself" in again.stderr) == (2, True)
     over = program("export", "train.py:ready", "--input-shape", "1,20", "-o", "mlp.onnx")
-    assert (over.code, "--force replaces it" in over.stderr) == (2, True)
+    assert (over.code, "use --force to overwrite" in over.stderr) == (2, True)
     other = program("export", "mlp.onnx", "-o", "other.onnx")
     assert (other.code, "is an ONNX model already" in other.stderr) == (2, True)

@@ -161,7 +161,7 @@ def test_the_same_model_gives_the_same_text() -> None:
     assert first == again
 
 
-def test_accents_colour_paths_one_by_one() -> None:
+def test_accents_color_paths_one_by_one() -> None:
     found = diagrams(MODELS / "digits_mlp.onnx")
     plain, accents = (dot_texts(found, accents=each)["pathways"] for each in (False, True))
     assert "path 10" not in plain
@@ -221,12 +221,12 @@ def test_the_output_folder_gets_pictures_and_loses_those_of_an_older_report(
     assert "b.onnx" in (out / "graph.dot").read_text(encoding="utf-8")
 
 
-def test_a_colour_a_path_on_request(program: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_color_a_path_on_request(program: Callable[..., Any], tmp_path: Path) -> None:
     onnx.save(named("a"), tmp_path / "a.onnx")
     assert program("run", "a.onnx", "-o", "plain", "-q").code == 0
-    assert program("run", "a.onnx", "-o", "colours", "-q", "--path-colors").code == 0
-    plain, colours = ((tmp_path / each / "pathways.dot").read_text("utf-8") for each in ("plain", "colours"))
-    assert 'tooltip="path 2"' in colours
+    assert program("run", "a.onnx", "-o", "colors", "-q", "--path-colors").code == 0
+    plain, colors = ((tmp_path / each / "pathways.dot").read_text("utf-8") for each in ("plain", "colors"))
+    assert 'tooltip="path 2"' in colors
     assert 'tooltip="path 2"' not in plain
 
 

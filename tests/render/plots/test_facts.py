@@ -42,7 +42,7 @@ def test_layers_are_called_as_in_the_source() -> None:
     assert names(Visualizer(small()).plot_layer_comparison().axes[0]) == ["fc1", "fc2", "fc3"]
 
 
-def test_neighbours_that_are_folded_add_up() -> None:
+def test_neighbors_that_are_folded_add_up() -> None:
     report = large(420)
     figure = Visualizer(report).plot_layer_comparison()
     drawn = bars(panel(figure, "parameters"))

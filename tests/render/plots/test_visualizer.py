@@ -151,13 +151,13 @@ def test_what_was_not_done_is_said(method: str, said: str) -> None:
     assert said in words(drawn(Visualizer(static()), method))
 
 
-def test_measured_sensitivity_says_so_and_what_it_was_not_measured_of_is_grey() -> None:
+def test_measured_sensitivity_says_so_and_what_it_was_not_measured_of_is_gray() -> None:
     text = words(Visualizer(small()).plot_pruning_sensitivity())
     assert "measured on 60 samples" in text
     assert "NOT MEASURED" not in text
-    assert "grey" not in text
+    assert "gray" not in text
     report = analyze(MODELS / "digits_cnn.onnx", MODELS / "digits.npz", "+sensitivity", samples=4)
-    assert "grey: not done" in words(Visualizer(report).plot_pruning_sensitivity())
+    assert "gray: not done" in words(Visualizer(report).plot_pruning_sensitivity())
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if RADAR not in method])

@@ -223,7 +223,7 @@ def test_names_from_the_file_do_nothing_to_a_terminal(*, verbose: bool) -> None:
     assert not too_wide(render_text(analyze(model), width=80, verbose=verbose), 80)
 
 
-def test_colours_are_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colors_are_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
     report = analyze(MODELS / "digits_mlp.onnx")
     out = StringIO()
     print_text(report, Console(file=out, width=80), verdict="PASSED")

@@ -203,7 +203,7 @@ def box(utilization: float | None) -> DrawnBox:
     return DrawnBox("", "operator", (), "", 1, 1, 1, None, utilization, None, "")
 
 
-def test_colours_span_the_tenths_around_what_there_is() -> None:
+def test_colors_span_the_tenths_around_what_there_is() -> None:
     boxes, low, high = by_utilization([box(0.72), box(0.98), box(None)])
     assert (low, high) == (0.7, 1.0)
     assert [each.step for each in boxes] == [1, 7, None]

@@ -34,8 +34,8 @@ def brute(x: Floats, r: Floats, ridge: float, *, intercept: bool) -> Floats:
     """numpy's least squares, one group after the other, the ridge as rows of their own; the last row is the bias."""
     found = np.zeros((GROUPS, COLUMNS + 1, OUTPUTS))
     for group in range(GROUPS):
-        centred = x[group] - x[group].mean(0) * intercept
-        weight = np.sqrt(ridge * np.square(centred).sum() / COLUMNS) * np.eye(COLUMNS)
+        centered = x[group] - x[group].mean(0) * intercept
+        weight = np.sqrt(ridge * np.square(centered).sum() / COLUMNS) * np.eye(COLUMNS)
         width = COLUMNS + intercept
         design = np.vstack([with_ones(x)[group][:, :width], np.pad(weight, ((0, 0), (0, width - COLUMNS)))])
         wanted = np.vstack([r[group], np.zeros((COLUMNS, OUTPUTS))])

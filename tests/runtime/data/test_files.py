@@ -31,7 +31,7 @@ def test_an_npz_gives_its_samples_in_order_whatever_the_batch(
 ) -> None:
     save(tmp_path / "d.npz", x=VALUES, labels=np.arange(10))
     data = open_data(str(tmp_path / "d.npz"), X)
-    assert (data.samples, data.labelled, data.synthetic) == (10, True, False)
+    assert (data.samples, data.labeled, data.synthetic) == (10, True, False)
     assert data.source == str(tmp_path / "d.npz")
     assert data.shapes() == {"x": (1, 1, 2, 2)}
     for _ in range(2):
@@ -58,7 +58,7 @@ def test_an_array_that_no_input_has_the_name_of_is_left_alone(tmp_path: Path) ->
 def test_an_input_named_y_is_no_label(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", y=VALUES)
     data = open_data(str(tmp_path / "d.npz"), inputs("y: float32[batch,1,2,2]"))
-    assert not data.labelled
+    assert not data.labeled
     np.testing.assert_array_equal(joined(data, "y"), VALUES)
 
 

@@ -84,7 +84,7 @@ def test_classes_are_numbered_by_name_and_take_turns(tmp_path: Path) -> None:
         for number in range(count):
             save(tmp_path / name / f"{number}.png", np.full((2, 2), 10 * count + number, np.uint8))
     data = opened(tmp_path, "x: uint8[batch,1,2,2]", None)
-    assert (data.samples, data.labelled) == (4, True)
+    assert (data.samples, data.labeled) == (4, True)
     (batch,) = read(data)
     assert batch.labels is not None
     assert batch.labels.tolist() == [0, 1, 1, 1]
@@ -119,7 +119,7 @@ def test_arrays_of_pixels_are_preprocessed_too(tmp_path: Path, model: str, shape
     )
     found = joined(data, "x", 3)
     np.testing.assert_allclose(found.reshape(-1), pixels.reshape(-1) / 127.5 - 1, rtol=1e-5, atol=1e-6)
-    assert data.labelled
+    assert data.labeled
 
 
 def test_scale_1_takes_uint8_as_it_is() -> None:

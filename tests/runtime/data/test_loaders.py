@@ -52,7 +52,7 @@ BODIES = [
 def test_a_function_of_a_file_gives_batches(tmp_path: Path, body: str) -> None:
     data = open_data(loader_file(tmp_path, body), X)
     assert data.shapes() == {"x": (1, 2)}
-    assert data.labelled
+    assert data.labeled
     for _ in range(2):
         assert sizes(data, 4) == [4, 2]
         assert joined(data, "x")[:, 0].tolist() == [0, 0, 1, 1, 2, 2]
@@ -163,7 +163,7 @@ def test_a_torch_loader_is_read_each_time_anew() -> None:
 def test_a_torch_loader_of_two_inputs_is_no_input_with_labels() -> None:
     loader = DataLoader(TensorDataset(torch.from_numpy(ROWS), torch.arange(7)), batch_size=3)
     data = open_data(loader, TWO)
-    assert not data.labelled
+    assert not data.labeled
     assert joined(data, "n").tolist() == list(range(7))
 
 
@@ -190,7 +190,7 @@ def test_tensors_that_only_have_numpy_are_arrays() -> None:
 
     data = open_data(Dataset(), X)
     np.testing.assert_array_equal(joined(data, "x"), ROWS)
-    assert data.labelled
+    assert data.labeled
 
 
 def test_one_array_feeds_the_only_input() -> None:
@@ -226,4 +226,4 @@ def test_a_tuple_of_arrays_is_inputs_and_labels_while_a_list_holds_batches() -> 
     assert joined(open_data([ROWS[:3], ROWS[3:]], X), "x").tolist() == ROWS.tolist()
     two = open_data((ROWS, numbers, numbers), TWO)
     assert joined(two, "n").tolist() == numbers.tolist()
-    assert two.labelled
+    assert two.labeled

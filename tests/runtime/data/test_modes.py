@@ -88,8 +88,8 @@ def test_samples_of_a_run(
     runs: list[int],
     shapes: dict[str, tuple[int, ...]] | None,
 ) -> None:
-    labelled: dict[str, Any] = {**arrays, "labels": np.arange(samples)}
-    data = open_data(labelled, inputs(model))
+    labeled: dict[str, Any] = {**arrays, "labels": np.arange(samples)}
+    data = open_data(labeled, inputs(model))
     assert data.samples == samples
     assert sizes(data, 3) == runs
     assert shapes is None or data.shapes() == shapes

@@ -265,7 +265,7 @@ def test_samples_do_not_depend_on_the_batch_but_on_the_seed() -> None:
 
 def test_it_says_that_it_is_made_up() -> None:
     data = made(_passing("float", "[batch, 3]", "x"), seed=7)
-    assert (data.source, data.synthetic, data.labelled, data.samples) == (
+    assert (data.source, data.synthetic, data.labeled, data.samples) == (
         "synthetic (seed 7)",
         True,
         False,

@@ -125,8 +125,8 @@ def lp_normalization(site: CouplingContext) -> None:
 
 @coupling("LRN")
 def lrn(site: CouplingContext) -> None:
-    """Over neighbouring channels."""
-    through(site, site.name(0), site.out(), (1,), "takes neighbouring channels together")
+    """Over neighboring channels."""
+    through(site, site.name(0), site.out(), (1,), "takes neighboring channels together")
 
 
 @coupling("MeanVarianceNormalization")

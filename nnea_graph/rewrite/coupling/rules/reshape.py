@@ -1,6 +1,6 @@
 """Reshapes: axes that are cut or joined share factors, and one factor of each such block may lose indices.
 
-A block are neighbouring axes of the input and of the output that hold the same elements: 768 becomes 12 × 64.
+A block are neighboring axes of the input and of the output that hold the same elements: 768 becomes 12 × 64.
 Cut at every border of either side it is a product of factors (12, 64). If indices of one factor go (heads), what is
 left is a tensor again; if indices of two go, it is not. Which factor that is, the rest of the model decides.
 """
