@@ -137,7 +137,7 @@ def cli() -> None:
     help="Folder for report.json, run.json, the pictures and plots.",
 )
 @click.option("--path-colors", is_flag=True, help="Color each of the best paths in pathways.svg.")
-@click.option("--force", is_flag=True, help="Replace a report that is there, in a folder or a file.")
+@click.option("--force", is_flag=True, help="Overwrite an existing report, folder or file.")
 @click.option(
     "--training",
     type=click.Choice(["4x", "exact"]),
@@ -200,8 +200,9 @@ def run(model: str, **options: Any) -> int:
     "targets",
     multiple=True,
     metavar="T",
-    help="Target budget, as a fraction of the original: params=0.3, macs=0.5, latency=0.5 (measured, one thread); or the "
-    "largest accuracy drop: loss=0.5% (needs labels). May be repeated. exact: lossless removals only; needs no --data.",
+    help="Target budget, as a fraction of the original: params=0.3, macs=0.5, latency=0.5 (measured, one thread); "
+    "or the largest accuracy drop: loss=0.5% (needs labels). May be repeated. exact: lossless removals only; needs no "
+    "--data.",
 )
 @click.option(
     "--data",
@@ -339,7 +340,7 @@ def passes() -> None:
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="Of the list.",
+    help="Output format.",
 )
 def operators_command(name: str | None, form: str) -> None:
     """List which operators have rules for cost, shape, channels, pruning and more: all, or those called NAME."""

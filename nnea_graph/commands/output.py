@@ -52,7 +52,7 @@ def check_outputs(output: Path, source: str, *, force: bool, **reading: Any) -> 
     beside = data_paths(output)
     if beside and not force:
         raise OutputError(
-            f"-o {output}: there is {beside[0].name}, where its weights may go; --force replaces it"
+            f"-o {output}: file {beside[0].name} exists, which may hold its weights; use --force to overwrite"
         )
     there = [each for each in (output, *beside) if each.exists()]
     if not there or not Path(source).is_file() or Path(source).suffix != ".onnx":

@@ -191,7 +191,7 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        raise OutputError(f"{path}: has come while this run was at work; --force replaces it") from error
+        raise OutputError(f"{path}: was created during this run; use --force to overwrite") from error
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}; give another place") from error
 

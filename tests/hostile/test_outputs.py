@@ -217,8 +217,8 @@ def test_a_report_is_never_written_over_the_model_or_another_file(program: Progr
     for form in ("json", "text"):
         assert "made of" in fails(program, "--format", f"{form}=model.onnx")
         assert "made of" in fails(program, "--format", f"{form}=model.onnx", "--force")
-        assert "--force replaces it" in fails(program, "--format", f"{form}=mine.txt")
-        assert "--force replaces it" in fails(program, "--format", f"{form}=link.json")
+        assert "use --force to overwrite" in fails(program, "--format", f"{form}=mine.txt")
+        assert "use --force to overwrite" in fails(program, "--format", f"{form}=link.json")
     assert path.read_bytes() == before
     assert (program.folder / "mine.txt").read_text() == "mine"
     assert program("run", path, "--format", "json=mine.txt", "--force").code == 0

@@ -157,7 +157,7 @@ def test_a_file_that_came_during_the_run_stays(tmp_path: Path) -> None:
         (tmp_path / "b").write_text("somebody's")
         return ["mine"]
 
-    with pytest.raises(OutputError, match="has come while this run was at work; --force replaces it"):
+    with pytest.raises(OutputError, match="was created during this run; use --force to overwrite"):
         write_outputs({tmp_path / "a": ["mine"], tmp_path / "b": pieces()}, force=False)
     assert content(tmp_path) == {"b": "somebody's"}
     assert len(list(tmp_path.iterdir())) == 1
