@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from nnea_graph.api.analyze import analyze, load
     from nnea_graph.api.analyzer import NNEfficiencyAnalyzer, quick_analyze
     from nnea_graph.api.annotate import annotate
+    from nnea_graph.api.graphsurgeon import export_graphsurgeon, to_graphsurgeon
     from nnea_graph.api.layer_analysis import LayerAnalysis
     from nnea_graph.api.prune import prune, prune_plan
     from nnea_graph.render.plots.visualizer import Visualizer
@@ -23,10 +24,12 @@ __all__ = [
     "Visualizer",
     "analyze",
     "annotate",
+    "export_graphsurgeon",
     "load",
     "prune",
     "prune_plan",
     "quick_analyze",
+    "to_graphsurgeon",
 ]
 
 _HOMES = {
@@ -36,10 +39,12 @@ _HOMES = {
     "Visualizer": "nnea_graph.render.plots.visualizer",
     "analyze": "nnea_graph.api.analyze",
     "annotate": "nnea_graph.api.annotate",
+    "export_graphsurgeon": "nnea_graph.api.graphsurgeon",
     "load": "nnea_graph.api.analyze",
     "prune": "nnea_graph.api.prune",
     "prune_plan": "nnea_graph.api.prune",
     "quick_analyze": "nnea_graph.api.analyzer",
+    "to_graphsurgeon": "nnea_graph.api.graphsurgeon",
 }
 
 

@@ -19,6 +19,8 @@ from nnea_graph.report.schema.pathways import Pathway
 from nnea_graph.runtime.live_model import LiveModel
 
 if TYPE_CHECKING:
+    import onnx_graphsurgeon as gs
+
     from nnea_graph.runtime.open_data import Spec
 
 
@@ -39,6 +41,7 @@ class NNEfficiencyAnalyzer:
         self._source, self._model = model, LiveModel(model, framework)
         self.framework = self._model.framework
         self._found: Analysis | None = None
+        self._request = AnalysisRequest(source=model)
 
     def analyze(  # noqa: PLR0913 - the original's three, and what they leave open
         self,
@@ -82,6 +85,7 @@ class NNEfficiencyAnalyzer:
             batch_size=batch_size,
             preprocess=preprocess,
         )
+        self._request = request
         opened = request.open(self._model)
         report, _ = report_on(opened)
         self._found = Analysis(opened.graph, report, passes)
@@ -133,6 +137,20 @@ class NNEfficiencyAnalyzer:
             UsageError: the channels were not followed, as ``passes`` left that out.
         """
         return self._now.paths(top_k)
+
+    def to_graphsurgeon(self) -> gs.Graph:
+        """The model that was analyzed as a ``gs.Graph`` with the facts at its nodes; a live one is exported again.
+
+        Raises:
+            NneaError: onnx-graphsurgeon cannot read it.
+        """
+        from nnea_graph.rewrite.annotate import surgeon_graph  # noqa: PLC0415 - start-up
+
+        report, request = self._now.report, self._request
+        proto = self._model.written(
+            request.data, input_shapes=request.input_shapes, preprocess=request.preprocess
+        )
+        return surgeon_graph(proto, report)
 
     @property
     def _now(self) -> Analysis:

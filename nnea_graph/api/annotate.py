@@ -18,8 +18,10 @@ def annotate(model: Annotated, report: Report) -> Annotated:
     are not known. Facts of an earlier report are replaced. No analysis reads them.
 
     Args:
-        model: an ``onnx.ModelProto``, an ``onnx_ir.Model``, or the ``torch.onnx.ONNXProgram`` that
-            ``torch.onnx.export`` gives; it is changed in place.
+        model: an ``onnx.ModelProto``, an ``onnx_ir.Model``, the ``torch.onnx.ONNXProgram`` that
+            ``torch.onnx.export`` gives, or a ``gs.Graph`` of onnx-graphsurgeon, whose nodes have no metadata: they and
+            the graph get a dict ``nnea_graph`` of the facts, which stays with them while the graph is edited and which
+            ``nnea_graph.export_graphsurgeon`` writes. It is changed in place.
         report: what ``analyze`` found of this model.
 
     Returns:

@@ -12,6 +12,7 @@ from onnx import ModelProto
 
 from nnea_graph.errors import UsageError, naming
 from nnea_graph.frontends.onnx.file import OnnxFile
+from nnea_graph.frontends.onnx.from_graphsurgeon import exported, is_surgeon_graph
 from nnea_graph.frontends.onnx.from_onnx_ir import is_ir_model, serialized
 from nnea_graph.frontends.onnx.graph import graph_of, load_onnx, read_whole
 from nnea_graph.frontends.shared.interface import ConvertedModel, Example, Frontend, InputSpec
@@ -75,22 +76,29 @@ def resolve(source: object, framework: str = "auto") -> Source:
         raise UsageError(f"{shown} is no model of framework '{framework}'; leave framework out")
     raise UsageError(
         f"{name}: {type(source).__module__}.{type(source).__qualname__} is no model; give a torch module, an "
-        "ExportedProgram, a Keras model, a tf.function or tf.Module, an onnx.ModelProto, an onnx_ir.Model, a path, or "
-        "module:callable that makes one"
+        "ExportedProgram, a Keras model, a tf.function or tf.Module, an onnx.ModelProto, an onnx_ir.Model, a gs.Graph, "
+        "a path, or module:callable that makes one"
     )
 
 
 def _is_onnx(source: object) -> bool:
     if isinstance(source, Path):
         return source.suffix == ".onnx"
-    return isinstance(source, ModelProto) or is_ir_model(source)
+    return isinstance(source, ModelProto) or is_ir_model(source) or is_surgeon_graph(source)
+
+
+def _model_of(value: Any) -> tuple[ModelProto, Path | None]:
+    """A model in memory, and the folder of its external data where it has some."""
+    if is_ir_model(value):
+        return serialized(value)
+    return (exported(value) if is_surgeon_graph(value) else value), None
 
 
 def load_found(found: Source, limits: Limits | None, allow_external: Path | None) -> ModelGraph:
     """The graph of an ONNX source."""
     if isinstance(found.value, Path):
         return load_onnx(found.value, limits, allow_external)
-    proto, folder = serialized(found.value) if is_ir_model(found.value) else (found.value, None)
+    proto, folder = _model_of(found.value)
     return graph_of(OnnxFile.from_proto(proto, limits, folder, allow_external))
 
 
@@ -103,7 +111,7 @@ def whole(found: Source) -> ModelProto:
     if isinstance(found.value, Path):
         return read_whole(found.value)
     proto = ModelProto()
-    proto.CopyFrom(serialized(found.value)[0] if is_ir_model(found.value) else found.value)
+    proto.CopyFrom(_model_of(found.value)[0])
     return proto
 
 

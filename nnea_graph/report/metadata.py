@@ -173,6 +173,9 @@ def _texts(values: Mapping[str, Any], reasons: Mapping[str, str]) -> dict[str, s
     known = {name: value for name, value in values.items() if value is not None}
     if unknown:
         known["unknown"] = unknown
-    return {
-        PREFIX + name: json.dumps(value, default=asdict, ensure_ascii=False) for name, value in known.items()
-    }
+    return {PREFIX + name: as_text(value) for name, value in known.items()}
+
+
+def as_text(value: Any) -> str:
+    """A value as it stands in metadata."""
+    return json.dumps(value, default=asdict, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,19 +10,25 @@ from onnx import GraphProto, ModelProto
 
 from nnea_graph.errors import UsageError
 from nnea_graph.frontends.onnx.flatten import graphs_of
+from nnea_graph.frontends.onnx.from_graphsurgeon import exported, imported, is_surgeon_graph, node_pairs
 from nnea_graph.frontends.onnx.from_onnx_ir import is_ir_model, serialized
 from nnea_graph.frontends.onnx.node_locations import places_of
-from nnea_graph.report.metadata import Facts, is_fact
+from nnea_graph.report.metadata import PREFIX, Facts, as_text, is_fact
 from nnea_graph.report.schema.analysis import Report
 
 if TYPE_CHECKING:
+    import onnx_graphsurgeon as gs
     import onnx_ir
+
+ATTACHED = "nnea_graph"
+"""Python attribute of graphs and nodes of onnx-graphsurgeon that holds their facts."""
 
 
 def annotated(model: object, report: Report) -> bool:
     """Whether anything is other than before; nodes inside of functions have no facts, each call of one has.
 
-    ``model`` is a ModelProto or a model of onnx_ir, changed in place.
+    ``model`` is a ModelProto, a model of onnx_ir or a graph of onnx-graphsurgeon, changed in place. The last has no
+    metadata: its nodes and itself have the same, read from JSON, as the Python attribute ``nnea_graph``.
 
     Raises:
         UsageError: it is neither, or the report is of another model.
@@ -32,10 +39,14 @@ def annotated(model: object, report: Report) -> bool:
         proto, _ = serialized(model)
         _annotated(proto, report)
         return _handed_over(proto, model)
+    if is_surgeon_graph(model):
+        proto = exported(model)
+        _annotated(proto, report)
+        return attach_facts(proto, model)
     kind = type(model)
     raise UsageError(
-        f"{kind.__module__}.{kind.__qualname__} has no metadata; give an onnx.ModelProto, an onnx_ir.Model or what "
-        "torch.onnx.export gives"
+        f"{kind.__module__}.{kind.__qualname__} has no metadata; give an onnx.ModelProto, an onnx_ir.Model, a "
+        "gs.Graph or what torch.onnx.export gives"
     )
 
 
@@ -49,6 +60,47 @@ def _annotated(proto: ModelProto, report: Report) -> bool:
     changes = [_put(proto.metadata_props, facts.of_model())]
     changes += [_put(node.metadata_props, facts.of_operators(ids)) for node, ids in places]
     return any(changes)
+
+
+def attach_facts(proto: ModelProto, graph: gs.Graph) -> bool:
+    """Give a graph of onnx-graphsurgeon the facts of the model that it is of; whether any is other than before."""
+    pairs = [(proto, graph), *node_pairs(proto, graph)]
+    changes = []
+    for written, place in pairs:
+        facts = {
+            each.key.removeprefix(PREFIX): json.loads(each.value)
+            for each in written.metadata_props
+            if is_fact(each.key)
+        }
+        changes.append(getattr(place, ATTACHED, None) != facts)
+        setattr(place, ATTACHED, facts)
+    return any(changes)
+
+
+def surgeon_graph(proto: ModelProto, report: Report) -> gs.Graph:
+    """A model, which is annotated, as a graph of onnx-graphsurgeon with its facts attached.
+
+    Raises:
+        UsageError: the report is of another model.
+        ModelError: onnx-graphsurgeon cannot read it.
+    """
+    _annotated(proto, report)
+    graph = imported(proto)
+    attach_facts(proto, graph)
+    return graph
+
+
+def written_facts(graph: gs.Graph) -> ModelProto:
+    """A graph of onnx-graphsurgeon as a model with the facts that are attached to it in its metadata.
+
+    Raises:
+        ModelError: onnx-graphsurgeon cannot write it.
+    """
+    proto = exported(graph)
+    for written, place in [(proto, graph), *node_pairs(proto, graph)]:
+        facts = getattr(place, ATTACHED, {})
+        _put(written.metadata_props, {PREFIX + name: as_text(fact) for name, fact in facts.items()})
+    return proto
 
 
 def _handed_over(proto: ModelProto, model: onnx_ir.Model) -> bool:

@@ -38,6 +38,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 DOORS = {
     "onnx": {"frontends", "runtime", "rewrite"},
     "onnxruntime": {"runtime"},
+    "onnx_graphsurgeon": {"frontends"},
     "onnx_ir": {"frontends", "integrations"},
     "torch": {"frontends", "rewrite"},
     "tensorflow": {"frontends"},
