@@ -133,7 +133,7 @@ LOW_UTILIZATION = Rule(
     "prune it and measure the loss",
 )
 LOW_WEIGHT_UTILIZATION = Rule(
-    "NNEA203",
+    "NNEA214",
     "note",
     "few weights carry most of the magnitude, which suggests an oversized layer but does not prove it",
     "run it on real data (--data) to measure importance; this statistic uses the weights alone",

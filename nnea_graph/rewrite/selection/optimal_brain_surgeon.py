@@ -62,7 +62,7 @@ def eliminate(
     Costs places x columns^2 a layer; ``ridge`` is by the mean of the diagonal.
 
     >>> same = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    >>> problem = Problem(same, np.array([[1.0], [1.0], [1.0]]), np.arange(3), np.full(1, -1))
+    >>> problem = SurgeonProblem(same, np.array([[1.0], [1.0], [1.0]]), np.arange(3), np.full(1, -1))
     >>> found = eliminate([problem], 3, [1])
     >>> found.order, round(found.errors[0], 3), found.weights[1][0].round(2).tolist()
     ([0], 0.0, [[0.0], [2.0], [1.0]])
