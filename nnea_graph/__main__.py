@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 _INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    if not sys.warnoptions:  # of libraries, about their own affairs; python -W shows them
+        warnings.simplefilter("ignore")
     from nnea_graph.commands.cli import run_command_line  # noqa: PLC0415 - argument errors must not cost imports
 
     code = run_command_line(sys.argv[1:])

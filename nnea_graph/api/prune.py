@@ -184,7 +184,7 @@ def prune_plan(  # noqa: PLR0913 - the options of the command line
     with naming(graph.info.path):
         if found is None and may_run:
             found = made_up(graph, run_samples, seed)
-        options = PlanOptions(tuple(keep), str(align), run_samples, rounds)
+        options = PlanOptions(tuple(keep), str(align), run_samples, rounds, request.limits.activation_bytes)
         return plan_graph(graph, found if may_run else None, options, progress)
 
 

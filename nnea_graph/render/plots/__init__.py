@@ -1,1 +1,6 @@
 """Matplotlib figures."""
+
+import logging
+
+# Where nothing listens to it, it would tell stderr about its caches.
+logging.getLogger("matplotlib").addHandler(logging.NullHandler())

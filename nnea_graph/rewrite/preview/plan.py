@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nnea_graph.engine.context import ACTIVATION_BYTES
 from nnea_graph.engine.data import Data
 from nnea_graph.errors import RunError
 from nnea_graph.graph import ModelGraph, OpNode
@@ -41,6 +42,7 @@ from nnea_graph.rewrite.surgery.prune_indices import kept_slots, pruned
 from nnea_graph.rewrite.verify.speedup import speed_between
 from nnea_graph.runtime.export.to_onnx import Written, to_proto
 from nnea_graph.runtime.session.session import Session, Settings, session_of
+from nnea_graph.runtime.session.trial import try_run
 from nnea_graph.static.result import call_of
 
 NOT_RUN = "not run: --no-run"
@@ -49,6 +51,8 @@ IN_BODY = "in a body of a Loop, If or Scan"
 ONLY_ONE = "one channel only"
 NOT_FOLLOWED = "the channels of the output are not followed"
 _THREADS = 1
+_SECONDS = 60.0
+"""Of one run, above which the rounds of all families would not end."""
 
 Progress = Callable[[str], None]
 
@@ -61,6 +65,7 @@ class PlanOptions:
     align: str = "auto"
     run_samples: int = 1
     rounds: int = 30
+    memory_bytes: int = ACTIVATION_BYTES
 
 
 def plan_graph(
@@ -194,8 +199,8 @@ def _stopwatch(graph: ModelGraph, data: Data | None, options: PlanOptions) -> _S
         return _Stopwatch(None, {}, None, options.rounds, NOT_RUN)
     batch = next(iter(data.batches(options.run_samples)))
     try:
+        try_run(graph, batch.feeds, options.memory_bytes, _SECONDS)
         session = session_of(to_proto(graph), Settings(_THREADS, native=True))
-        session.run(batch.feeds)
     except RunError as error:
         if not data.synthetic:
             raise

@@ -18,6 +18,7 @@ from nnea_graph.process.framing import Bytes, packed, receive, send, unpacked
 from nnea_graph.process.limits import limit_memory
 from nnea_graph.process.serving import answering
 from nnea_graph.runtime.export.to_onnx import Written
+from nnea_graph.runtime.session.library import onnxruntime
 from nnea_graph.runtime.session.node_order import observing_session
 from nnea_graph.runtime.session.session import Session, Settings
 
@@ -33,8 +34,7 @@ def serve(requests: Pipe, answers: Pipe) -> None:
     """Make the session, say so, then run what comes."""
     settings = json.loads(receive(requests, _MOST_REQUEST))
     model = receive(requests, _MOST_REQUEST)
-    import onnxruntime  # noqa: F401, PLC0415 - loaded before there is a limit
-
+    onnxruntime()  # loaded before there is a limit
     limit_memory(settings["memory_bytes"] + _OWN_BYTES)
     made: list[Session] = []
 

@@ -19,6 +19,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
 
 from nnea_graph.runtime.export.to_onnx import Written
 from nnea_graph.runtime.session.exact_int8 import with_exact_int8
+from nnea_graph.runtime.session.library import onnxruntime
 from nnea_graph.runtime.session.session import Session, Settings, session_options
 
 _BLOCKED = frozenset({"Conv"})
@@ -45,16 +46,12 @@ def observing_session(written: Written, outputs: Sequence[str], settings: Settin
 
 
 def _level(name: str) -> Any:
-    import onnxruntime  # noqa: PLC0415 - takes longer to import than most analyses
-
-    return getattr(onnxruntime.GraphOptimizationLevel, name)
+    return getattr(onnxruntime().GraphOptimizationLevel, name)
 
 
 def _in_file_order(settings: Settings) -> Any:
-    import onnxruntime  # noqa: PLC0415 - as above
-
     options = session_options(settings)
-    options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
+    options.execution_order = onnxruntime().ExecutionOrder.PRIORITY_BASED
     return options
 
 

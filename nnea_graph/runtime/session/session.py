@@ -15,6 +15,7 @@ from nnea_graph.errors import RunError
 from nnea_graph.runtime.export.large_models import parted
 from nnea_graph.runtime.export.to_onnx import Written
 from nnea_graph.runtime.session.exact_int8 import with_exact_int8
+from nnea_graph.runtime.session.library import onnxruntime
 from nnea_graph.runtime.session.watchdog import DEADLINES
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -55,17 +56,15 @@ class Session:
         Raises:
             RunError: onnxruntime does not take the model.
         """
-        import onnxruntime  # noqa: PLC0415 - takes longer to import than most analyses
-
         proto, large = parted(proto)
         arrays = {**arrays, **large}
         # An OrtValue over an array does not own it.
         self._held = arrays
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
+        values = [onnxruntime().OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
         if values:
             options.add_external_initializers(list(arrays), values)
         with explained("onnxruntime cannot load the model"):
-            self._session = onnxruntime.InferenceSession(
+            self._session = onnxruntime().InferenceSession(
                 proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         self.inputs = tuple(value.name for value in self._session.get_inputs())
@@ -102,9 +101,7 @@ class Session:
 @contextmanager
 def _limited(seconds: float | None) -> Iterator[Any]:
     """Options of a run that end it when its time is up."""
-    import onnxruntime  # noqa: PLC0415 - as above
-
-    options = onnxruntime.RunOptions()
+    options = onnxruntime().RunOptions()
     options.log_severity_level = _SILENT
     if seconds is None:
         yield options
@@ -120,9 +117,7 @@ def _limited(seconds: float | None) -> Iterator[Any]:
 
 def session_options(settings: Settings) -> Any:
     """SessionOptions that print nothing; what is quantized is computed in floats unless ``native``."""
-    import onnxruntime  # noqa: PLC0415 - as above
-
-    options = onnxruntime.SessionOptions()
+    options = onnxruntime().SessionOptions()
     options.intra_op_num_threads = settings.threads
     options.log_severity_level = _SILENT
     if not settings.native:
@@ -140,8 +135,7 @@ def session_of(written: Written, settings: Settings | None = None) -> Session:
 @contextmanager
 def explained(what: str) -> Iterator[None]:
     """Turn every error of onnxruntime into a RunError of one line that begins so."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - as above
-
+    state = onnxruntime().capi.onnxruntime_pybind11_state
     names = (
         "EPFail EngineError Fail InvalidArgument InvalidGraph InvalidProtobuf ModelLoaded NoModel"
         " NoSuchFile NotImplemented RuntimeException"

@@ -128,9 +128,10 @@ def _no_constant(name: str) -> None:
 
 
 @contextmanager
-def serving() -> Iterator[subprocess.Popen[str]]:
+def serving(*imported: str) -> Iterator[subprocess.Popen[str]]:
+    """The server; modules are ``imported`` there for all runs."""
     with subprocess.Popen(
-        [sys.executable, str(_SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(_SERVER), *imported], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
         yield server
         assert server.stdin

@@ -7,6 +7,7 @@ a command (``arguments``, ``folder``, ``seconds``, ``stdout``, ``stderr``, ``fil
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -23,6 +24,8 @@ POLL = 0.002
 
 
 def main() -> None:
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
     for line in sys.stdin:
         sys.stdout.write(json.dumps(run(json.loads(line))) + "\n")
         sys.stdout.flush()
