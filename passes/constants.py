@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from nnea_graph.engine import Pass, RunContext
 from nnea_graph.graph import Constant, Key, ModelGraph, OpNode
@@ -16,7 +14,9 @@ from nnea_graph.ops.input_roles import PARAMETER_ROLES, Role, declared_role, ope
 from nnea_graph.ops.packed_weights import Packing, packing_of
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.static.constant_folding import DerivedPayload, UnpackedPayload
+from nnea_graph.static.constant_kinds import named_kind, typed_kind, valued_kind
 from nnea_graph.static.result import StaticFacts, call_of
+from nnea_graph.static.stored_sources import Sources, StoredSources
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Weight:
     ``constant`` is what the operator sees (dequantized, unpacked, transposed); ``source`` names the stored
     tensor that it comes from. ``parameters`` are counted where the source is met first: 0 where it is tied,
     and ``tied_to`` names the operator that has them. Of a live model they are those of the module that the
-    operator's first weight is of, as the framework counts them.
+    operator's first weight is of, as the framework counts them. ``reason`` tells why a constant is no parameter.
     """
 
     tensor: str
@@ -35,6 +35,7 @@ class Weight:
     source: str
     parameters: int
     tied_to: str = ""
+    reason: str = ""
 
 
 WEIGHTS = Key[tuple[Weight, ...]]("weights")
@@ -52,14 +53,8 @@ class ConstantsPass(Pass):
     def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Give each operator its weights; those that fold away own none."""
         counter = _Counter(graph, graph[SHAPES])
-        for node in graph:
-            graph[node, WEIGHTS] = tuple(counter.weights(node))
-
-
-Leaves = dict[str, int]
-"""Stored tensors and their elements."""
-
-_JOINS = frozenset({"Concat"})
+        for node_id, weights in counter.all().items():
+            graph[graph.node(node_id), WEIGHTS] = tuple(weights)
 
 
 class _Counter:
@@ -68,11 +63,24 @@ class _Counter:
     def __init__(self, graph: ModelGraph, found: StaticFacts) -> None:
         self.graph = graph
         self.found = found
+        self._sources = StoredSources(graph, found)
         self._left: dict[str, int] = {}
         self._owner: dict[str, str] = {}
-        self._found_leaves: dict[str, Leaves] = {}
+        self._whys: dict[str, str] = {}
         self._ledger = Ledger(graph.source) if graph.source else None
+        self._buffers = frozenset(each.name for each in graph.source.buffers) if graph.source else frozenset()
         self._homes: dict[str, str] = {}
+        self._stand_ins = any(_is_filled_weight(graph, node) for node in graph)
+
+    def all(self) -> dict[str, list[Weight]]:
+        """The weights of every operator; what is left of a tensor that is read in part goes to its first reader."""
+        found = {node.id: list(self.weights(node)) for node in self.graph}
+        for weights in found.values():
+            for index, weight in enumerate(weights):
+                left = self._left.pop(weight.source, 0) if weight.parameters else 0
+                if left:
+                    weights[index] = replace(weight, parameters=weight.parameters + left)
+        return found
 
     def weights(self, node: OpNode) -> Iterator[Weight]:
         if node.outputs and all(name in self.found.constant for name in node.outputs if name):
@@ -87,28 +95,65 @@ class _Counter:
         constant = self._constant(node, index, tensor)
         if constant is None:
             return None
-        role = self._role(node, index, constant)
+        leaves = self._sources.of(tensor)
+        role = self._role(node, index, constant, leaves)
         if role is None:
             return None
-        leaves = self._leaves(tensor)
         source = max(leaves, key=lambda leaf: leaves[leaf])
         if role not in PARAMETER_ROLES:
             return Weight(tensor, role, constant, source, 0)
+        reason = self._constant_reason(node, index, source)
+        if reason:
+            return Weight(tensor, Role.CONSTANT, constant, source, 0, reason=reason)
+        leaves = {leaf: size for leaf, size in leaves.items() if leaf == source or not self._why(leaf)}
         if isinstance(constant.payload, UnpackedPayload):
             # A packed weight holds more numbers than its stored tensor has elements.
             leaves = {source: max(leaves[source], constant.size)}
-        parameters = self._of_source(node, leaves, constant.size)
+        wanted = max(constant.size, sum(leaves.values())) if len(leaves) > 1 else constant.size
+        parameters = self._of_source(node, leaves, wanted)
         if parameters is None:
-            parameters = self._taken(leaves, constant.size)
+            parameters = self._taken(leaves, wanted)
         owner = self._owner.setdefault(self._same(leaves) or source, node.id)
         tied = "" if parameters or owner == node.id else owner
         return Weight(tensor, role, constant, source, parameters, tied)
 
-    def _same(self, leaves: Leaves) -> str | None:
+    def _constant_reason(self, node: OpNode, index: int, source: str) -> str:
+        """Why an operand is a constant; of a declared weight only the source's own words tell."""
+        stored = self.graph.constants.get(source)
+        bytes_or_less = stored is not None and stored.dtype.kind in {"int", "uint"} and stored.dtype.bits <= 8
+        if bytes_or_less or source in self._sources.dequantized:
+            return ""  # quantized weights, which frameworks keep in buffers
+        if declared_role(node.op_type, node.domain, index) is None:
+            return self._why(source)
+        return self._named(source) or ""
+
+    def _named(self, leaf: str) -> str | None:
+        """What the source or the file calls a tensor: why it is a constant, "" for a parameter, None if unknown."""
+        if self.graph.source is not None and leaf in self.graph.source.origins:
+            made_of = self.graph.source.origins[leaf]
+            buffers = [name for name in made_of if name in self._buffers]
+            return f"of buffer '{buffers[0]}' of the source model" if made_of and buffers == [*made_of] else ""
+        stored = self.graph.constants.get(leaf)
+        return None if stored is None else named_kind(stored)
+
+    def _why(self, leaf: str) -> str:
+        """Why a stored tensor is no parameter, found once."""
+        if leaf not in self._whys:
+            named, stored = self._named(leaf), self.graph.constants.get(leaf)
+            if named is None:
+                named = self._filled() if stored is None else typed_kind(stored) or valued_kind(stored)
+            self._whys[leaf] = named
+        return self._whys[leaf]
+
+    def _filled(self) -> str:
+        """Why a ConstantOfShape is no parameter: in a model whose weights are made so, it stands in for one."""
+        return "" if self._stand_ins else "one value everywhere"
+
+    def _same(self, leaves: Sources) -> str | None:
         """What the live model calls the tensor, which an exporter may have stored turned and as it is."""
         return self._ledger.main(leaves) if self._ledger else None
 
-    def _of_source(self, node: OpNode, leaves: Leaves, wanted: int) -> int | None:
+    def _of_source(self, node: OpNode, leaves: Sources, wanted: int) -> int | None:
         """Parameters as the live model counts them; None where that is not known."""
         if self._ledger is None:
             return None
@@ -116,7 +161,7 @@ class _Counter:
         home = "" if main is None else self._homes.setdefault(node.id, outer(main))
         return self._ledger.taken(leaves, home, wanted)
 
-    def _taken(self, leaves: Leaves, wanted: int) -> int:
+    def _taken(self, leaves: Sources, wanted: int) -> int:
         """How many numbers of the leaves nobody has counted yet, at most as many as wanted."""
         taken = 0
         for leaf, size in leaves.items():
@@ -126,7 +171,7 @@ class _Counter:
             taken += share
         return taken
 
-    def _role(self, node: OpNode, index: int, constant: Constant) -> Role | None:
+    def _role(self, node: OpNode, index: int, constant: Constant, leaves: Sources) -> Role | None:
         declared = declared_role(node.op_type, node.domain, index)
         if declared is Role.SETTING:
             return None
@@ -134,7 +179,10 @@ class _Counter:
             numeric = constant.dtype.kind in {"float", "complex"}
             gathered = node.op_type.startswith("Gather")
             return declared if numeric or not gathered else None
-        if constant.dtype.kind != "float" or constant.size < 2:
+        if constant.dtype.kind == "bool" and constant.size > 1:
+            return Role.WEIGHT
+        named = any(self._named(leaf) == "" for leaf in leaves)
+        if constant.dtype.kind != "float" or (constant.size < 2 and not named):
             return None
         return operand_role(node.op_type, constant.shape)
 
@@ -160,44 +208,11 @@ class _Counter:
         payload = UnpackedPayload(self.graph, self.found, node, packing)
         return Constant(tensor, BY_NAME["float32"], shape, payload, 0)
 
-    def _leaves(self, tensor: str) -> Leaves:
-        """The stored tensors whose numbers the tensor holds, without recursion."""
-        stack = [tensor]
-        while stack:
-            name = stack[-1]
-            pending = [] if name in self._found_leaves else self._made_of(name)
-            pending = [other for other in pending if other not in self._found_leaves]
-            if pending:
-                stack.extend(pending)
-                continue
-            self._found_leaves.setdefault(name, self._gathered(name))
-            stack.pop()
-        return self._found_leaves[tensor]
 
-    def _made_of(self, name: str) -> list[str]:
-        node = self.graph.producer(name)
-        stored = self._leaf_size(name) is not None
-        return [] if stored or node is None else [other for other in node.inputs if other]
-
-    def _gathered(self, name: str) -> Leaves:
-        """All that a join puts side by side; elsewhere the largest operand: the others scale or shift it."""
-        size = self._leaf_size(name)
-        if size is not None:
-            return {name: size}
-        node = self.graph.producer(name)
-        parts = [self._found_leaves[other] for other in self._made_of(name)]
-        if node is None or not parts:
-            return {name: 0}
-        if node.op_type in _JOINS:
-            return {leaf: size for part in parts for leaf, size in part.items()}
-        return max(parts, key=lambda part: sum(part.values()))
-
-    def _leaf_size(self, name: str) -> int | None:
-        stored = self.graph.constants.get(name)
-        if stored is not None:
-            return stored.size
-        node = self.graph.producer(name)
-        if node is not None and node.op_type == "ConstantOfShape":
-            info = self.found.types.get(name)
-            return int(np.prod(info.static)) if info and info.static is not None else 0
-        return None
+def _is_filled_weight(graph: ModelGraph, node: OpNode) -> bool:
+    makers = (
+        graph.producer(name)
+        for index, name in enumerate(node.inputs)
+        if declared_role(node.op_type, node.domain, index) is Role.WEIGHT
+    )
+    return any(maker is not None and maker.op_type == "ConstantOfShape" for maker in makers)

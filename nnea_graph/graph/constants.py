@@ -44,13 +44,17 @@ class Stored(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A constant tensor. ``stored_bytes`` is what it takes in the file."""
+    """A constant tensor. ``stored_bytes`` is what it takes in the file.
+
+    ``declared`` is what the file calls it: ``parameter``, ``buffer``, ``constant``, or "" where it says nothing.
+    """
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
     payload: Payload
     stored_bytes: int
+    declared: str = ""
 
     @property
     def size(self) -> int:

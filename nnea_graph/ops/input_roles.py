@@ -14,6 +14,7 @@ class Role(StrEnum):
     SCALE = "scale"
     BIAS = "bias"
     BUFFER = "buffer"
+    CONSTANT = "constant"
     QUANTIZATION = "quantization"
     SETTING = "setting"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from onnx import ModelProto
 
 from nnea_graph.errors import ModelError, naming
+from nnea_graph.frontends.onnx.declared_kinds import declare_kinds
 from nnea_graph.frontends.onnx.file import OnnxFile, read_onnx, text
 from nnea_graph.frontends.onnx.flatten import Flattener
 from nnea_graph.frontends.onnx.functions import check_expansion, functions_of, opsets_of
@@ -66,6 +67,7 @@ def graph_of(file: OnnxFile) -> ModelGraph:
     source = facts_of(proto)
     flat = Flattener(file, functions, limits, source.modules_of() if source else None)
     flat.main(proto.graph, opsets)
+    declare_kinds(proto.graph, flat.constants)
     notes = [Note("renamed-node", name, "the name is used by an earlier node too") for name in flat.renamed]
     nodes = flat.nodes
     reads = _reads(flat.bodies)

@@ -108,7 +108,8 @@ def _type(info: TensorInfo) -> bytes:
 
 
 def _tensor(value: NDArray[Any]) -> bytes:
-    encoded: bytes = numpy_helper.from_array(np.ascontiguousarray(value)).SerializeToString()
+    """The value as TensorProto; a scalar stays one (``ascontiguousarray`` would give it an axis)."""
+    encoded: bytes = numpy_helper.from_array(np.asarray(value, order="C")).SerializeToString()
     return encoded
 
 
