@@ -132,7 +132,9 @@ class _Counter:
         if self.graph.source is not None and leaf in self.graph.source.origins:
             made_of = self.graph.source.origins[leaf]
             buffers = [name for name in made_of if name in self._buffers]
-            return f"of buffer '{buffers[0]}' of the source model" if made_of and buffers == [*made_of] else ""
+            return (
+                f"of buffer '{buffers[0]}' of the source model" if made_of and buffers == [*made_of] else ""
+            )
         stored = self.graph.constants.get(leaf)
         return None if stored is None else named_kind(stored)
 

@@ -12,7 +12,17 @@ Sources = dict[str, int]
 """Stored tensors and their elements, the one that holds most of the numbers first."""
 
 _FIRST_ONLY = frozenset(
-    {"Cast", "CastLike", "Clip", "Compress", "CumSum", "DepthToSpace", "DequantizeLinear", "Expand", "Flatten"}
+    {
+        "Cast",
+        "CastLike",
+        "Clip",
+        "Compress",
+        "CumSum",
+        "DepthToSpace",
+        "DequantizeLinear",
+        "Expand",
+        "Flatten",
+    }
     | {"Gather", "GatherBlockQuantized", "GatherElements", "GatherND", "Identity", "Pad", "QuantizeLinear"}
     | {"Reshape", "Resize", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "TopK", "Transpose", "Trilu"}
     | {"Unsqueeze", "Upsample"}

@@ -41,7 +41,7 @@ class Changes:
     def constant(self, stem: str, values: NDArray[Any]) -> str:
         """The name of a new constant."""
         name = self.fresh(stem)
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        self.constants.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
         return name
 
 

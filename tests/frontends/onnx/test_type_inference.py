@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hostile.support.models import ints, model, op, tensor, typed
-from onnx import NodeProto, TensorProto, helper, shape_inference
+from onnx import NodeProto, TensorProto, helper, parser, shape_inference
 
+from nnea_graph import analyze
 from nnea_graph.api.analyze import load
 from nnea_graph.errors import OperatorError
 from nnea_graph.graph import TensorInfo
@@ -104,3 +107,14 @@ def test_a_contradiction_is_an_error_of_one_line_that_names_the_node(
         asked(node, *inputs)
     assert str(caught.value).startswith(f"node 'odd' ({node.op_type}): ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_scalar_that_inference_reads_stays_a_scalar(tmp_path: Path) -> None:
+    """FNet's DFT takes its axis as a stored number without dims."""
+    model = parser.parse_model("""
+        <ir_version: 10, opset_import: ["" : 20]>
+        g (float[2, 8, 4, 2] x) => (float y) <int64 axis = {2}> { y = DFT (x, , axis) }
+    """)
+    onnx.save(model, tmp_path / "m.onnx")
+    report = analyze(tmp_path / "m.onnx", passes="shape_inference", may_run=False)
+    assert report.nodes[0].shapes == [(2, 8, 4, 2)]
