@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from oracles.builder import Net
 
 from nnea_graph import analyze
 from nnea_graph.engine import run_passes
@@ -16,7 +17,6 @@ from nnea_graph.frontends.onnx.graph import load_onnx
 from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes import catalogue
 from nnea_graph.passes.constants import WEIGHTS, Weight
-from tests.oracles.builder import Net
 
 RNG = np.random.default_rng(0)
 
