@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -92,7 +93,7 @@ def test_the_scale_of_a_quantized_weight_is_no_parameter(tmp_path: Path) -> None
 
 MASK = np.where(np.tril(np.ones((16, 16))) > 0, 0, -np.inf).astype(np.float32)
 ANGLES = np.arange(16)[:, None] / 100 ** (np.arange(16)[None] / 16)
-CONSTANTS = {
+CONSTANTS: dict[str, tuple[NDArray[Any], str]] = {
     "mask": (MASK, "a mask: only 0 and one other value"),
     "window": (np.kron(np.eye(4), -100 * np.ones((4, 4))), "a mask: only 0 and one other value"),
     "cos": (np.cos(ANGLES), "a table of sines and cosines"),
@@ -114,7 +115,7 @@ def test_masks_tables_and_grids_are_constants_by_their_values(tmp_path: Path, na
     assert weights_of(path)[0].reason == reason
 
 
-LEARNED = {
+LEARNED: dict[str, NDArray[Any]] = {
     "positions": normal(16, 16),
     "zeros": np.zeros((16, 16)),
     "ones": np.ones(16),
