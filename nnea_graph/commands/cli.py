@@ -358,6 +358,15 @@ def schema(report: str) -> None:
     click.echo(render_schema(report), nl=False)
 
 
+@cli.command("explain")
+@click.argument("word", required=False)
+def explain_command(word: str | None) -> None:
+    """Print the definition of a metric, column, verdict or rule (NNEA201); without WORD, list all words."""
+    from nnea_graph.commands.explain import explain  # noqa: PLC0415
+
+    explain(word)
+
+
 @cli.command("help")
 @click.argument("topic", required=False)
 def help_command(topic: str | None) -> None:

@@ -175,7 +175,7 @@ def _made(module: torch.nn.Module, call: Call, facts: SourceFacts) -> tuple[Expo
             proto = traced(module, call, _flat_names(call))
         except ModelError:
             raise first from None
-        note = Note("legacy-exporter", "", f"the exporter of old was used, as {first}")
+        note = Note("legacy-exporter", "", f"the legacy TorchScript exporter was used, as {first}")
         return Exported(proto, {}, lasting=False, reason=str(first), notes=(note,)), call
 
 

@@ -1,0 +1,1 @@
+"""The definitions of every metric, column and verdict that a report shows."""
