@@ -72,7 +72,7 @@ def attach_facts(proto: ModelProto, graph: gs.Graph) -> bool:
             for each in written.metadata_props
             if is_fact(each.key)
         }
-        changes.append(getattr(place, ATTACHED, None) != facts)
+        changes.append(vars(place).get(ATTACHED) != facts)  # getattr makes a gs.Graph print an error
         setattr(place, ATTACHED, facts)
     return any(changes)
 
@@ -98,7 +98,7 @@ def written_facts(graph: gs.Graph) -> ModelProto:
     """
     proto = exported(graph)
     for written, place in [(proto, graph), *node_pairs(proto, graph)]:
-        facts = getattr(place, ATTACHED, {})
+        facts = vars(place).get(ATTACHED, {})
         _put(written.metadata_props, {PREFIX + name: as_text(fact) for name, fact in facts.items()})
     return proto
 

@@ -103,6 +103,13 @@ def test_annotate_takes_a_graph_and_leaves_its_facts_at_its_nodes() -> None:
         annotate(graph, report)
 
 
+def test_facts_are_attached_and_written_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    graph = gs.import_onnx(onnx.load(CNN))
+    annotate(graph, analyze(graph, passes="cost"))
+    export_graphsurgeon(gs.import_onnx(onnx.load(CNN)))  # to which nothing is attached
+    assert "nnea_graph" not in "".join(capfd.readouterr())
+
+
 def test_nodes_in_bodies_have_facts_too() -> None:
     inside = [op("MatMul", ["a", "w"], ["b"], name="mm")]
     branches = {name: body(inside, [], [typed("b", 2, 4)]) for name in ("then_branch", "else_branch")}
