@@ -21,6 +21,7 @@ from nnea_graph.stats.accumulator import Accumulator
 from nnea_graph.stats.channel_sums import ChannelSums
 from nnea_graph.stats.importance import WeightImportance, weigh
 from nnea_graph.stats.metrics import DistributionMetrics, metrics
+from nnea_graph.stats.null_models import ImportanceNull, importance_null
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +51,8 @@ class ChannelFacts:
 class Importance:
     """Importance of an operator's weights; ``metrics`` are None where ``reason`` says why, ``total`` is sum(x).
 
-    ``sums`` answer for the entropy at other activations without reading the weights again.
+    ``sums`` answer for the entropy at other activations without reading the weights again; ``null`` is the
+    utilization if weights and activations knew nothing of each other.
     """
 
     metrics: DistributionMetrics | None
@@ -58,6 +60,7 @@ class Importance:
     total: float | None = None
     channels: ChannelFacts | None = None
     sums: tuple[ChannelSums, ...] = ()
+    null: ImportanceNull | None = None
 
 
 IMPORTANCE = Key[Importance]("importance")
@@ -112,7 +115,13 @@ class ImportancePass(Pass):
         stats = activations.seen.get(activations.leaving.get(node.id, ("", 0)))
         channels = _with_leaving(_channels(*parts[0], self.side), stats)
         total = sum(float(part.inputs.sum()) for _, part in parts)
-        return Importance(metrics(layer), "", total, channels, tuple(part.sums for _, part in parts))
+        sums = tuple(part.sums for _, part in parts)
+        found_metrics = metrics(layer)
+        means_met = [met.activations for met, _ in parts]
+        null = importance_null(
+            list(zip(sums, means_met, strict=True)), found_metrics.count, found_metrics.utilization
+        )
+        return Importance(found_metrics, "", total, channels, sums, null)
 
 
 def _without(weights: Sequence[Weight]) -> str:

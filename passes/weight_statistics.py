@@ -13,6 +13,7 @@ from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.static.constant_folding import loaded
 from nnea_graph.stats.accumulator import Accumulator
 from nnea_graph.stats.metrics import DistributionMetrics, metrics
+from nnea_graph.stats.null_models import WeightNull, null_of
 from nnea_graph.stats.parallel_count import measure_each
 
 STATISTICS_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
@@ -21,10 +22,14 @@ STATISTICS_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
 
 @dataclass(frozen=True, slots=True)
 class WeightStatistics:
-    """``metrics`` of an operator's weights, None where it has none of its own; ``reason`` says why."""
+    """``metrics`` of an operator's weights, None where it has none of its own; ``reason`` says why.
+
+    ``null`` is the utilization that random weights of this number would have; None of scales, which start at 1.
+    """
 
     metrics: DistributionMetrics | None
     reason: str = ""
+    null: WeightNull | None = None
 
 
 WEIGHT_STATISTICS = Key[WeightStatistics]("weight_statistics")
@@ -66,10 +71,18 @@ class WeightStatisticsPass(Pass):
             if missing[node.id]:
                 layers[node.id] = part
             else:
-                graph[node, WEIGHT_STATISTICS] = WeightStatistics(metrics(part))
+                found = metrics(part)
+                weights = graph[node, WEIGHTS]
+                null = null_of(found) if _drawn(weights) else None
+                graph[node, WEIGHT_STATISTICS] = WeightStatistics(found, "", null)
 
         measure_each([weight.constant for _, weight in jobs], finish, self.processes, loaded)
         graph[MODEL_STATISTICS] = WeightStatistics(metrics(whole))
+
+
+def _drawn(weights: Sequence[Weight]) -> bool:
+    """Whether initializers draw them at random: scales of normalizations start at 1."""
+    return not any(weight.role is Role.SCALE for weight in weights)
 
 
 def _reason(weights: Sequence[Weight]) -> str:

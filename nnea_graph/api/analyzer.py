@@ -123,12 +123,15 @@ class NNEfficiencyAnalyzer:
         }
 
     def print_report(self) -> None:
-        """Print the whole report."""
-        from nnea_graph.render.text.report import Terminal, print_text  # noqa: PLC0415 - start-up
+        """Print the whole report, and the compression potential beside what random weights would have."""
+        from nnea_graph.render.text.report import Terminal, print_lines, print_text  # noqa: PLC0415 - start-up
+        from nnea_graph.render.text.totals import compression_potential  # noqa: PLC0415 - start-up
 
         report = self._now.report
         with standard_output() as stdout:
-            print_text(report, Terminal(file=stdout, force_jupyter=False))
+            terminal = Terminal(file=stdout, force_jupyter=False)
+            print_text(report, terminal)
+            print_lines(compression_potential(report.totals), terminal)
 
     def compute_neural_pathways(self, top_k: int = 10) -> Sequence[Pathway]:
         """The ``top_k`` paths that carry most of the flow, best first; the report shows the same ones from now on.

@@ -18,11 +18,12 @@ from nnea_graph.report.views.summary import left_out, most_expensive_layers, sha
 _NARROWEST, _WIDEST = 24, 44
 _LEGEND = {
     "util.": "effective / all weights",
+    "null": "util. of random weights",
     "red.": "redundancy 1 - H / ln n",
     "<1e-3": "sparsity",
     "dead": "output channels never active",
 }
-_OF_IMPORTANCE = "util., red. and Gini of importance"
+_OF_IMPORTANCE = "util., red. and Gini of importance, null with its activations shuffled"
 
 _COLUMNS = (
     TextColumn(("layer", ""), right=False, widest=_WIDEST),
@@ -33,6 +34,7 @@ _COLUMNS = (
     TextColumn(("MACs", "%"), tight=True),
     TextColumn(("util.", "%"), tight=True),
     TextColumn(("util.", "|w| %"), tight=True),
+    TextColumn(("null", "%"), rank=1, tight=True),
     TextColumn(("red.", "%"), rank=3, tight=True),
     TextColumn(("Gini", ""), tight=True),
     TextColumn(("<1e-3", "%"), rank=4, tight=True),
@@ -132,11 +134,20 @@ def _cells(page: Page, layer: Layer, *, in_total: bool) -> list[str]:
         per_cent(part),
         per_cent(metrics.utilization if metrics else None),
         per_cent(weights.utilization if weights and of_importance else None),
+        per_cent(_null(layer, of_importance=of_importance)),
         per_cent(metrics.redundancy if metrics else None),
         "–" if metrics is None or metrics.gini is None else f"{metrics.gini:.2f}",
         per_cent(weights.sparsity["1e-3"] if weights and weights.sparsity else None),
         _dead(layer) if has_real_data(page.report) else "–",
     ]
+
+
+def _null(layer: Layer, *, of_importance: bool) -> float | None:
+    """Utilization without training: of importance where that is shown, else of |w|."""
+    if of_importance:
+        return layer.importance_null.shuffled_activations if layer.importance_null else None
+    null = layer.weight_null
+    return float(getattr(null, null.nearest)) if null else None
 
 
 def _dead(layer: Layer) -> str:

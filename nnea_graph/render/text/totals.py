@@ -10,15 +10,13 @@ from nnea_graph.render.page import Page, many
 from nnea_graph.render.sanitize import inert, shorten
 from nnea_graph.render.text.layout import named, sentence, title
 from nnea_graph.report.schema.analysis import Coverage, Totals
+from nnea_graph.report.schema.nulls import ModelNull
 from nnea_graph.report.units import binary, percent, si
 
 _NAME = 40
 _COST_TITLE = len("Computational cost ()")
-_FOLLOWS = frozenset({"compression_potential"})
-"""What the line above it says in other words."""
 _ROWS = (
     ("utilization", "global_utilization", "effective / all weights"),
-    ("compression potential", "compression_potential", "1 - utilization: an indication, not a guarantee"),
     ("avg. layer redundancy", "avg_layer_redundancy", "1 - H / ln n, mean of the layers"),
     ("redundancy score", "redundancy_score", "weighted by the layers' weights"),
 )
@@ -77,10 +75,9 @@ def _statistics(page: Page) -> list[Text]:
     for label, field, gloss in _ROWS:
         share = getattr(totals, field)
         if share is not None:
-            beside = "" if field in _FOLLOWS else _beside(totals, field, percent)
-            lines += named(label, percent(share), f"{beside}{gloss}", width=width)
+            lines += named(label, percent(share), f"{_beside(totals, field, percent)}{gloss}", width=width)
         if label == "utilization":
-            lines += _made_up(totals, width)
+            lines += _made_up(totals, width) + _nulls(totals, width)
     return lines + _sparsity(totals, width)
 
 
@@ -98,6 +95,35 @@ def _made_up(totals: Totals, width: int) -> list[Text]:
         return []
     share = percent(found.global_utilization)
     return named("  of importance", share, "synthetic inputs: indicative only", width=width)
+
+
+def _nulls(totals: Totals, width: int) -> list[Text]:
+    """Utilization without any training, under the measured one."""
+    rows = [("  random weights", totals.weight_null, "|w| of the nearest initializer")]
+    if totals.statistics_of == "importance":
+        rows.append(("  shuffled", totals.importance_null, "importance with activations shuffled"))
+    lines = []
+    for label, null, what in rows:
+        if null is not None:
+            lines += named(label, percent(null.utilization), f"{what}; {_apart(null)}", width=width)
+    return lines
+
+
+def compression_potential(totals: Totals, width: int = 80) -> list[Text]:
+    """1 - utilization, which says little without its null: for the API that asks for it by name."""
+    if totals.compression_potential is None:
+        return []
+    null = totals.importance_null if totals.statistics_of == "importance" else totals.weight_null
+    gloss = "1 - utilization" + (
+        "" if null is None else f"; without training {percent(1 - null.utilization)}"
+    )
+    return named("compression potential", percent(totals.compression_potential), gloss, width=width)
+
+
+def _apart(null: ModelNull) -> str:
+    """The distance from the null in points and in standard errors."""
+    points = f"measured {100 * (null.measured - null.utilization):+.1f} points"
+    return points if null.deviation is None else f"{points} ({null.deviation:+,.1f} standard errors)"
 
 
 def _sparsity(totals: Totals, width: int) -> list[Text]:

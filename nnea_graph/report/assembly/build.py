@@ -28,6 +28,7 @@ from nnea_graph.report.formula import exact, note, short
 from nnea_graph.report.schema import analysis as schema
 from nnea_graph.report.sections.layers import layers_of
 from nnea_graph.report.sections.modules import modules_of
+from nnea_graph.report.sections.nulls import model_importance_null, model_weight_null
 from nnea_graph.report.sections.statistics import NO_STATISTICS, statistic_totals
 from nnea_graph.static.dims import Dims
 from nnea_graph.static.result import StaticFacts
@@ -207,6 +208,8 @@ def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
         **asdict(chosen or NO_STATISTICS),
         weight_totals=weights,
         importance_totals=importance,
+        weight_null=model_weight_null(layers),
+        importance_null=model_importance_null(layers),
         peak_activation_bytes=memory.peak_bytes if memory else None,
         peak_node=memory.peak_node if memory else None,
         unsized_tensors=memory.unknown if memory else None,

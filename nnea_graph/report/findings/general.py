@@ -38,12 +38,14 @@ from nnea_graph.report.findings.rules import (
     WIDENED,
 )
 from nnea_graph.report.schema.analysis import Finding, Layer, Node, Totals
+from nnea_graph.report.sections.nulls import null_utilization
 from nnea_graph.report.units import binary, percent, si
 
 _SEVERITIES = ("error", "warning", "note")
 
 
-UTILIZATION_THRESHOLD = 0.5
+NULL_SHARE = 0.75
+"""Of the null's utilization; a layer below it is unlike any initializer, whatever the number of its weights."""
 STRANDED_THRESHOLD = 0.05
 SPARSITY_THRESHOLD = 0.5
 _SHARE = 0.25
@@ -172,18 +174,27 @@ def _parts(counts: Sequence[tuple[int, str]], total: int | None) -> dict[str, tu
 
 
 def _statistics(graph: ModelGraph, layers: Sequence[Layer]) -> Iterator[Finding]:
-    """Of importance where real data ran, else of plain |w|; a tied tensor is looked at once."""
+    """Of importance where real data ran, else of plain |w|; a tied tensor is looked at once.
+
+    Utilization is compared with its null: what random weights have too is no finding.
+    """
     activations = fact(graph, ACTIVATIONS)
     real = activations is not None and not activations.synthetic
     for layer in layers:
         weights, measured = layer.weight_metrics, layer.metrics if real else None
         if layer.tied_to or weights is None or weights.count < _SMALL_LAYER:
             continue
-        utilization = (measured or weights).utilization
-        if utilization is not None and utilization < UTILIZATION_THRESHOLD:
+        utilization, null = (
+            (measured or weights).utilization,
+            null_utilization(layer, of_importance=bool(measured)),
+        )
+        if utilization is not None and null is not None and utilization < NULL_SHARE * null:
             rule, of = (LOW_UTILIZATION, "importance") if measured else (LOW_WEIGHT_UTILIZATION, "|w|")
-            message = f"layer '{layer.id}' uses {percent(utilization)} of its weights by entropy of {of}"
-            yield rule.found(layer.id, message, utilization, UTILIZATION_THRESHOLD)
+            message = (
+                f"layer '{layer.id}' uses {percent(utilization)} of its weights by entropy of {of};"
+                f" {percent(null)} without training"
+            )
+            yield rule.found(layer.id, message, utilization, NULL_SHARE * null)
         share = weights.sparsity["1e-3"] if weights.sparsity else 0.0
         if share > SPARSITY_THRESHOLD:
             message = f"layer '{layer.id}': {percent(share)} of the weights are below 0.001"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from nnea_graph.engine.section import FactSection
 from nnea_graph.report.schema import doc
 from nnea_graph.report.schema.modules import Module, StatisticTotals
+from nnea_graph.report.schema.nulls import LayerImportanceNull, LayerWeightNull, ModelNull
 from nnea_graph.report.schema.pathways import ChannelCoverage, ChannelFlow, Pathways
 from nnea_graph.report.schema.quantization import LayerQuantization, ModelQuantization
 from nnea_graph.report.schema.redundancy import LayerRedundancy, ModelRedundancy
@@ -156,6 +157,13 @@ class Layer:
     importance_per_mmac: float | None = field(metadata=doc("importance for each million MACs"))
     importance_per_kib: float | None = field(metadata=doc("importance for each KiB of stored weights"))
     channels: Channels | None = field(metadata=doc("what its channels showed; null where not observed"))
+    weight_null: LayerWeightNull | None = field(
+        default=None, metadata=doc("utilization of random weights; null where there are too few weights")
+    )
+    importance_null: LayerImportanceNull | None = field(
+        default=None,
+        metadata=doc("utilization of importance with activations or weights shuffled; null where not known"),
+    )
     flow: float | None = field(
         default=None,
         metadata=doc("share of all path mass that runs through its output; null where it is not followed"),
@@ -263,6 +271,12 @@ class Totals(StatisticTotals, CostTotals):
         metadata=doc(
             "the same seven of importance, also where the data were made up; null where it is not known"
         )
+    )
+    weight_null: ModelNull | None = field(
+        metadata=doc("utilization of random weights in place of |w|; null where not known")
+    )
+    importance_null: ModelNull | None = field(
+        metadata=doc("utilization of importance with activations shuffled; null where not known")
     )
     peak_activation_bytes: int | None = field(metadata=doc("most that activations take at once, by liveness"))
     peak_node: str | None = field(metadata=doc("operator at the peak"))

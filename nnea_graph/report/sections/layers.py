@@ -15,6 +15,7 @@ from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.passes.weight_statistics import WEIGHT_STATISTICS
 from nnea_graph.report.facts import count, fact, node_fact
 from nnea_graph.report.schema import analysis as schema
+from nnea_graph.report.sections.nulls import layer_importance_null, layer_weight_null
 from nnea_graph.static.fused_bias import biased_operator
 from nnea_graph.stats.metrics import DistributionMetrics
 from nnea_graph.stats.ranking import rank_correlation
@@ -71,6 +72,7 @@ def _layer(graph: ModelGraph, members: Sequence[OpNode]) -> schema.Layer:
         status=cost.work.status if cost else None,
         reason=cost.work.reason if cost and cost.work.status != "exact" else "",
         weight_metrics=_metrics(statistics.metrics) if statistics else None,
+        weight_null=layer_weight_null(statistics.null) if statistics else None,
         **_importance(graph, node, main),
     )
 
@@ -94,6 +96,7 @@ def _importance(graph: ModelGraph, node: OpNode, main: Weight) -> dict[str, Any]
         "importance_per_mmac": total / (macs / 1e6) if macs else None,
         "importance_per_kib": total / (stored / 1024) if stored else None,
         "channels": _channels(found, found.channels, stored),
+        "importance_null": layer_importance_null(found.null),
     }
 
 

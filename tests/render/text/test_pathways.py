@@ -142,7 +142,7 @@ def test_real_data_show_importance_beside_weights_and_dead_channels() -> None:
         "(of importance |w| · mean |a|; in brackets of |w| alone)"
     )
     heads = section(report, "Layer by layer")[1:3]
-    assert heads[0].split()[-6:] == ["util.", "util.", "red.", "Gini", "<1e-3", "dead"]
+    assert heads[0].split()[-7:] == ["util.", "util.", "null", "red.", "Gini", "<1e-3", "dead"]
     where = flat(section(report, "Importance by cost"))
     assert "dead channels 26 of 394, in 2 layers: 15.5 KiB of weights produce them" in where
 

@@ -174,7 +174,8 @@ def test_long_models_show_the_dearest_and_say_how_many_are_left() -> None:
     rows = section(render_text(report, top=3), "Layer by layer")
     assert [row.split()[0] for row in rows[2:5]] == ["dense_0", "dense_1", "dense_2"]
     assert rows[-1] == "  … 47 more layers: --top N, -v or JSON"
-    assert len(section(render_text(report, top=3, verbose=True), "Layer by layer")) == 2 + 50 + 1
+    every = section(render_text(report, top=3, verbose=True), "Layer by layer")
+    assert sum(" MatMul " in row for row in every) == 50
 
 
 def test_layers_whose_names_differ_in_the_middle_stay_apart() -> None:
