@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nnea_graph.report.schema.field_doc import doc
+from nnea_graph.report.schema import doc
 
 
 @dataclass(frozen=True, slots=True)
