@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nnea_graph.api.analyze import report_on
 from nnea_graph.api.annotate import annotate
+from nnea_graph.commands.messages import say
 from nnea_graph.commands.options import analysis_request, check_output
 from nnea_graph.commands.output import data_files
 from nnea_graph.errors import OutputError
@@ -33,7 +33,7 @@ def annotate_model(source: str, **options: Any) -> int:
     write_output(output, [proto.SerializeToString(deterministic=True)], force=options["force"])
     errors = [finding.message for finding in report.findings if finding.severity == "error"]
     if not options["quiet"]:
-        sys.stderr.writelines(f"{line}\n" for line in (*errors, f"{output}: written with analysis metadata"))
+        say("".join(f"{line}\n" for line in (*errors, f"{output}: written with analysis metadata")))
     return 1 if errors else 0
 
 

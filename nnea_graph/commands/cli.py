@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nnea_graph import __version__
-from nnea_graph.errors import InterruptedRunError, NneaError, PipelineError
+from nnea_graph.commands.messages import reaching_standard_output, say
+from nnea_graph.errors import InterruptedRunError, NneaError, PipelineError, RunError
 
+_NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate memory|can't start new thread|bad_alloc")
+"""In messages of the system and of libraries that are being loaded."""
 _MODEL_HELP = """\b
 Limits on untrusted models, each set by --limit name=number:
 {limits}
@@ -29,7 +33,7 @@ def run_command_line(  # noqa: C901, PLR0911 - one way out a kind of ending
     try:
         code = cli.main(list(arguments), prog_name="nnea-graph", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        say(f"{error.format_message()}\n")
         return 2
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
@@ -45,11 +49,11 @@ def run_command_line(  # noqa: C901, PLR0911 - one way out a kind of ending
         return _fail(
             f"code of the model or the data ends the program: sys.exit({error.code!r}); take it out", 2
         )
-    except MemoryError:
-        return _fail("out of memory; lower a limit (--limit) or run fewer passes (-p cost)", 2)
     except Exception as error:  # the last boundary: no traceback unless asked for
         if debug:
             raise
+        if known := _ending(error):
+            return _fail(str(known), known.exit_code)
         return _fail(f"internal error: {type(error).__name__}: {error}; --debug shows where", 3)
     return int(code or 0)
 
@@ -57,12 +61,39 @@ def run_command_line(  # noqa: C901, PLR0911 - one way out a kind of ending
 def _fail(message: str, code: int) -> int:
     from nnea_graph.render.sanitize import inert  # noqa: PLC0415 - only errors need it
 
-    click.echo(f"nnea-graph: error: {inert(message)}", err=True)
+    say(f"nnea-graph: error: {inert(message)}\n")
     return code
 
 
-class _Commands(click.Group):
+def _ending(error: Exception) -> NneaError | None:
+    """What an exception of the system or of an import comes down to."""
+    if any(isinstance(each, KeyboardInterrupt) for each in _causes(error)):
+        return InterruptedRunError("interrupted")
+    if any(isinstance(each, MemoryError) for each in _causes(error)) or _NO_MEMORY.search(str(error)):
+        return RunError("out of memory; lower a limit (--limit) or run fewer passes (-p cost)")
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and what it came of."""
+    known: BaseException | None = error
+    while known is not None:
+        yield known
+        known = known.__cause__ or known.__context__
+
+
+class _Command(click.Command):
+    """Prints its help where that can be written, or says that it cannot."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with reaching_standard_output():
+            return super().parse_args(ctx, args)
+
+
+class _Commands(_Command, click.Group):
     """Takes an interruption before click does, which would print an empty line for it."""
+
+    command_class = _Command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -71,7 +102,7 @@ class _Commands(click.Group):
             raise InterruptedRunError("interrupted") from None
 
 
-class _LimitsHelp(click.Command):
+class _LimitsHelp(_Command):
     """Adds the limits, which live in one place, to the help text when it is asked for."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -354,8 +385,10 @@ def operators_command(name: str | None, form: str) -> None:
 def schema(report: str) -> None:
     """Print the JSON Schema of a report: that of run, of prune, or of prune --plan-only."""
     from nnea_graph.render.json_schema import render_schema  # noqa: PLC0415
+    from nnea_graph.render.output_files import standard_output  # noqa: PLC0415
 
-    click.echo(render_schema(report), nl=False)
+    with standard_output() as stdout:
+        stdout.write(render_schema(report))
 
 
 @cli.command("explain")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
+from nnea_graph.commands.messages import say
 from nnea_graph.commands.options import check_output, input_specs
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.render.output_files import write_output
@@ -24,5 +24,5 @@ def export_model(source: str, **options: Any) -> int:
     )
     write_output(output, [proto.SerializeToString(deterministic=True)], force=options["force"])
     if not options["quiet"]:
-        sys.stderr.write(f"{output}: {live.parity}\n")
+        say(f"{output}: {live.parity}\n")
     return 0 if live.parity is None or live.parity.agrees else 1

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nnea_graph.commands.messages import say
+
 
 class ProgressLine:
     """The line; a pass, if there is one, stands in front."""
@@ -20,18 +22,16 @@ class ProgressLine:
 
     def write(self, text: str) -> None:
         """It is so far."""
-        sys.stderr.write(f"\r\x1b[2K{self._pass}{text}")
-        sys.stderr.flush()
+        say(f"\r\x1b[2K{self._pass}{text}")
 
 
 @contextmanager
 def progress(*, shown: bool) -> Iterator[ProgressLine | None]:
     """The line meanwhile, only on a terminal; nothing is left of it."""
-    if not shown or not sys.stderr.isatty():
+    if not shown or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     try:
         yield ProgressLine()
     finally:
-        sys.stderr.write("\r\x1b[2K")
-        sys.stderr.flush()
+        say("\r\x1b[2K")

@@ -14,6 +14,7 @@ from typing import Any
 
 from nnea_graph.api.analyze import report_on
 from nnea_graph.api.request import AnalysisRequest
+from nnea_graph.commands.messages import say
 from nnea_graph.commands.options import analysis_request
 from nnea_graph.commands.output import check_reports
 from nnea_graph.commands.progress import progress
@@ -63,7 +64,7 @@ def run_model(source: str, **options: Any) -> int:
         _tell_passes(results)
         _tell_rules(opened.graph)
         if opened.model.parity is not None:
-            sys.stderr.write(f"export: {opened.model.parity}\n")
+            say(f"export: {opened.model.parity}\n")
     return 0 if not failed or options["exit_zero"] else 1
 
 
@@ -98,7 +99,7 @@ def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dic
     plots, without = plot_files(report)
     for reason in (missing, without):
         if reason and not options["quiet"]:
-            sys.stderr.write(f"nnea-graph: {reason}\n")
+            say(f"nnea-graph: {reason}\n")
     return {name: [text] for name, text in (files | plots).items()}
 
 
@@ -174,7 +175,7 @@ def _run_facts(
 def _tell_passes(results: Sequence[PassResult]) -> None:
     for each in results:
         peak = each.peak_bytes / 2**20
-        sys.stderr.write(f"{each.name:20} {each.status:8} {each.seconds:8.3f} s   peak {peak:7.0f} MiB\n")
+        say(f"{each.name:20} {each.status:8} {each.seconds:8.3f} s   peak {peak:7.0f} MiB\n")
 
 
 def _tell_rules(graph: ModelGraph) -> None:
@@ -183,4 +184,4 @@ def _tell_rules(graph: ModelGraph) -> None:
 
     parts = [f"{kind}: {', '.join(map(inert, names))}" for kind, names in lacking(graph).items()]
     every = f"every operator has one for {', '.join(EVERY[:-1])} and {EVERY[-1]}"
-    sys.stderr.write(f"rules: {'none for ' + '; '.join(parts) if parts else every}\n")
+    say(f"rules: {'none for ' + '; '.join(parts) if parts else every}\n")
