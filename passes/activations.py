@@ -157,13 +157,13 @@ def made_up(graph: ModelGraph, samples: int, seed: int) -> Data:
 
 
 def synthetic_samples(graph: ModelGraph) -> int:
-    """How many samples to make up: fewer of a model that takes long."""
+    """Tells how many samples to make up: fewer of a model that takes long."""
     totals = graph[MODEL_COST].totals
     return max(1, min(SYNTHETIC_SAMPLES, _SYNTHETIC_WORK // max(totals.macs + totals.other_flops, 1)))
 
 
 def doubt_of(graph: ModelGraph, samples: int) -> str:
-    """Why batches of so many samples should be run in another process; "" if in this one."""
+    """Reason why batches of so many samples should be run in another process; "" if in this one."""
     memory = graph[MEMORY]
     works = [graph[node, COST].work for node in graph]
     peak, unknown = memory.peak_bytes, memory.unknown

@@ -118,7 +118,7 @@ class _Counter:
         return Weight(tensor, role, constant, source, parameters, tied)
 
     def _constant_reason(self, node: OpNode, index: int, source: str) -> str:
-        """Why an operand is a constant; of a declared weight only the source's own words tell."""
+        """Reason why an operand is a constant; of a declared weight only the source's own words tell."""
         stored = self.graph.constants.get(source)
         bytes_or_less = stored is not None and stored.dtype.kind in {"int", "uint"} and stored.dtype.bits <= 8
         if bytes_or_less or source in self._sources.dequantized:
@@ -139,7 +139,7 @@ class _Counter:
         return None if stored is None else named_kind(stored)
 
     def _why(self, leaf: str) -> str:
-        """Why a stored tensor is no parameter, found once."""
+        """Reason why a stored tensor is no parameter, found once."""
         if leaf not in self._whys:
             named, stored = self._named(leaf), self.graph.constants.get(leaf)
             if named is None:
@@ -148,7 +148,7 @@ class _Counter:
         return self._whys[leaf]
 
     def _filled(self) -> str:
-        """Why a ConstantOfShape is no parameter: in a model whose weights are made so, it stands in for one."""
+        """Reason why a ConstantOfShape is no parameter: in a model whose weights are made so, it stands in for one."""
         return "" if self._stand_ins else "one value everywhere"
 
     def _same(self, leaves: Sources) -> str | None:
@@ -164,7 +164,7 @@ class _Counter:
         return self._ledger.taken(leaves, home, wanted)
 
     def _taken(self, leaves: Sources, wanted: int) -> int:
-        """How many numbers of the leaves nobody has counted yet, at most as many as wanted."""
+        """Tells how many numbers of the leaves nobody has counted yet, at most as many as wanted."""
         taken = 0
         for leaf, size in leaves.items():
             left = self._left.setdefault(leaf, size)

@@ -125,7 +125,7 @@ class ImportancePass(Pass):
 
 
 def _without(weights: Sequence[Weight]) -> str:
-    """Why there is nothing to weigh."""
+    """Reason why there is nothing to weigh."""
     return "a bias alone, which meets no channel" if weights else "no weights"
 
 

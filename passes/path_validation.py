@@ -150,7 +150,7 @@ class PathValidationPass(Pass):
 
 
 def _reason(graph: ModelGraph, context: RunContext) -> str:
-    """Why nothing can be tried; "" if it can."""
+    """Reason why nothing can be tried; "" if it can."""
     if context.data is None:
         return "there are no data: give --data"
     if context.data.synthetic:

@@ -86,7 +86,7 @@ def _drawn(weights: Sequence[Weight]) -> bool:
 
 
 def _reason(weights: Sequence[Weight]) -> str:
-    """Why there are no statistics of these weights, if so."""
+    """Reason why there are no statistics of these weights, if so."""
     if not weights:
         return "no weights"
     dtypes = [weight.constant.dtype for weight in weights]

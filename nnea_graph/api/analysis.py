@@ -33,7 +33,7 @@ class Analysis:
 
     @cached_property
     def layers(self) -> Sequence[LayerAnalysis]:
-        """In execution order."""
+        """Layers in execution order."""
         page, side = Page(self.report, _WIDTH), self._options("importance").get("side", "input")
         return [
             layer_analysis(self._graph, self.report, layer, page.called(layer.id), side)

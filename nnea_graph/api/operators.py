@@ -1,4 +1,4 @@
-"""Which operators there are rules for, read off the tables of rules and onnx's own definitions."""
+"""Determines which operators there are rules for, read off the tables of rules and onnx's own definitions."""
 
 from __future__ import annotations
 

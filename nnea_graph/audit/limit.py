@@ -35,12 +35,12 @@ class Limit:
     text: str
 
     def holds(self, value: float) -> bool:
-        """Whether a value is within the limit."""
+        """Tells whether a value is within the limit."""
         return _SIGNS[self.sign](value, self.number)
 
     @property
     def is_ceiling(self) -> bool:
-        """Whether more can break it: then a lower bound over the limit breaks it for certain."""
+        """Tells whether more can break it: then a lower bound over the limit breaks it for certain."""
         return self.sign in {"<=", "<"}
 
 

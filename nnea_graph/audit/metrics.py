@@ -119,7 +119,7 @@ def measured(metric: Metric, report: Report) -> MetricValue:
 
 
 def _missing(metric: Metric, report: Report) -> str:
-    """Why a sum is only a lower bound; "" where it is whole."""
+    """Reason why a sum is only a lower bound; "" where it is whole."""
     if metric.name == "peak_activations":
         count = report.totals.unsized_tensors or 0
         return f"{count:,} tensors of unknown size are left out" if count else ""

@@ -31,7 +31,7 @@ class Ignore:
     source: str = ""
 
     def takes(self, rule: str, model: str, node: str) -> bool:
-        """Whether it is about this finding; the date is not asked."""
+        """Tells whether it is about this finding; the date is not asked."""
         return (
             rule.startswith(self.rule)
             and (not self.models or any(glob_match(each, model) for each in self.models))
@@ -98,7 +98,7 @@ def _kept(new: PolicySetting, old: PolicySetting | None) -> PolicySetting:
 
 
 def glob_match(glob: str, path: str) -> bool:
-    """Whether a path matches; ``**`` crosses folders, ``*`` does not.
+    """Tells whether a path matches; ``**`` crosses folders, ``*`` does not.
 
     >>> glob_match("models/**", "models/a/b.onnx"), glob_match("models/*", "models/a/b.onnx")
     (True, False)

@@ -1,4 +1,4 @@
-"""Which output channel each weight of an operator, and each number of its bias, belongs to."""
+"""Determines which output channel each weight of an operator, and each number of its bias, belongs to."""
 
 from __future__ import annotations
 

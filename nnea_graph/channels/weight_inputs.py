@@ -141,7 +141,7 @@ def leaving(graph: ModelGraph, own: str) -> str:
 
 
 def _one_operand(graph: ModelGraph, reader: OpNode, tensor: str) -> bool:
-    """Whether everything else that an operator reads is stored in the model."""
+    """Tells whether everything else that an operator reads is stored in the model."""
     return all(name in graph.constants for name in reader.inputs if name and name != tensor)
 
 

@@ -78,7 +78,7 @@ def pruning_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_output(output: Path, source: str, *, force: bool) -> None:
-    """Before anything is done for it.
+    """Checks the place of an output before anything is computed.
 
     Raises:
         OutputError: it is the source, there already, or in no folder.

@@ -1,4 +1,4 @@
-"""Where a smaller model goes: into its file, and its weights beside it where they need a file of their own."""
+"""Writes a smaller model into its file, and its weights beside it where they need a file of their own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _free_data_path(output: Path) -> Path:
 
 
 def check_outputs(output: Path, source: str, *, force: bool, **reading: Any) -> None:
-    """Before anything is done for them; ``reading`` are the options that the source is read with.
+    """Checks the places of the outputs before anything is computed; ``reading`` are the options of the source.
 
     Raises:
         OutputError: one of them is the source or of it, there already, or cannot be made there.
@@ -68,7 +68,7 @@ def check_outputs(output: Path, source: str, *, force: bool, **reading: Any) -> 
 def check_reports(
     files: Sequence[Path], folder: Sequence[Path], inputs: Sequence[str], *, force: bool, **reading: Any
 ) -> None:
-    """Before anything is done for reports in ``files``, and for those in the folder of ``-o``.
+    """Checks the places of reports in ``files``, and of those in the folder of ``-o``, before anything is computed.
 
     ``inputs`` are the model, which ``reading`` are the options of, and the data.
 

@@ -34,17 +34,17 @@ class Data(Protocol):
 
     @property
     def synthetic(self) -> bool:
-        """Whether the samples are made up."""
+        """Tells whether the samples are made up."""
         ...
 
     @property
     def labeled(self) -> bool:
-        """Whether every batch has labels."""
+        """Tells whether every batch has labels."""
         ...
 
     @property
     def samples(self) -> int | None:
-        """How many samples there are."""
+        """Number of samples."""
         ...
 
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -144,7 +144,7 @@ def complete(
 
 
 def _runs(kind: type[Pass], catalogue: Catalogue) -> bool:
-    """Whether a pass, or one that it needs, runs the model."""
+    """Tells whether a pass, or one that it needs, runs the model."""
     if kind.runs_model:
         return True
     providers = (load() for load in catalogue.values())

@@ -38,7 +38,7 @@ class Stored(Protocol):
     """A payload whose elements another process can read as well."""
 
     def region(self) -> Region | None:
-        """Where they are; None where the file is not held open."""
+        """Finds where they are; None where the file is not held open."""
         ...
 
 

@@ -91,7 +91,7 @@ class SourceFacts:
         return {each.name: each.shared_with or each.name for each in (*self.parameters, *self.buffers)}
 
     def _names(self) -> dict[str, list[str]]:
-        """By each name all names of the same tensor, the first one first."""
+        """All names of the same tensor by each name, the first one first."""
         same: dict[str, list[str]] = {}
         for name, first in self._first().items():
             same.setdefault(first, []).append(name)

@@ -14,7 +14,7 @@ Reads = Callable[[OpNode], Iterable[str]]
 
 
 def in_order(nodes: Sequence[OpNode], reads: Reads) -> bool:
-    """Whether every operator comes after the ones whose outputs it reads."""
+    """Tells whether every operator comes after the ones whose outputs it reads."""
     pending = {name for node in nodes for name in node.outputs if name}
     for node in nodes:
         if any(name in pending for name in reads(node)):

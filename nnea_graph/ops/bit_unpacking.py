@@ -59,7 +59,7 @@ def split_bytes(packed: Array, bits: int) -> Array:
 
 
 def _groups(call: OpCall, columns: int, block: int, blocks: int) -> Array:
-    """Which scale each of the K inputs uses."""
+    """Determines which scale each of the K inputs uses."""
     if not call.has(4):
         return np.arange(columns) // block
     group = call.value(4).reshape(-1)[:columns]

@@ -36,7 +36,7 @@ class OpCall:
     opset: int = 0
 
     def has(self, index: int) -> bool:
-        """Whether the optional input is there."""
+        """Tells whether the optional input is there."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
     def shape(self, index: int) -> tuple[int, ...]:

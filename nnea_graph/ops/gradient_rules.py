@@ -66,7 +66,7 @@ def attention(call: OpCall, macs: int) -> list[Gradient]:
 
 @GRADIENTS.register("GroupQueryAttention", domain=MICROSOFT)
 def grouped_attention(call: OpCall, macs: int) -> list[Gradient]:
-    """As ``attention``; key and value may be packed with the query."""
+    """Same as ``attention``; key and value may be packed with the query."""
     packed = not call.has(1)
     query = frozenset({0})
     key, value = (query, query) if packed else (frozenset({1, 3}), frozenset({2, 4}))
@@ -75,7 +75,7 @@ def grouped_attention(call: OpCall, macs: int) -> list[Gradient]:
 
 @GRADIENTS.register("MultiHeadAttention", domain=MICROSOFT)
 def multi_head_attention(call: OpCall, macs: int) -> list[Gradient]:
-    """As ``attention`` with one bias for all three; key and value may be packed with the operand before."""
+    """Same as ``attention`` with one bias for all three; key and value may be packed with the operand before."""
     query = frozenset({0, 3})
     key = frozenset({1, 3, 6}) if call.has(1) else query
     value = frozenset({2, 3, 7}) if call.has(2) else key

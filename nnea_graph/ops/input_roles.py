@@ -1,4 +1,4 @@
-"""Which input of an operator is a weight, a bias, a buffer, or a mere setting."""
+"""Determines which input of an operator is a weight, a bias, a buffer, or a mere setting."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ INT8_PRODUCTS: Mapping[tuple[str, str], tuple[Int8Product, ...]] = {
 
 
 def is_quantized(graph: ModelGraph) -> bool:
-    """Whether kernels of int8 may run it."""
+    """Tells whether kernels of int8 may run it."""
     return any(
         node.op_type == "DequantizeLinear" or (node.domain, node.op_type) in INT8_PRODUCTS for node in graph
     )

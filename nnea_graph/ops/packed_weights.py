@@ -30,7 +30,7 @@ class Packing:
 
 
 def packing_of(op_type: str, domain: str) -> Packing | None:
-    """How an operator packs its weight, None where it takes it as it is."""
+    """Tells how an operator packs its weight, None where it takes it as it is."""
     return PACKED_WEIGHTS.get(op_type, domain)
 
 

@@ -50,7 +50,7 @@ class Layout:
         )
 
     def channels(self, shape: tuple[int, ...]) -> int:
-        """How many input channels a weight of this shape meets."""
+        """Tells how many input channels a weight of this shape meets."""
         if self.in_axis is None:
             return 1
         own = shape[self.in_axis]

@@ -108,7 +108,7 @@ class Child:
         self._process.kill()
 
     def _ended(self) -> int:
-        """How it has ended, or is made to: its pipes close before it is gone."""
+        """Exit status, waited for or forced: the pipes close before the process is gone."""
         try:
             return self._process.wait(_LAST_SECONDS)
         except subprocess.TimeoutExpired:

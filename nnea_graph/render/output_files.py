@@ -167,7 +167,7 @@ def _sync(folder: Path) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether it is written to as it is: a pipe, a device, what /dev/stdout leads to."""
+    """Tells whether it is written to as it is: a pipe, a device, what /dev/stdout leads to."""
     if path.absolute().parts[1:2] in {("dev",), ("proc",)}:
         return not path.absolute().is_relative_to("/dev/shm")  # noqa: S108 - an ordinary folder, in memory
     return path.exists() and not path.is_file() and not path.is_dir()
@@ -198,7 +198,7 @@ def _named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def standard_output() -> Iterator[TextIO]:
-    """Where data goes; a reader that has seen enough (``| head``) is no error.
+    """Stream of the data; a reader that closes early (``| head``) is no error.
 
     Raises:
         OutputError: it is closed, or what it leads to is full.

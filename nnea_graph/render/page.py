@@ -46,7 +46,7 @@ class Page:
 
     @cached_property
     def _fused(self) -> Counter[str]:
-        """How often a name stands first in names that tf2onnx has made of several: ``a/Relu;b/Conv2D``."""
+        """Number of times that a name stands first in names that tf2onnx has made of several: ``a/Relu;b/Conv2D``."""
         pairs = ((layer.scope, layer.id) for layer in self.report.layers)
         return Counter(first for pair in pairs for first in {name.partition(";")[0] for name in pair})
 
@@ -58,7 +58,7 @@ class Page:
         return self._name(node, alone=self._main.get(node.scope) == node_id)
 
     def row_name(self, layer: Layer) -> str:
-        """As ``called``, beside a column that tells the operator type."""
+        """Same as ``called``, beside a column that tells the operator type."""
         alone = self._typed_scopes[layer.scope, layer.op_type] == 1
         return self._name(self.nodes[layer.id], alone=alone)
 
@@ -70,14 +70,14 @@ class Page:
         return inert(first if self._fused[first] == 1 else name)
 
     def why_not(self, name: str) -> str:
-        """Why the facts of a pass are not there."""
+        """Reason why the facts of a pass are not there."""
         run = next((run for run in self.report.passes if run.name == name), None)
         if run is None:
             return f"not computed (pass {name})"
         return f"not computed: pass {name} {run.status}"
 
     def ran(self, name: str) -> bool:
-        """Whether the facts of a pass are there."""
+        """Tells whether the facts of a pass are there."""
         return any(run.name == name and run.status == "ok" for run in self.report.passes)
 
 

@@ -46,7 +46,7 @@ def shorten(name: str, width: int) -> str:
 
 
 def cut(name: str, width: int, head: int) -> str:
-    """As ``shorten``, with ``head`` cells before the ellipsis and the rest after it."""
+    """Same as ``shorten``, with ``head`` cells before the ellipsis and the rest after it."""
     if cell_len(name) <= width:
         return name
     return f"{_first(name, head)}…{_first(name[::-1], width - 1 - head)[::-1]}"

@@ -1,4 +1,4 @@
-"""How the report counts, in its own words."""
+"""Counting conventions of the report."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from nnea_graph.report.facts import node_fact
 
 
 def called(graph: ModelGraph, names: Iterable[str]) -> dict[str, str]:
-    """By id, the name of each operator that has a module: the module's own for the one with most of its weights.
+    """Name of each operator that has a module, by id: the module's own for the one with most of its weights.
 
     Others are called by the module and what is last in their id; operators without a module are left out. A family
     with a number (``id#2``) is called like the operator, with the number.

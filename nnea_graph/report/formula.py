@@ -28,7 +28,7 @@ def short(polynomial: Polynomial) -> str:
 
 
 def note(polynomial: Polynomial | None, values: Mapping[str, int], why_not: str) -> str:
-    """Where a formula holds, or why there is none."""
+    """Validity of a formula, or why there is none."""
     if polynomial is None:
         return why_not
     places = []

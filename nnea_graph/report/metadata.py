@@ -33,7 +33,7 @@ _NOT_GIVEN = {"trainable_parameters": "the source model is not known", "data": "
 
 
 def is_fact(key: str) -> bool:
-    """Whether a key of a model's metadata is one of these."""
+    """Tells whether a key of a model's metadata is one of these."""
     return key.startswith(PREFIX) and key != KEY
 
 
@@ -122,7 +122,7 @@ class Facts:
         return _texts(values, reasons)
 
     def _reason(self, name: str) -> str:
-        """Why a field of the model's is not known."""
+        """Reason why a field of the model's is not known."""
         if name in _NOT_GIVEN:
             return _NOT_GIVEN[name]
         without = self._without(_GIVEN_BY.get(name, _OTHERS))
@@ -132,7 +132,7 @@ class Facts:
         return without or (self._report.totals.macs_formula_note if formula else _documented(name))
 
     def _without(self, name: str) -> str:
-        """How it came that a pass has left nothing; "" where it has run."""
+        """Reason why a pass has left nothing; "" where it has run."""
         run = next((each for each in self._report.passes if each.name == name), None)
         if run is None:
             return f"pass '{name}' was not run"

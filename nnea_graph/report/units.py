@@ -71,7 +71,7 @@ def power(number: float) -> str:
 
 
 def amount(number: float) -> str:
-    """As ``si``, as a power of ten from 1e15 on.
+    """Same as ``si``, as a power of ten from 1e15 on.
 
     >>> amount(4.69e6), amount(6.753e72)
     ('4.69 M', '6.8e72')

@@ -25,7 +25,7 @@ ATTACHED = "nnea_graph"
 
 
 def annotated(model: object, report: Report) -> bool:
-    """Whether anything is other than before; nodes inside of functions have no facts, each call of one has.
+    """Tells whether anything is other than before; nodes inside of functions have no facts, each call of one has.
 
     ``model`` is a ModelProto, a model of onnx_ir or a graph of onnx-graphsurgeon, changed in place. The last has no
     metadata: its nodes and itself have the same, read from JSON, as the Python attribute ``nnea_graph``.

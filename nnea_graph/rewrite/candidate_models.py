@@ -41,7 +41,7 @@ class ModelBuilder:
     progress: Progress | None = None
 
     def cut(self, orders: Orders, counts: Mapping[str, int]) -> PrunedModel:
-        """Without a refit."""
+        """Model without a refit."""
         kept = kept_slots(self.coupling, self._gone(orders, counts))
         bare = pruned(self.graph, kept)
         return PrunedModel(bare, bare, kept)

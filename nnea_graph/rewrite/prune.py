@@ -95,7 +95,7 @@ class _Pruning:
     # Choice
 
     def _measured_steps(self) -> Mapping[str, int]:
-        """By family, the number whose multiples are kept."""
+        """Multiples of channels to keep, by family."""
         readers = readers_of(self._graph, self._coupling, layers_seen(self._graph))
         self._tell("channel blocks of the runtime")
         return steps_by_family(self._graph, self._coupling.families, readers, self._options.align)
@@ -133,7 +133,7 @@ class _Pruning:
         ]
 
     def _latency(self, survey: SensitivityScan) -> Callable[[Mapping[str, int]], float]:
-        """By the original's, at one thread; a refit does not change it."""
+        """Latency relative to the original's, at one thread; a refit does not change it."""
         feeds = next(self._proof.batches(self._options.timing.run_samples)).feeds
         original = to_proto(self._graph)
 

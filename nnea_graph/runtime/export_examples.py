@@ -55,7 +55,7 @@ def _any(names: Iterable[str]) -> dict[str, TensorInfo]:
 def _columns(
     spec: Spec, needed: list[str], names: list[str], preprocess: str | None
 ) -> Mapping[str, DataColumn]:
-    """By the names that the data have, else by position: the needed inputs, or all of them."""
+    """Columns by the names that the data have, else by position: the needed inputs, or all of them."""
     item: Any = spec
     title = getattr(spec, "__name__", type(spec).__name__)
     if isinstance(spec, str | Path):

@@ -1,4 +1,4 @@
-"""Whether a stored tensor is a parameter or a constant (mask, table, grid), and by what one can tell."""
+"""Tells whether a stored tensor is a parameter or a constant (mask, table, grid), and by what one can tell."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def named_kind(constant: Constant) -> str | None:
 
 
 def typed_kind(constant: Constant) -> str:
-    """Why its element type makes it a constant; "" where a parameter may be of that type."""
+    """Reason why its element type makes it a constant; "" where a parameter may be of that type."""
     dtype = constant.dtype
     if dtype.kind in {"float", "complex"} or (dtype.kind in {"int", "uint"} and dtype.bits <= 8):
         return ""
@@ -37,7 +37,7 @@ def typed_kind(constant: Constant) -> str:
 
 
 def valued_kind(constant: Constant) -> str:
-    """Why its values make it a constant; "" where they may have been learned."""
+    """Reason why its values make it a constant; "" where they may have been learned."""
     if not _FEWEST_MASKED <= constant.size <= _MOST_READ or constant.dtype.kind != "float":
         return ""
     values = constant.array().astype(np.float64)
@@ -65,7 +65,7 @@ def _along_any_axis(values: Values, test: Callable[[Values], bool]) -> bool:
 
 
 def _is_line(rows: Values) -> bool:
-    """Whether every column is evenly spaced, and not all of them are flat."""
+    """Tells whether every column is evenly spaced, and not all of them are flat."""
     steps = np.diff(rows, axis=0)
     scale = np.abs(rows).max()
     if np.abs(steps).max() <= _TOLERANCE * scale:
@@ -74,7 +74,7 @@ def _is_line(rows: Values) -> bool:
 
 
 def _is_wave(rows: Values) -> bool:
-    """Whether every column is a sine of its row: x[p-1] + x[p+1] is the same multiple of x[p] everywhere."""
+    """Tells whether every column is a sine of its row: x[p-1] + x[p+1] is the same multiple of x[p] everywhere."""
     if np.abs(rows).max() > 1 + _TOLERANCE or np.abs(np.diff(rows, axis=0)).max() <= _TOLERANCE:
         return False
     middle, around = rows[1:-1], rows[:-2] + rows[2:]

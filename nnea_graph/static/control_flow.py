@@ -26,7 +26,7 @@ Values = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Trips:
-    """How often a body runs each time its owner does; ``count`` is None where the data decide.
+    """Number of times that a body runs each time its owner does; ``count`` is None where the data decide.
 
     ``bound`` says that ``count`` is the most, as a condition may end the loop earlier.
     """
@@ -52,7 +52,7 @@ class ControlFlow(Protocol):
         ...
 
     def trips(self, call: OpCall, bodies: Sequence[Body], values: Values) -> dict[str, Trips]:
-        """How often each body runs."""
+        """Number of times that each body runs."""
         ...
 
     def leave(
@@ -144,7 +144,7 @@ class Loop:
 
     @staticmethod
     def _runs_on(body: Body, values: Values) -> bool:
-        """Whether the condition that the body makes is true wherever the one that it got is."""
+        """Tells whether the condition that the body makes is true wherever the one that it got is."""
         made = body.outputs[0]
         return made in values and bool(values[made].all())
 

@@ -53,7 +53,7 @@ def count_work(graph: ModelGraph, found: StaticFacts) -> dict[str, NodeCost]:
 
 
 def _runs_of_bodies(graph: ModelGraph, trips: Mapping[str, Trips]) -> dict[str, Trips]:
-    """How often each body runs in one run of the model: the product along the path to it."""
+    """Number of times that each body runs in one run of the model: the product along the path to it."""
     runs: dict[str, Trips] = {"": Trips(1)}
     for path, body in graph.bodies.items():
         outer = runs.get(body.outer, Trips(1))

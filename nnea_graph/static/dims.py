@@ -87,7 +87,7 @@ def symbols_of(inputs: Mapping[str, TensorInfo]) -> list[str]:
 
 
 def is_batch(symbol: str) -> bool:
-    """Whether a symbol counts samples."""
+    """Tells whether a symbol counts samples."""
     return _BATCH.fullmatch(symbol) is not None
 
 

@@ -116,7 +116,7 @@ def _degree(axis: int, base: Sequence[int], choices: Sequence[int], sample: Samp
 def _holds_far_away(
     axis: int, base: Sequence[int], step: int, samples: Sequence[int], sample: Sample
 ) -> bool:
-    """Whether the samples foretell the count many steps on, at the farthest place that the model accepts.
+    """Tells whether the samples foretell the count many steps on, at the farthest place that the model accepts.
 
     Under a stride of 8 the count stays the same for a few dims, which is not to be taken for a constant.
     """

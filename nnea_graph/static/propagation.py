@@ -293,7 +293,7 @@ def _general(before: TensorInfo, after: TensorInfo) -> TensorInfo:
 
 
 def fit_of(graph: ModelGraph, dims: Dims) -> DimsFit:
-    """Whether no operator contradicts these dims and none is left with nothing to work on."""
+    """Tells whether no operator contradicts these dims and none is left with nothing to work on."""
     found = infer(graph, dims)
     if found.problems or found.emptied:
         return DimsFit.NOT

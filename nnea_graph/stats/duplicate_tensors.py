@@ -158,7 +158,7 @@ def _sample(constant: Constant) -> NDArray[np.float64]:
 
 
 def _is_multiple(each: Constant, other: Constant, factor: float) -> bool | None:
-    """Whether exactly, or None where it is none at all."""
+    """Tells whether exactly, or None where it is none at all."""
     exact = True
     for mine, theirs in zip(each.chunks(), other.chunks(), strict=True):
         made = theirs * mine.dtype.type(factor)

@@ -69,7 +69,7 @@ def rounded(values: Array, out_axis: int | None, form: Format) -> Array:
 
 
 def distance(before: Array, after: Array) -> OutputComparison:
-    """How far weights have moved."""
+    """Tells how far weights have moved."""
     comparison = OutputComparison(())
     one, other = before.reshape(-1), after.reshape(-1)
     for start in range(0, one.size, CHUNK):

@@ -130,7 +130,7 @@ class Counter:
         self._pending += patterns.size
 
     def below(self, patterns: NDArray[np.int32], limit: int, top: int) -> int:
-        """How many patterns, none over ``top``, are below a limit."""
+        """Tells how many patterns, none over ``top``, are below a limit."""
         if top < limit:
             return patterns.size
         return int(np.count_nonzero(np.less(patterns, limit, out=self._flag[: patterns.size])))

@@ -1,4 +1,4 @@
-"""How far outputs are from what they were: relative L2, SQNR, agreement of the class, accuracy."""
+"""Defines how far outputs are from what they were: relative L2, SQNR, agreement of the class, accuracy."""
 
 from __future__ import annotations
 

@@ -28,5 +28,5 @@ class QuantizableWeights:
 
     @property
     def size(self) -> int:
-        """How many weights there are."""
+        """Number of weights."""
         return sum(part.constant.size for part in self.parts)

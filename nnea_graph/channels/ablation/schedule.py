@@ -1,4 +1,4 @@
-"""Which cuts are worth measuring, the most telling first."""
+"""Determines which cuts are worth measuring, the most telling first."""
 
 from __future__ import annotations
 

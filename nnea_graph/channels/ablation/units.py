@@ -1,4 +1,4 @@
-"""Where a unit is taken out of a model, and how strongly each channel is read."""
+"""Places at which units are ablated, and the strength at which each channel is read."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _following(graph: ModelGraph, channels: ChannelGraph, tensor: str) -> str:
 
 
 def read_strengths(channels: ChannelGraph) -> Mapping[str, Vector]:
-    """By tensor, the sum of the strengths of all weights that read each channel, itself or carried on.
+    """Sum of the strengths of all weights that read each channel, itself or carried on, by tensor.
 
     This is the importance of a unit as its readers see it: the sum of |w| (times mean |a| where that is known).
     """

@@ -67,7 +67,7 @@ class Removable:
     no_channels: str = ""
 
     def size(self, unit: str) -> int:
-        """How many weights or channels there are."""
+        """Tells how many weights or channels there are."""
         return self.channels if unit == "channels" else sum(part.constant.size for part in self.parts)
 
     def constants(self) -> dict[Slot, Constant]:
@@ -149,7 +149,7 @@ def zeroed(layer: Removable, originals: Originals, cut: Ablation, seed: int) -> 
 
 
 def removed(layer: Removable, cut: Ablation) -> int:
-    """How many weights or channels that is, to the nearest number."""
+    """Tells how many weights or channels that is, to the nearest number."""
     return int(cut.fraction * layer.size(cut.unit) + 0.5)
 
 

@@ -1,4 +1,4 @@
-"""Which layers, and what share of the work, lie on the channel graph."""
+"""Determines which layers, and what share of the work, lie on the channel graph."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def layers(draft: ChannelGraphBuilder) -> tuple[tuple[str, ...], dict[str, str]]
 
 
 def _only_shaped(draft: ChannelGraphBuilder, node: OpNode) -> bool:
-    """Whether the operator computes nothing but the shape of a constant, as an expanded class token."""
+    """Tells whether the operator computes nothing but the shape of a constant, as an expanded class token."""
     constant = draft.sight.found.constant
     computed = [index for index, name in enumerate(node.inputs) if name and name not in constant]
     return all(declared_role(node.op_type, node.domain, index) is Role.SETTING for index in computed)

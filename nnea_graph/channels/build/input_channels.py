@@ -1,4 +1,4 @@
-"""Which axes of a model's inputs are channels: those that arrive as the channels of the first layer."""
+"""Determines which axes of a model's inputs are channels: those that arrive as the channels of the first layer."""
 
 from __future__ import annotations
 

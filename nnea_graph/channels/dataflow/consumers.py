@@ -99,7 +99,7 @@ class Follower:
         return ""
 
     def _alone(self, followed: Followed, node: OpNode) -> bool:
-        """Whether an operator puts these channels together with nothing but constants and themselves."""
+        """Tells whether an operator puts these channels together with nothing but constants and themselves."""
         computed = [name for name in node.inputs if name and name not in self.constant]
         if any(name not in followed.origins for name in computed):
             return False

@@ -217,9 +217,9 @@ WINDOWS = frozenset(
     {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "ReduceMax", "ReduceMean", "ReduceMin"}
 )
 """Operators that take the places of each channel together."""
-_NEIGHBOURS: dict[str, Rule] = {"Pad": _padded, "Resize": _resized, "Upsample": _resized}
+_NEIGHBORS: dict[str, Rule] = {"Pad": _padded, "Resize": _resized, "Upsample": _resized}
 SINGLE = frozenset(
-    {*_RISING, *_OTHER, *WINDOWS, *_NEIGHBOURS, "BatchNormalization", "Clip", "InstanceNormalization"}
+    {*_RISING, *_OTHER, *WINDOWS, *_NEIGHBORS, "BatchNormalization", "Clip", "InstanceNormalization"}
 )
 """Operators of one tensor, channel by channel."""
 
@@ -228,7 +228,7 @@ POINTWISE: dict[str, Rule] = {
     **dict.fromkeys(_OTHER, _other),
     **dict.fromkeys(MOVING, _moved),
     **dict.fromkeys(WINDOWS, _window),
-    **_NEIGHBOURS,
+    **_NEIGHBORS,
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
 }

@@ -89,7 +89,7 @@ def labels(*columns: NDArray[np.int64]) -> Places:
 
 
 def _repeats(places: Places) -> Places:
-    """How often each place has come before: the positions that a flattened channel becomes are not equal."""
+    """Number of times that each place has come before: the positions that a flattened channel becomes are not equal."""
     order = np.argsort(places, kind="stable")
     ranked = places[order]
     starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))

@@ -80,7 +80,7 @@ def _grid(meeting: WeightInput) -> Grid | None:
 
 
 def _is_axis(channels: ChannelGraph, found: StaticFacts, tensor: str, axis: int, count: int) -> bool:
-    """Whether the channels of a tensor are its places along one axis."""
+    """Tells whether the channels of a tensor are its places along one axis."""
     seen, info = channels.tensors.get(tensor), found.types.get(tensor)
     if seen is None or info is None or info.shape is None or seen.count != count:
         return False

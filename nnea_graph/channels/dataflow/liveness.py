@@ -1,4 +1,4 @@
-"""Which channels anything depends on: one walk back from the outputs of the model."""
+"""Determines which channels anything depends on: one walk back from the outputs of the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZES = frozenset({"Shape", "Size"})
 def channel_reads(
     graph: ModelGraph, channels: ChannelGraph, linears: Mapping[str, Linear]
 ) -> Mapping[str, Bools]:
-    """By tensor, the channels that an output of the model depends on, or that nothing can be said of."""
+    """Channels that an output of the model depends on, or that nothing can be said of, by tensor."""
     walk = _LivenessWalk(graph, channels, linears, {})
     for name in reversed(channels.order):
         read = np.full(channels.tensors[name].count, name in graph.outputs)

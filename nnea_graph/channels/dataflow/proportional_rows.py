@@ -1,4 +1,4 @@
-"""Which rows of numbers are multiples of each other, to within rounding."""
+"""Determines which rows of numbers are multiples of each other, to within rounding."""
 
 from __future__ import annotations
 

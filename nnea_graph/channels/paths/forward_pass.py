@@ -93,7 +93,7 @@ def _joined(one: Reach, other: Reach) -> Reach:
 
 
 def is_identity(places: Places, count: int) -> bool:
-    """Whether channels keep their numbers, all of them."""
+    """Tells whether channels keep their numbers, all of them."""
     return places.size == count and bool((places == np.arange(count)).all())
 
 

@@ -13,7 +13,7 @@ BILINEAR = "product: followed the second operand"
 
 
 def _weighed(site: OpContext, product: Product, staying: list[int]) -> bool:
-    """Whether a softmax weighs the only operand whose channels stay apart."""
+    """Tells whether a softmax weighs the only operand whose channels stay apart."""
     others = {product.left, product.right} - set(staying)
     return len(others) == 1 and site.standing(others.pop()) is OperandRank.GATE
 

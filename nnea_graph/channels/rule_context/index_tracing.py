@@ -56,7 +56,7 @@ def numbered(
 
 
 def firsts(tensors: Sequence[ChannelTensor]) -> list[int]:
-    """Where the numbers of each operand begin; 0 stands for what comes from none of them."""
+    """Finds where the numbers of each operand begin; 0 stands for what comes from none of them."""
     return list(accumulate((tensor.count for tensor in tensors), initial=1))[: len(tensors)]
 
 
@@ -117,7 +117,7 @@ def _period(numbers: Numbers, axis: int) -> int:
 
 
 def _runs(numbers: Numbers, axis: int) -> list[int]:
-    """Where the numbers change along an axis."""
+    """Finds where the numbers change along an axis."""
     moved = np.moveaxis(numbers, axis, 0)
     changes = (moved[1:] != moved[:-1]).reshape(len(moved) - 1, -1).any(1)
     return [0, *(int(step) + 1 for step in np.flatnonzero(changes))]
@@ -140,7 +140,7 @@ def _own(slim: Numbers, first: int, tensor: ChannelTensor) -> Numbers:
 
 
 def _varies(numbers: Numbers, axis: int) -> bool:
-    """Whether elements of the operand differ along an axis; those of others do not count."""
+    """Tells whether elements of the operand differ along an axis; those of others do not count."""
     if numbers.shape[axis] < 2:
         return False
     top = numbers.max(axis, keepdims=True)

@@ -59,7 +59,7 @@ class OpContext:
         return self.draft.sight.reader(self.node, index) if self.name(index) else None
 
     def standing(self, index: int) -> OperandRank:
-        """How much of a value an input is."""
+        """Tells how much of a value an input is."""
         return self.draft.standing.get(self.name(index), OperandRank.VALUE)
 
     def stand(self, standing: OperandRank, output: int = 0) -> None:

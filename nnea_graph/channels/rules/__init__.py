@@ -1,1 +1,1 @@
-"""How each operator leads channels on; one family a file, registered by decorator."""
+"""Defines how each operator leads channels on; one family a file, registered by decorator."""

@@ -60,7 +60,7 @@ def move(
 
 
 def _tells(result: Array, tensors: Sequence[ChannelTensor]) -> bool:
-    """Whether any two channels differ."""
+    """Tells whether any two channels differ."""
     return bool(read_off(result, tensors).axes)
 
 
@@ -161,7 +161,7 @@ def pad(site: OpContext) -> None:
 
 
 def _only_grows(site: OpContext, source: ChannelTensor) -> bool:
-    """Whether nothing is cropped off a channel axis that grows on its other side."""
+    """Tells whether nothing is cropped off a channel axis that grows on its other side."""
     amounts = site.call.attr("pads") or site.call.attr("paddings")
     if amounts is None:
         known = site.call.values[1] if len(site.call.values) > 1 else None

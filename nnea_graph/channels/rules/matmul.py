@@ -14,7 +14,7 @@ from nnea_graph.ops.registry import MICROSOFT
 
 
 def multiplied(site: OpContext, product: Product) -> None:
-    """By weights where one operand is constant, else as attention."""
+    """Multiplies by weights where one operand is constant, else as attention."""
     for data, weight in ((product.left, product.right), (product.right, product.left)):
         reader = site.reader(weight)
         if reader is not None and reader.shape and site.reader(data) is None:

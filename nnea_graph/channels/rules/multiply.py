@@ -55,7 +55,7 @@ def _single(site: OpContext, operands: tuple[int, int], found: dict[int, Channel
 
 
 def _same_origin(site: OpContext, value: int, gate: int) -> bool:
-    """Whether the gate is made from the value itself, as in x * sigmoid(x)."""
+    """Tells whether the gate is made from the value itself, as in x * sigmoid(x)."""
     wanted, seen, stack = site.name(value), set[str](), [site.name(gate)]
     while stack and len(seen) < 16:
         name = stack.pop()

@@ -1,4 +1,4 @@
-"""How a Keras model is called: its inputs in order, and the structure that it takes them in."""
+"""Call convention of a Keras model: its inputs in order, and the structure that it takes them in."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _NEED_CODE = (TypeError, ValueError)
 
 
 def is_keras_file(path: Path) -> bool:
-    """Whether the suffix is Keras's; whether it is told rightly is seen when it is read."""
+    """Tells whether the suffix is Keras's; whether it is told rightly is seen when it is read."""
     return path.suffix in _SIGNS
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_surgeon_graph(source: object) -> TypeGuard[gs.Graph]:
-    """Whether it is one; imports nothing."""
+    """Tells whether it is one; imports nothing."""
     return derives_from(source, "onnx_graphsurgeon.ir.graph.Graph")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_ir_model(source: object) -> TypeGuard[onnx_ir.Model]:
-    """Whether it is one; imports nothing."""
+    """Tells whether it is one; imports nothing."""
     return derives_from(source, "onnx_ir.Model")
 
 

@@ -1,4 +1,4 @@
-"""Where each operator of a graph is written in its model."""
+"""Finds where each operator of a graph is written in its model."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _tensor(value: NDArray[Any]) -> bytes:
 
 
 def _is_plain(info: TensorInfo | None) -> bool:
-    """Whether numpy holds the tensor's elements as the file does; narrow types are widened when read."""
+    """Tells whether numpy holds the tensor's elements as the file does; narrow types are widened when read."""
     return (
         info is not None and info.dtype is not None and info.dtype.bits >= 8 and info.dtype.name != "bfloat16"
     )

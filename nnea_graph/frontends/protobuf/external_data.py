@@ -186,7 +186,7 @@ def entries_of(pairs: list[tuple[str, str]], tensor: str) -> dict[str, str]:
 
 
 def offset_of(entries: Mapping[str, str], demanded: int, size: int, tensor: str) -> int:
-    """Where a tensor starts in a file of ``size`` bytes, of which its type and dims take ``demanded``.
+    """Finds where a tensor starts in a file of ``size`` bytes, of which its type and dims take ``demanded``.
 
     Raises:
         ExternalDataError: the place or the length cannot be.

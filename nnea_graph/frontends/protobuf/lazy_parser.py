@@ -58,7 +58,7 @@ class LazyParse:
         self._skipped = 0
 
     def steps(self) -> Iterator[Step]:
-        """How to build the model without its large tensors; see ``decode.built``.
+        """Tells how to build the model without its large tensors; see ``decode.built``.
 
         Raises:
             ModelError: the file is not a serialized protobuf message, or is damaged; says at which byte.

@@ -1,4 +1,4 @@
-"""Where the elements of a constant from a file come from."""
+"""Payloads of constants from a file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FilePayload:
         return decode(raw, self.dtype, start - first, stop - first)
 
     def region(self) -> Region | None:
-        """Where the elements are, for a process that inherits the descriptor."""
+        """Finds where the elements are, for a process that inherits the descriptor."""
         return Region(self.file.descriptor, self.offset, self.dtype) if self.file.held else None
 
 

@@ -106,7 +106,7 @@ class DataFile:
 
     @property
     def held(self) -> bool:
-        """Whether the descriptor is open, and not only for the time of a read."""
+        """Tells whether the descriptor is open, and not only for the time of a read."""
         return self._finalizer.alive
 
     @property

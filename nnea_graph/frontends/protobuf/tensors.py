@@ -145,7 +145,7 @@ def _check_length(length: int, dtype: DType, size: int, name: str) -> None:
 
 
 def _places(values: Constant, indices: Constant, shape: tuple[int, ...], name: str) -> NDArray[np.int64]:
-    """Where the values of a sparse tensor lie in the flat tensor, strictly ascending."""
+    """Finds where the values of a sparse tensor lie in the flat tensor, strictly ascending."""
     count, rank = values.size, len(shape)
     if len(values.shape) != 1 or values.dtype.kind == "string" or indices.dtype.name != "int64":
         raise ModelError(f"sparse tensor {shown(name)} needs numbers in one row, with int64 indices")

@@ -38,7 +38,7 @@ class Walker:
             raise ModelError(damage(end)) from error
 
     def _walk(self, pos: int, end: int) -> Iterator[Place]:  # noqa: C901 - one loop, for its speed
-        """As ``places``; IndexError past the end of the data. About 0.15 microseconds a field."""
+        """Same as ``places``; IndexError past the end of the data. About 0.15 microseconds a field."""
         data, steps, mark = self._data, self._steps, pos + BATCH
         while pos < end:
             at = pos
@@ -97,7 +97,7 @@ def _runs() -> dict[int, re.Pattern[bytes]]:
 
 
 def _run(tag: int, at: int, data: memoryview, end: int) -> int:
-    """Where a run of fields of that tag ends (after BATCH bytes at most); 0 where the tag makes no runs."""
+    """Finds where a run of fields of that tag ends (after BATCH bytes at most); 0 where the tag makes no runs."""
     pattern = _runs().get(tag)
     match = pattern.match(data, at, min(end, at + BATCH)) if pattern else None
     return match.end() if match else 0

@@ -149,7 +149,7 @@ class FoldedWeight:
         return (self.weight.name, *(name for name in scaling if name))
 
     def make(self, values: Values) -> NDArray[Any]:
-        """In the type of the weight."""
+        """Result in the type of the weight."""
         weight = self.weight.make(values)
         scale = self.norm.scale(values)
         along = [1] * weight.ndim
@@ -172,7 +172,7 @@ class FoldedBias:
         return tuple(name for name in every if name)
 
     def make(self, values: Values) -> NDArray[Any]:
-        """In the type of the statistics."""
+        """Result in the type of the statistics."""
         bias = values[self.bias].astype(np.float64) if self.bias else 0.0
         return self.norm.shift(values, bias).astype(values[self.norm.mean].dtype)
 
@@ -190,7 +190,7 @@ class ScaledTensor:
         return (self.whole.name,)
 
     def make(self, values: Values) -> NDArray[Any]:
-        """In the type of the tensor."""
+        """Result in the type of the tensor."""
         whole = self.whole.make(values)
         made: NDArray[Any] = (whole * np.asarray(self.factor, whole.dtype)).astype(whole.dtype)
         return made

@@ -167,7 +167,7 @@ class DerivationSearch:
 
 
 def _same(rows: NDArray[np.float64]) -> bool:
-    """Whether each row is one number throughout, but for rounding."""
+    """Tells whether each row is one number throughout, but for rounding."""
     return bool(np.allclose(rows, rows[:, :1], rtol=TOLERANCE, atol=0.0))
 
 

@@ -51,7 +51,7 @@ class Frontend(Protocol):
     """Takes models of one framework. Its module imports without the framework."""
 
     def takes(self, source: object) -> bool:
-        """Whether a live model, or the path of a file or folder, is of its kind; imports no framework."""
+        """Tells whether a live model, or the path of a file or folder, is of its kind; imports no framework."""
         ...
 
     def input_names(self, source: Any) -> Mapping[str, bool]:
@@ -75,7 +75,7 @@ class Frontend(Protocol):
 
 
 def derives_from(source: object, *classes: str) -> bool:
-    """Whether the source is an instance of a class of that full name, looked up without importing it.
+    """Tells whether the source is an instance of a class of that full name, looked up without importing it.
 
     >>> derives_from(1, "builtins.int")
     True

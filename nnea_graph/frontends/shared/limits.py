@@ -1,4 +1,4 @@
-"""How large an untrusted model may be before reading it is refused."""
+"""Limits on the size of untrusted models."""
 
 from __future__ import annotations
 

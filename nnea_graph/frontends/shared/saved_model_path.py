@@ -8,7 +8,7 @@ FILE = "saved_model.pb"
 
 
 def is_saved_model(path: Path) -> bool:
-    """Whether a path is a SavedModel folder, its ``saved_model.pb``, or such a folder and a signature.
+    """Tells whether a path is a SavedModel folder, its ``saved_model.pb``, or such a folder and a signature.
 
     >>> is_saved_model(Path("model.onnx"))
     False

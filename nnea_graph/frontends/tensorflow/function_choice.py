@@ -1,4 +1,4 @@
-"""Which function of a TensorFlow object is the model: a signature, its call, or the only one that it has."""
+"""Determines which function of a TensorFlow object is the model: a signature, its call, or the only one that it has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Functions = dict[str, Callable[..., Any]]
 
 
 def is_function(source: object) -> bool:
-    """Whether it is a function that TensorFlow traces or has traced."""
+    """Tells whether it is a function that TensorFlow traces or has traced."""
     return derives_from(source, *_FUNCTIONS)
 
 
@@ -59,7 +59,7 @@ def chosen(root: Any, wanted: str = "") -> Callable[..., Any]:
 
 
 def _functions(root: Any) -> Functions:
-    """By attribute those that TensorFlow traces, and a call in Python."""
+    """Functions by attribute: those that TensorFlow traces, and a call in Python."""
     names = [
         name for name in dict.fromkeys((*vars(root), *dir(type(root)))) if name[:1] != "_" or name == _CALL
     ]

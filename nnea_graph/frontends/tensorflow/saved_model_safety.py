@@ -107,7 +107,7 @@ def _called(node: Any) -> set[str]:
 
 
 def _is_harmless(op: str, functions: Mapping[str, Any]) -> bool:
-    """Whether an operator takes, gives and is told no text, but for choices from a list; or calls a function."""
+    """Tells whether an operator takes, gives and is told no text, but for choices from a list; or calls a function."""
     registry = imported("tensorflow.python.framework.op_def_registry", _WHAT)
     types = imported("tensorflow.core.framework.types_pb2", _WHAT)
     definition = registry.get(op)

@@ -1,4 +1,4 @@
-"""Where the variables of a TensorFlow object lie: their paths along attributes, lists and dicts."""
+"""Finds where the variables of a TensorFlow object lie: their paths along attributes, lists and dicts."""
 
 from __future__ import annotations
 

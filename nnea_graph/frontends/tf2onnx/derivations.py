@@ -84,7 +84,7 @@ class TfDerivationSearch:
         object.__setattr__(self, "general", DerivationSearch(self.catalogue, self.values, self.norms))
 
     def recipe(self, constant: NDArray[Any]) -> Derivation | None:
-        """How a constant is made, checked on the probes; None where it is not known."""
+        """Tells how a constant is made, checked on the probes; None where it is not known."""
         if constant.dtype != np.float32:
             return self._narrowed(constant)
         found = self._general(constant)
@@ -93,7 +93,7 @@ class TfDerivationSearch:
         return next((each for each in self._special(constant) if self._makes(each, constant)), None)
 
     def _general(self, constant: Floats) -> Derivation | None:
-        """By what every exporter does, to a vector in whatever shape as well."""
+        """Matches what every exporter does, to a vector in whatever shape as well."""
         found = self.general.recipe(constant, "")
         if found is not None or constant.size != max(constant.shape, default=0) or constant.ndim == 1:
             return found

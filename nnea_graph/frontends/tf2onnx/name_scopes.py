@@ -12,7 +12,7 @@ _INLINED = "Func/"
 
 
 def is_call(part: str) -> bool:
-    """Whether a part of a path stands for the call of a function whose operators are there in its place.
+    """Tells whether a part of a path stands for the call of a function whose operators are there in its place.
 
     >>> is_call("StatefulPartitionedCall_1")
     True

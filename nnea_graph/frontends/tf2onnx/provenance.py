@@ -63,7 +63,7 @@ def _holding(recipes: Recipes, plain: ModelProto, weights: Mapping[str, NDArray[
 
 
 def _unfit(traced: Traced, weights: Mapping[str, NDArray[Any]]) -> str:
-    """Why the recipes cannot tell every weight, "" where they can."""
+    """Reason why the recipes cannot tell every weight, "" where they can."""
     if traced.nameless:
         return f"'{traced.nameless}' is a variable that the model does not list among its weights"
     odd = next((name for name in traced.variables.values() if name not in weights), None)
@@ -108,7 +108,7 @@ def _probed(
 
 
 def _harmless(strange: Sequence[NDArray[Any]], traced: Traced) -> bool:
-    """Whether constants are the graph's own numbers, or come without the probes too."""
+    """Tells whether constants are the graph's own numbers, or come without the probes too."""
     literals = _literals(traced)
     odd = [value for value in strange if not np.isin(value, literals).all()]
     if not odd:

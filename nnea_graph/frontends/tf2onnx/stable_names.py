@@ -97,7 +97,7 @@ def _rename_values(graph: GraphProto, names: Mapping[str, str]) -> None:
 
 
 def _name_constants(graph: GraphProto, naming: Naming, names: dict[str, str], layers: Sequence[str]) -> None:
-    """By the parameter that they are, else by the layer that reads them first."""
+    """Names constants by the parameter that they are, else by the layer that reads them first."""
     readers: dict[str, str] = {}
     for node, layer in zip(graph.node, layers, strict=True):
         for name in (*node.input, *outer_reads(node)):
@@ -146,7 +146,7 @@ def _own_layer(node: NodeProto, naming: Naming) -> str | None:
 
 
 def _layer_of_parameters(node: NodeProto, naming: Naming) -> str | None:
-    """Where the parameters lie that an operator reads, None where it reads none."""
+    """Finds where the parameters lie that an operator reads, None where it reads none."""
     names = [naming.recipes[name].names[0] for name in node.input if name in naming.recipes]
     return _common([name.rpartition("/")[0] for name in names], "") if names else None
 

@@ -113,7 +113,7 @@ def _notes(file: TfliteFile, proto: ModelProto) -> list[tuple[str, str]]:
 
 
 def _steps(file: TfliteFile, outputs: Sequence[NDArray[Any]]) -> list[float]:
-    """By how much each output changes at least, where the file computes in few bits; 0 where it does not.
+    """Smallest change of each output where the file computes in few bits; 0 where it does not.
 
     Where 8 bits are nowhere the output's own, a step is that of its range, for each operator that rounds: their errors
     have nothing to do with each other, and add up as the root of their number.

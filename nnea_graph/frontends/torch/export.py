@@ -167,7 +167,7 @@ def name_inputs(proto: ModelProto, names: Sequence[str]) -> None:
 
 
 def traced(module: torch.nn.Module, call: Call, names: Sequence[str]) -> ModelProto:
-    """By the exporter of old, which follows one run of the module.
+    """Exports by the legacy TorchScript exporter, which traces one run of the module.
 
     Raises:
         ModelError: it fails, or the run depends on values, which such a model would not.

@@ -161,7 +161,7 @@ class TorchExport:
 
 
 def _made(module: torch.nn.Module, call: Call, facts: SourceFacts) -> tuple[Exported, Call]:
-    """By torch.export, else by the exporter of old."""
+    """Exports by torch.export, else by the legacy TorchScript exporter."""
     epsilons = {
         name: float(each.eps)
         for name, each in module.named_modules()

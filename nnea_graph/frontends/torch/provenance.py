@@ -68,7 +68,7 @@ def _sources(program: ExportedProgram, shared: Mapping[str, str]) -> dict[str, t
 
 
 def _unfit(sources: Mapping[str, torch.Tensor]) -> str:
-    """Why probes cannot stand for these tensors, "" where they can."""
+    """Reason why probes cannot stand for these tensors, "" where they can."""
     narrow = next((name for name, tensor in sources.items() if tensor.dtype.itemsize < 4), None)
     if narrow is not None:
         return f"'{narrow}' is of {sources[narrow].dtype}, which has too few numbers to tell its places apart"

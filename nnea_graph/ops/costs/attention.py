@@ -67,7 +67,7 @@ def _split(call: OpCall, index: int, heads: str) -> tuple[int, int, int, int]:
 
 @work("FlexAttention", domain="ai.onnx.preview")
 def flex_attention(call: OpCall) -> OperatorCost:
-    """As ``Attention`` of rank 4; what the bodies do to every score is counted where they are."""
+    """Same as ``Attention`` of rank 4; what the bodies do to every score is counted where they are."""
     query, key, value = (shaped(call, index, 4) for index in range(3))
     same(query[3], key[3], "head sizes of Q and K differ")
     need(key[:3] == value[:3], "samples, heads or positions of K and V differ")

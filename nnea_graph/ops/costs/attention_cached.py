@@ -81,7 +81,7 @@ def _qkv_elements(operands: Operands, heads: int, kv_heads: int) -> int:
 
 @work("DecoderMaskedMultiHeadAttention", domain=MICROSOFT)
 def decoder_masked_attention(call: OpCall) -> OperatorCost:
-    """As ``MultiHeadAttention`` for one new position; packed QKV where there is no key."""
+    """Same as ``MultiHeadAttention`` for one new position; packed QKV where there is no key."""
     heads = whole(call, "num_heads", least=1)
     operands = _decoder(call, heads)
     keys, reason = past_and_new(
@@ -104,7 +104,7 @@ def _decoder(call: OpCall, heads: int) -> Operands:
 
 @work("PackedMultiHeadAttention", domain=MICROSOFT)
 def packed_multi_head_attention(call: OpCall) -> OperatorCost:
-    """As ``MultiHeadAttention`` on the tokens of all sequences, each against its own sequence."""
+    """Same as ``MultiHeadAttention`` on the tokens of all sequences, each against its own sequence."""
     heads = whole(call, "num_heads", least=1)
     query = shaped(call, 0, 2, 4)
     size = query[3] if len(query) == 4 else parts(query[1], heads, "features of the query")
@@ -125,7 +125,7 @@ def group_query_attention(call: OpCall) -> OperatorCost:
 
 @work("SparseAttention", domain=MICROSOFT)
 def sparse_attention(call: OpCall) -> OperatorCost:
-    """As ``GroupQueryAttention``; which blocks are left out is data, so all count."""
+    """Same as ``GroupQueryAttention``; which blocks are left out is data, so all count."""
     return _grouped(call, *_lengths(call, None, 7)) + OperatorCost(estimate=SPARSE)
 
 
@@ -192,7 +192,7 @@ def sparse_paged_attention(call: OpCall) -> OperatorCost:
 
 @work("DynamicSparseAttention", domain=MICROSOFT)
 def dynamic_sparse_attention(call: OpCall) -> OperatorCost:
-    """As ``SparsePagedAttention`` on samples of equal length."""
+    """Same as ``SparsePagedAttention`` on samples of equal length."""
     return _by_token(call, shaped(call, 7, 2)[1] + max(_window(call), 0), SPARSE)
 
 

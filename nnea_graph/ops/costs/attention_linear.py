@@ -48,7 +48,7 @@ def linear_attention(call: OpCall) -> OperatorCost:
 
 @work("GatedDeltaNet", domain=MICROSOFT)
 def gated_delta_net(call: OpCall) -> OperatorCost:
-    """As ``LinearAttention`` with heads in a dim of their own, one token a row."""
+    """Same as ``LinearAttention`` with heads in a dim of their own, one token a row."""
     query = call.shape(0)
     need(len(query) >= 2, f"input 0 has rank {len(query)}, it has no heads")
     states, value_size, size = _states(call)

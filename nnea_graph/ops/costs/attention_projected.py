@@ -97,7 +97,7 @@ def attention(call: OpCall) -> OperatorCost:
 
 @work("QAttention", domain=MICROSOFT)
 def qattention(call: OpCall) -> OperatorCost:
-    """As ``Attention`` on quantized numbers: zero points beforehand, a scale on every projected element."""
+    """Same as ``Attention`` on quantized numbers: zero points beforehand, a scale on every projected element."""
     columns = shaped(call, 1, 2)[1]
     rows = call.shape(0)[0] * call.shape(0)[1] if len(call.shape(0)) > 1 else 0
     shifted = call.size(0) * call.has(6) + call.size(1) * call.has(7)
@@ -106,7 +106,7 @@ def qattention(call: OpCall) -> OperatorCost:
 
 @work("QOrderedAttention", domain=MICROSOFT)
 def qordered_attention(call: OpCall) -> OperatorCost:
-    """As ``Attention`` with three weights; every product is quantized again."""
+    """Same as ``Attention`` with three weights; every product is quantized again."""
     samples, positions, features = shaped(call, 0, 3)
     rows, count = samples * positions, whole(call, "num_heads", least=1)
     widths = [shaped(call, index, 2)[1] for index in (5, 6, 7)]
@@ -125,7 +125,7 @@ def qordered_attention(call: OpCall) -> OperatorCost:
 
 @work("PackedAttention", domain=MICROSOFT)
 def packed_attention(call: OpCall) -> OperatorCost:
-    """As ``Attention`` on the tokens of all sequences one after another, each against its own sequence."""
+    """Same as ``Attention`` on the tokens of all sequences one after another, each against its own sequence."""
     tokens, _ = shaped(call, 0, 2)
     pairs, reason = packed_pairs(call, tokens, offsets=3, lengths=4)
     heads = _sizes(call, 1, pairs, 1)

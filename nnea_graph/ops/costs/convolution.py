@@ -76,7 +76,7 @@ def fused_conv(call: OpCall) -> OperatorCost:
 
 @work("NhwcConv", "NhwcFusedConv", domain=MICROSOFT)
 def nhwc_conv(call: OpCall) -> OperatorCost:
-    """As ``fused_conv`` on data whose channels come last."""
+    """Same as ``fused_conv`` on data whose channels come last."""
     return convolution(call, channels_last=True) + fused_tail(call)
 
 
@@ -101,7 +101,7 @@ def qlinear_conv(call: OpCall) -> OperatorCost:
 
 @work("QLinearConv", domain=MICROSOFT)
 def qlinear_conv_of_layout(call: OpCall) -> OperatorCost:
-    """As ``qlinear_conv``; ``channels_last`` says where the channels are."""
+    """Same as ``qlinear_conv``; ``channels_last`` says where the channels are."""
     return _quantized(call, channels_last=whole(call, "channels_last", 0) == 1)
 
 
@@ -122,7 +122,7 @@ def conv_transpose(call: OpCall) -> OperatorCost:
 
 @work("ConvTransposeWithDynamicPads", domain=MICROSOFT)
 def conv_transpose_with_dynamic_pads(call: OpCall) -> OperatorCost:
-    """As ``ConvTranspose``."""
+    """Same as ``ConvTranspose``."""
     return _scattered(call, bias=3)
 
 
@@ -160,7 +160,7 @@ def causal_conv(call: OpCall) -> OperatorCost:
 
 @work("VarlenCausalConvWithState", domain=MICROSOFT)
 def packed_causal_conv(call: OpCall) -> OperatorCost:
-    """As ``CausalConvWithState``; dynamic deltas of the taps are an add each."""
+    """Same as ``CausalConvWithState``; dynamic deltas of the taps are an add each."""
     deltas = prod(call.shape(1)[2:]) * call.out_size() if call.has(6) else 0
     return _depthwise(call, bias=3) + OperatorCost(other_flops=deltas)
 

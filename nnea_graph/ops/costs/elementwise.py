@@ -146,7 +146,7 @@ def clip(call: OpCall) -> OperatorCost:
 
 @work("Gelu")
 def gelu(call: OpCall) -> OperatorCost:
-    """By erf, or by tanh where it is approximated."""
+    """Computes erf, or tanh where it is approximated."""
     by_tanh = word(call, "approximate", "none") == "tanh"
     return OperatorCost(other_flops=(TANH_GELU if by_tanh else GELU) * call.out_size())
 
@@ -177,7 +177,7 @@ def swiglu(call: OpCall) -> OperatorCost:
 
 @work("SwiGLU", domain=MICROSOFT)
 def clamped_swiglu(call: OpCall) -> OperatorCost:
-    """As ``SwiGLU`` with a limit (three compares) and a term added to the value."""
+    """Same as ``SwiGLU`` with a limit (three compares) and a term added to the value."""
     extra = 1 + 3 * (number(call, "limit", 0.0) > 0) + (number(call, "activation_beta", 0.0) != 0)
     return _scaled_silu(call, "activation_alpha", 1.0) + OperatorCost(other_flops=extra * call.out_size())
 

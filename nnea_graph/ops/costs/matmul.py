@@ -88,7 +88,7 @@ def fused_matmul(call: OpCall) -> OperatorCost:
 
 @work("FusedMatMulActivation", domain=MICROSOFT)
 def fused_matmul_activation(call: OpCall) -> OperatorCost:
-    """As ``FusedMatMul``, then an activation."""
+    """Same as ``FusedMatMul``, then an activation."""
     after = activation_flops(word(call, "activation", ""))
     return fused_matmul(call) + OperatorCost(other_flops=after * call.out_size())
 

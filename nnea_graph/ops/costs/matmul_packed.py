@@ -48,7 +48,7 @@ def matmul_block_quantized(call: OpCall) -> OperatorCost:
 
 
 def _bias_of(call: OpCall) -> int:
-    """Which input is the bias."""
+    """Determines which input is the bias."""
     return 5 if "Fp4" in call.op_type else 4
 
 

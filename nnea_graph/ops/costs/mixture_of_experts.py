@@ -35,7 +35,7 @@ def mixture(call: OpCall) -> OperatorCost:
 
 @work("QMoE", domain=MICROSOFT)
 def quantized_mixture(call: OpCall) -> OperatorCost:
-    """As ``MoE`` with packed weights, which are unpacked once an expert and run."""
+    """Same as ``MoE`` with packed weights, which are unpacked once an expert and run."""
     layers = ExpertLayers(2, 5, 8, (4, 7, 10))
     last = shaped(call, layers.second, 3)[2]
     counted = _experts(call, layers, inner=last * 8 // _bits(call))

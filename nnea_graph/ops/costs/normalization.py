@@ -39,7 +39,7 @@ def _axis(call: OpCall) -> int:
 
 @work("LayerNormalization")
 def layer_norm(call: OpCall) -> OperatorCost:
-    """Over the axes from ``axis`` on."""
+    """Normalizes over the axes from ``axis`` on."""
     return normalized(call.size(0), _lines(call, _axis(call)), scaled=call.has(1), shifted=call.has(2))
 
 
@@ -66,7 +66,7 @@ def skip_layer_norm(call: OpCall) -> OperatorCost:
 
 @work("SkipSimplifiedLayerNormalization", domain=MICROSOFT)
 def skip_rms_norm(call: OpCall) -> OperatorCost:
-    """As ``SkipLayerNormalization`` without subtracting the mean."""
+    """Same as ``SkipLayerNormalization`` without subtracting the mean."""
     added = OperatorCost(other_flops=(1 + call.has(3)) * call.size(0))
     return added + normalized(call.size(0), _lines(call, -1), centered=False, shifted=False)
 

@@ -85,7 +85,7 @@ def quantized_global_average_pool(call: OpCall) -> OperatorCost:
 
 @work("GlobalLpPool")
 def global_lp_pool(call: OpCall) -> OperatorCost:
-    """As ``LpPool`` over the whole channel."""
+    """Same as ``LpPool`` over the whole channel."""
     return OperatorCost(other_flops=_norm(plane(call), _power(call)) * call.out_size())
 
 

@@ -50,5 +50,5 @@ def gather_block_quantized(call: OpCall) -> OperatorCost:
 
 @work("GatherPacked", domain=MICROSOFT)
 def gather_packed(call: OpCall) -> OperatorCost:
-    """As ``GatherBlockQuantized``, with an offset that the format implies."""
+    """Same as ``GatherBlockQuantized``, with an offset that the format implies."""
     return OperatorCost(other_flops=DEQUANTIZE * call.out_size())

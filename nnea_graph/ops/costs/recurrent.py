@@ -98,7 +98,7 @@ def _unit(call: OpCall, functions: Functions) -> int:
 
 @work("DynamicQuantizeLSTM", domain=MICROSOFT)
 def dynamic_quantize_lstm(call: OpCall) -> OperatorCost:
-    """As ``LSTM`` with transposed int8 weights: inputs quantized, gates scaled back, at every step."""
+    """Same as ``LSTM`` with transposed int8 weights: inputs quantized, gates scaled back, at every step."""
     features = shaped(call, 0, 3)[2]
     _, hidden, columns = shaped(call, 2, 3)
     same(columns, 4 * hidden, "columns of R and gates x hidden size differ")

@@ -19,7 +19,7 @@ def rotary(call: OpCall) -> OperatorCost:
 
 @work("RotaryEmbedding", "MRotaryEmbedding", domain=MICROSOFT)
 def ms_rotary(call: OpCall) -> OperatorCost:
-    """As ``RotaryEmbedding`` with the positions before the caches."""
+    """Same as ``RotaryEmbedding`` with the positions before the caches."""
     return _rotated(call, call.shape(2)[-1] if call.shape(2) else 0)
 
 

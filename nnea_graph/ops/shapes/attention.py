@@ -72,7 +72,7 @@ def merged_attention(call: OpCall) -> list[TensorInfo]:
 
 @shape("QAttention", domain=MICROSOFT)
 def quantized_attention(call: OpCall) -> list[TensorInfo]:
-    """As Attention, in the type of the bias."""
+    """Same as ``Attention``, in the type of the bias."""
     return _merged(call, weight=1, bias=2, past=8, dtype=call.dtype(3))
 
 
@@ -101,13 +101,13 @@ def packed_multi_head_attention(call: OpCall) -> list[TensorInfo]:
 
 @shape("LongformerAttention", "QOrderedLongformerAttention", domain=MICROSOFT)
 def longformer_attention(call: OpCall) -> list[TensorInfo]:
-    """Like the input."""
+    """Same shape as the input."""
     return results(call, info(call.dtype(0), dims(call, 0, 3)))
 
 
 @shape("DecoderAttention", domain=MICROSOFT)
 def decoder_attention(call: OpCall) -> list[TensorInfo]:
-    """Like the query; how long the caches are depends on flags that are tensors."""
+    """Same shape as the query; how long the caches are depends on flags that are tensors."""
     query, heads = dims(call, 0, 3), heads_of(call)
     size = divided(query[2], heads) if query and isinstance(query[2], int) else None
     cache = info(call.dtype(0), (_at(query, 1), heads, None, size))
@@ -172,7 +172,7 @@ def multi_head_attention(call: OpCall) -> list[TensorInfo]:
 
 @shape("DecoderMaskedMultiHeadAttention", domain=MICROSOFT)
 def decoder_multi_head_attention(call: OpCall) -> list[TensorInfo]:
-    """As MultiHeadAttention, of one new token."""
+    """Same as ``MultiHeadAttention``, of one new token."""
     return _multi_head(call, 5, 7, shared_attribute=True)
 
 

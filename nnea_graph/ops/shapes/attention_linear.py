@@ -11,7 +11,7 @@ from nnea_graph.ops.shapes.attention import heads_of
 
 @shape("CausalConvWithState", domain=MICROSOFT)
 def causal_convolution(call: OpCall) -> list[TensorInfo]:
-    """Like the input; and the last ``kernel - 1`` positions, channels first unless told otherwise."""
+    """Same shape as the input; and the last ``kernel - 1`` positions, channels first unless told otherwise."""
     x, w, dtype = dims(call, 0), dims(call, 1), call.dtype(0)
     plain = not any(call.attr(name, 0) for name in ("input_channel_offset", "state_window", "state_length"))
     if x is None or w is None or not plain or len(x) != 3 or call.attr("channels_last", 0):

@@ -27,7 +27,7 @@ like("NGramRepeatBlock", source=1, domain=MICROSOFT)
 
 @shape("BiasDropout", "BitmaskBiasDropout", "BitmaskDropout", domain=MICROSOFT)
 def dropout(call: OpCall) -> list[TensorInfo]:
-    """Like the data; the mask of BiasDropout too, a packed one is left open."""
+    """Same shape as the data; the mask of BiasDropout too, a packed one is left open."""
     data = dims(call, 0)
     mask = info(BOOL, data) if call.op_type == "BiasDropout" else TensorInfo(None, None)
     return results(call, info(call.dtype(0), data), mask)

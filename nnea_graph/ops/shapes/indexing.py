@@ -33,7 +33,7 @@ def _gathered(data: Shape | None, indices: Shape | None, axis: int) -> Shape | N
 
 @shape("GatherBlockQuantized", domain=MICROSOFT)
 def gather_quantized(call: OpCall) -> list[TensorInfo]:
-    """As Gather, in the type of the scales; bytes hold several numbers along the last axis."""
+    """Same as ``Gather``, in the type of the scales; bytes hold several numbers along the last axis."""
     data, dtype = dims(call, 0), call.dtype(0)
     if data and dtype is not None and dtype.name == "uint8":
         data = replaced(data, -1, times(data[-1], 8 // max(attribute(call, "bits", 4), 1)))
@@ -97,7 +97,7 @@ def pad(call: OpCall) -> list[TensorInfo]:
 
 @shape("Unique", domain=MICROSOFT)
 def unique(call: OpCall) -> list[TensorInfo]:
-    """How many there are depends on the data; each input has a place among them."""
+    """Counts depend on the data; each input has a place among them."""
     x = dims(call, 0)
     places: Dim = None if x is None else product(x)
     return results(call, info(call.dtype(0), (None,)), info(INT64, (places,)), info(INT64, (None,)))
@@ -141,7 +141,7 @@ def unfold(call: OpCall) -> list[TensorInfo]:
 
 @shape("RemovePadding", domain=MICROSOFT)
 def remove_padding(call: OpCall) -> list[TensorInfo]:
-    """How many tokens are left depends on the data."""
+    """Count of remaining tokens depends on the data."""
     x = dims(call, 0, 3)
     batch, length, width = x or (None, None, None)
     return results(

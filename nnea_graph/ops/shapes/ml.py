@@ -14,7 +14,7 @@ like("Imputer", domain=ML)
 
 @shape("Normalizer", "Scaler", domain=ML)
 def scaled(call: OpCall) -> list[TensorInfo]:
-    """Like the input, in float32."""
+    """Same shape as the input, in float32."""
     return results(call, info(FLOAT, dims(call, 0)))
 
 

@@ -12,13 +12,13 @@ NCHWC = "com.microsoft.nchwc"
 
 @shape("Conv", domain=NCHWC)
 def blocked_convolution(call: OpCall) -> list[TensorInfo]:
-    """As Conv."""
+    """Same as ``Conv``."""
     return results(call, info(call.dtype(0), convolved(call, 1, last=False)))
 
 
 @shape("MaxPool", "AveragePool", domain=NCHWC)
 def blocked_pooling(call: OpCall) -> list[TensorInfo]:
-    """As MaxPool and AveragePool."""
+    """Same as ``MaxPool`` and ``AveragePool``."""
     return results(call, info(call.dtype(0), pooled(call, last=False)))
 
 

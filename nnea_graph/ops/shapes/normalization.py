@@ -23,7 +23,7 @@ def _statistics(x: Shape | None, axis: int) -> TensorInfo:
 @shape("SimplifiedLayerNormalization")
 @shape("SimplifiedLayerNormalization", domain=MICROSOFT)
 def simplified_layer_normalization(call: OpCall) -> list[TensorInfo]:
-    """Like the input, in the type of the scale; and the inverse deviation."""
+    """Same shape as the input, in the type of the scale; and the inverse deviation."""
     x = dims(call, 0)
     return results(call, info(call.dtype(1), x), _statistics(x, attribute(call, "axis", -1)))
 
@@ -31,7 +31,7 @@ def simplified_layer_normalization(call: OpCall) -> list[TensorInfo]:
 @shape("LayerNormalization")  # onnxruntime's optimizer writes it into models of opsets that have none
 @shape("LayerNormalization", domain=MICROSOFT)
 def layer_normalization(call: OpCall) -> list[TensorInfo]:
-    """Like the input; mean and inverse deviation."""
+    """Same shape as the input; mean and inverse deviation."""
     x = dims(call, 0)
     statistics = _statistics(x, attribute(call, "axis", -1))
     return results(call, info(call.dtype(0), x), statistics, statistics)
@@ -39,7 +39,7 @@ def layer_normalization(call: OpCall) -> list[TensorInfo]:
 
 @shape("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", domain=MICROSOFT)
 def skip_layer_normalization(call: OpCall) -> list[TensorInfo]:
-    """Like the input; mean, inverse deviation, and the sum that was normalized."""
+    """Same shape as the input; mean, inverse deviation, and the sum that was normalized."""
     x = dims(call, 0)
     whole, statistics = info(call.dtype(0), x), _statistics(x, -1)
     return results(call, whole, statistics, statistics, whole)
@@ -47,7 +47,7 @@ def skip_layer_normalization(call: OpCall) -> list[TensorInfo]:
 
 @shape("SkipGroupNorm", domain=MICROSOFT)
 def skip_group_norm(call: OpCall) -> list[TensorInfo]:
-    """Like the input, and so is the sum that was normalized."""
+    """Same shape as the input, and so is the sum that was normalized."""
     whole = info(call.dtype(0), dims(call, 0))
     return results(call, whole, whole)
 

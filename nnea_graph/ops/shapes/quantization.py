@@ -15,13 +15,13 @@ like("QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax", "QOrderedGelu", dom
 
 @shape("DequantizeLinear", domain=MICROSOFT)
 def dequantized(call: OpCall) -> list[TensorInfo]:
-    """In the type of the scale."""
+    """Result in the type of the scale."""
     return results(call, info(call.dtype(1), dims(call, 0)))
 
 
 @shape("QuantizeLinear", domain=MICROSOFT)
 def quantized(call: OpCall) -> list[TensorInfo]:
-    """In the type of the zero point, uint8 without."""
+    """Result in the type of the zero point, uint8 without."""
     return results(call, info(call.dtype(2) if call.has(2) else BY_NAME["uint8"], dims(call, 0)))
 
 
@@ -33,7 +33,7 @@ def quantized_with_order(call: OpCall) -> list[TensorInfo]:
 
 @shape("DequantizeWithOrder", domain=MICROSOFT)
 def dequantized_with_order(call: OpCall) -> list[TensorInfo]:
-    """In the type of the attribute."""
+    """Result in the type of the attribute."""
     return results(call, info(dtype_of(call.attr("to")), dims(call, 0)))
 
 

@@ -167,7 +167,7 @@ def bit_shift(call: OpCall) -> list[Array]:
 
 @value("IsInf")
 def is_inf(call: OpCall) -> list[Array]:
-    """Which elements are infinite, of the signs asked for."""
+    """Determines which elements are infinite, of the signs asked for."""
     x = call.value(0)
     positive = np.isposinf(x) & bool(call.attr("detect_positive", 1))
     negative = np.isneginf(x) & bool(call.attr("detect_negative", 1))

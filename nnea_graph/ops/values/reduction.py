@@ -97,13 +97,13 @@ def _extreme_index(call: OpCall, pick: Callable[[Array, int], Array]) -> list[Ar
 
 @value("ArgMax")
 def arg_max(call: OpCall) -> list[Array]:
-    """Where the largest element is."""
+    """Finds where the largest element is."""
     return _extreme_index(call, np.argmax)
 
 
 @value("ArgMin")
 def arg_min(call: OpCall) -> list[Array]:
-    """Where the smallest element is."""
+    """Finds where the smallest element is."""
     return _extreme_index(call, np.argmin)
 
 

@@ -1,4 +1,4 @@
-"""Where MACs and parameters are, by operator type and by module or layer."""
+"""Finds where MACs and parameters are, by operator type and by module or layer."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _DECADES = 10
 
 
 def distribution(page: Page, size: Size) -> Plot:
-    """How large the numbers of each layer are."""
+    """Draws the distribution of the values of each layer."""
     rows = rows_of(page.report)
     plot = new_plot(page, f"Distribution of {of_what(page)} in each layer", size, height_of(len(rows)))
     spreads = [row.spread for row in rows]

@@ -1,4 +1,4 @@
-"""How a layer's weights are used, from the middle (badly) to the rim (well), beside the whole model."""
+"""Radar plot of a layer's weight usage, from the middle (badly) to the rim (well), beside the whole model."""
 
 from __future__ import annotations
 

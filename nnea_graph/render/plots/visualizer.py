@@ -55,7 +55,7 @@ class Visualizer:
     def plot_layer_importance_distribution(
         self, source: Source = None, figsize: Size = None, *, save: str | Path | None = None
     ) -> Figure:
-        """How large the numbers |w| mean|a| (without data |w|) of each layer are, on a logarithmic scale."""
+        """Draws the distribution of |w| mean|a| (without data |w|) of each layer, on a logarithmic scale."""
         from nnea_graph.render.plots.layers import distribution  # noqa: PLC0415 - matplotlib is imported here
 
         return self._drawn(lambda page: distribution(page, figsize), source, save)
@@ -76,7 +76,7 @@ class Visualizer:
         *,
         save: str | Path | None = None,
     ) -> Figure:
-        """How one layer's weights are used, beside the mean of all.
+        """Draws the weight usage of one layer, beside the mean of all.
 
         Without ``layer_idx`` it is the layer with most parameters; a negative number counts from the last one.
         Where the Visualizer has the analyzer, the layer's number may come first.
@@ -118,7 +118,7 @@ class Visualizer:
     def plot_pathway_flow(
         self, source: Source = None, figsize: Size = None, *, save: str | Path | None = None
     ) -> Figure:
-        """How much of all path mass runs through each layer, and through its ten busiest channels."""
+        """Draws the share of all path mass through each layer, and through its ten busiest channels."""
         from nnea_graph.render.plots.pathways import pathway_flow  # noqa: PLC0415
 
         return self._drawn(lambda page: pathway_flow(page, figsize), source, save)

@@ -56,7 +56,7 @@ _PARTS = (
 
 
 def print_plan(plan: PruningPlan, file: TextIO) -> None:
-    """To a terminal or a pipe."""
+    """Prints to a terminal or a pipe."""
     console = Terminal(file=file)
     print_lines(list(plan_page(plan, page_width(console))), console)
 

@@ -42,7 +42,7 @@ _FAMILIES = (
 
 
 def print_pruning(report: PruningReport, file: TextIO, output: str) -> None:
-    """To a terminal or a pipe; the last line says PASSED or FAILED."""
+    """Prints to a terminal or a pipe; the last line says PASSED or FAILED."""
     console = Terminal(file=file)
     print_lines([*pruning(report, page_width(console), output), Text(), _verdict(report)], console)
 

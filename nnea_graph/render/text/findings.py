@@ -72,7 +72,7 @@ def _message(page: Page, finding: Finding) -> Text:
 
 
 def conventions(page: Page) -> list[Text]:
-    """How the numbers above are counted."""
+    """Lists the conventions of the numbers above."""
     words = page.report.conventions
     used = [key for name, keys in _USES.items() if page.ran(name) for key in keys if key in words]
     if page.report.totals.statistics_of == "importance":

@@ -217,7 +217,7 @@ def _validated(page: Page, found: Pathways) -> list[Text]:
 
 
 def _coverage(page: Page) -> list[Text]:
-    """How much of the model paths can run through, and where they cannot."""
+    """Coverage of the model by the channel graph, and the places where it ends."""
     found = page.report.channels
     if found is None:
         return []

@@ -133,7 +133,7 @@ def _limit(found: ModelSensitivity) -> str:
 
 
 def _static(page: Page, found: Sequence[StaticAgreement]) -> list[Text]:
-    """Whether the statistics of importance hold for this model."""
+    """Tells whether the statistics of importance hold for this model."""
     mine = [each for each in found if each.of == "importance"]
     if not mine:
         return []

@@ -23,7 +23,7 @@ _ROWS = (
 
 
 def metrics(page: Page) -> list[Text]:
-    """How much weight there is, and how evenly it is used."""
+    """Number of weights, and how evenly they are used."""
     head = title("Global metrics", _measure(page), width=page.width)
     return [*head, *_layers(page), *_weights(page), *_statistics(page)]
 

@@ -218,7 +218,7 @@ def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
 
 
 def _parameters(graph: ModelGraph, layers: Sequence[schema.Layer]) -> int:
-    """As the source model counts them, if it is known; else what the layers have."""
+    """Parameters as the source model counts them, if it is known; else those of the layers."""
     return graph.source.size if graph.source else sum(layer.parameters for layer in layers)
 
 

@@ -135,7 +135,7 @@ class _Layout:
         self._top = self._strongest()
 
     def _shares(self, tensor: str) -> dict[int, float]:
-        """By channel, the part of the drawn flow through it."""
+        """Part of the drawn flow through it, by channel."""
         shares: dict[int, float] = {}
         for part, path in zip(self._parts, self._paths, strict=True):
             for unit in path.units:

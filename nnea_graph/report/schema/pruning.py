@@ -76,7 +76,7 @@ class PruningReport:
 
     @property
     def met(self) -> bool:
-        """Whether all targets are met and nothing is wrong with the result."""
+        """Tells whether all targets are met and nothing is wrong with the result."""
         return all(target.met for target in self.targets) and not self.verification.faults
 
     @property

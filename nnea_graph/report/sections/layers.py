@@ -116,7 +116,7 @@ def _channels(importance: Importance, found: ChannelFacts, stored: int) -> schem
 
 
 def _agreement(importance: Importance, found: ChannelFacts) -> float | None:
-    """Whether input channels rank alike by sum |w| and by importance."""
+    """Tells whether input channels rank alike by sum |w| and by importance."""
     if found.inputs is None or not importance.sums:
         return None
     weights = importance.sums[0].s

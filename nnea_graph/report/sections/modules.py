@@ -109,7 +109,7 @@ class _Held:
         return sum(self._tensors[name].size for name in self._names.get(path, ()) if name in self._buffers)
 
     def whereabouts(self, path: str) -> str:
-        """Where a module without operators is."""
+        """Finds where a module without operators is."""
         names = self._names.get(path, {})
         if not names:
             return "no operators"

@@ -65,7 +65,7 @@ def _over(draws: Sequence[OutputChange], join: Callable[[Iterable[float]], float
 
 
 def _rank(trials: Trials) -> int | None:
-    """How many draws change the output less than the units on the paths."""
+    """Tells how many draws change the output less than the units on the paths."""
     changes = [draw.relative_l2 for draw in trials.random if draw.relative_l2 is not None]
     if trials.paths.relative_l2 is None or len(changes) < len(trials.random):
         return None

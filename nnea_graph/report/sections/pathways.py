@@ -29,7 +29,7 @@ MOST_CHANNELS = 10
 
 
 def channel_coverage(graph: ModelGraph) -> schema.ChannelCoverage | None:
-    """How much of the model lies on the channel graph; None where the pass did not run."""
+    """Tells how much of the model lies on the channel graph; None where the pass did not run."""
     channels = fact(graph, CHANNELS)
     if channels is None:
         return None

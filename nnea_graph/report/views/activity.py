@@ -29,7 +29,7 @@ class IdleChannels:
 
 
 def has_real_data(report: Report) -> bool:
-    """Whether activity is of data that the user gave."""
+    """Tells whether activity is of data that the user gave."""
     return report.data is not None and not report.data.synthetic and not report.data.not_run
 
 

@@ -174,7 +174,7 @@ EFFICIENCY: Sequence[tuple[str, str]] = (
 
 
 def efficiency(metrics: Metrics) -> list[float | None]:
-    """How well weights are used, from 0 to 1, by ``EFFICIENCY``."""
+    """Tells how well weights are used, from 0 to 1, by ``EFFICIENCY``."""
     return [
         metrics.utilization,
         metrics.normalized_entropy,

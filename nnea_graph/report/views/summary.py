@@ -115,7 +115,7 @@ def _common(paths: Sequence[Sequence[str]], spare: int) -> list[str]:
 
 
 def most_expensive_layers(report: Report, top: int) -> list[Layer]:
-    """In execution order: all of up to 2 x ``top`` layers, else the ``top`` by MACs and by parameters."""
+    """Layers in execution order: all of up to 2 x ``top`` layers, else the ``top`` by MACs and by parameters."""
     if len(report.layers) <= 2 * top:
         return list(report.layers)
     outside = left_out(report)

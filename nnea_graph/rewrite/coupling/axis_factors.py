@@ -39,7 +39,7 @@ def side(site: CouplingContext, tensor: str, axis: int, *factors: str) -> list[S
 
 
 def length(site: CouplingContext, tensor: str, axis: int) -> int:
-    """How long an axis is, which must be known."""
+    """Tells how long an axis is, which must be known."""
     dim = site.dims(tensor)[site.axis(tensor, axis)[1]]
     if dim is None:
         raise NotFollowedError(f"{site.node.op_type}: the shape of '{tensor}' is not known")

@@ -110,6 +110,6 @@ class CouplingConstraints:
             self.pin((tensor, axis), reason)
 
     def single(self, axis: Axis) -> bool:
-        """Whether an axis has the length 1."""
+        """Tells whether an axis has the length 1."""
         dims = self.dims(axis[0])
         return dims is not None and dims[axis[1]] == 1

@@ -83,7 +83,7 @@ def _families(
 
 
 def _signatures(draft: CouplingConstraints, sets: Sets) -> Indices:
-    """By set, a number for the axes that it lies in, and how many of its slots in each."""
+    """Number, by set, for the axes that it lies in and how many of its slots are in each."""
     axes = draft.slots.axis_of(np.arange(draft.slots.count))
     random = np.random.default_rng(0).integers(1, 1 << 62, len(draft.slots.axes) + 1)
     found = np.zeros(draft.slots.count + 1, np.int64)
@@ -110,7 +110,7 @@ def _told(draft: CouplingConstraints, tensor: str, reason: str) -> str:
 
 
 def _put_out(draft: CouplingConstraints, tensor: str) -> bool:
-    """Whether a tensor is an output of the model, or all that is made of it alone in the end."""
+    """Tells whether a tensor is an output of the model, or all that is made of it alone in the end."""
     while tensor not in draft.graph.outputs:
         readers = draft.graph.consumers(tensor)
         varying = [

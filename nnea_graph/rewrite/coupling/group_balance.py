@@ -63,7 +63,7 @@ def _order(kind: Counts) -> tuple[int, Counts]:
 
 
 def _parts(kind: Counts, pools: dict[Counts, deque[int]]) -> Counter[Counts] | None:
-    """How many sets of each kind, this one among them, are balanced together; None where they are not found."""
+    """Tells how many sets of each kind, this one among them, are balanced together; None where they are not found."""
     for times in range(1, _TIMES + 1):
         left = Counter({other: len(names) for other, names in pools.items() if names})
         parts = _filled(kind, left, times * max(kind))

@@ -30,7 +30,7 @@ WITHIN = 1
 
 
 def grouped_kernels(graph: ModelGraph) -> Mapping[Axis, int]:
-    """By the axis within a group, the number of groups of each stored kernel that nothing else reads in another way."""
+    """Number of groups of each stored kernel that nothing else reads in another way, by the axis within a group."""
     found: dict[str, set[int]] = {}
     for node in graph:
         for place, name in enumerate(node.inputs):

@@ -34,12 +34,12 @@ class Slots:
 
     @cached_property
     def places(self) -> Mapping[Axis, int]:
-        """Where an axis stands in ``axes``."""
+        """Finds where an axis stands in ``axes``."""
         return {axis: place for place, axis in enumerate(self.axes)}
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Tells how many there are."""
         return int(self.starts[-1])
 
     def of(self, axis: Axis) -> Indices | None:

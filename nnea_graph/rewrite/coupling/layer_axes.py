@@ -1,4 +1,4 @@
-"""Where layers make channels, and where they read them: operators with weights of their own."""
+"""Finds where layers make channels, and where they read them: operators with weights of their own."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class CouplingContext:
         return tensor, axis % rank
 
     def constant(self, index: int) -> bool:
-        """Whether an input is a constant."""
+        """Tells whether an input is a constant."""
         return self.name(index) in self.draft.found.constant
 
     def ints(self, index: int) -> list[int] | None:

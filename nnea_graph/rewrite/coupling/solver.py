@@ -50,7 +50,7 @@ class Sets:
 
     @property
     def pinned(self) -> Flags:
-        """Which slots stay."""
+        """Determines which slots stay."""
         pinned: Flags = self.reason >= 0
         return pinned
 
@@ -125,12 +125,12 @@ def _joined(labels: Indices, edges: Sequence[Edges]) -> Indices:
 
 
 def _stays(labels: Indices, pins: Iterable[Pinning]) -> Flags:
-    """Which slots are in a set that stays."""
+    """Determines which slots are in a set that stays."""
     return _with(labels, [slots for slots, _ in pins])
 
 
 def _with(labels: Indices, some: Iterable[Indices]) -> Flags:
-    """Which slots are in a set with one of these."""
+    """Determines which slots are in a set with one of these."""
     flags = np.zeros(len(labels), np.bool_)
     for slots in some:
         flags[labels[slots]] = True
@@ -206,7 +206,7 @@ def _followed(
 
 
 def _collapses(option: Option, labels: Indices) -> bool:
-    """Whether an axis that the option leaves free would be one set, of which none can go."""
+    """Tells whether an axis that the option leaves free would be one set, of which none can go."""
     if not option.needs:
         return False
     slots = np.unique(np.concatenate([*option.needs, *(side for edge in option.edges for side in edge)]))
@@ -235,7 +235,7 @@ def _clusters(draft: CouplingConstraints, state: _SolverState) -> Indices:
 
 
 def _whole(draft: CouplingConstraints, labels: Indices) -> Flags:
-    """Which slots are in a set that has a whole axis in it: without it nothing would be left."""
+    """Determines which slots are in a set that has a whole axis in it: without it nothing would be left."""
     starts = draft.slots.starts[:-1]
     flags = np.zeros(len(labels), np.bool_)
     if len(starts):

@@ -1,4 +1,4 @@
-"""Where groups of channels end: the weights that read them, and what is known of each channel there."""
+"""Finds where groups of channels end: the weights that read them, and what is known of each channel there."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class WeightConsumer:
 
     @cached_property
     def twins(self) -> dict[int, Indices]:
-        """By label, the channels that have it, where there are several."""
+        """Channels that have it, where there are several, by label."""
         order = np.argsort(self.label, kind="stable")
         ends = np.flatnonzero(np.diff(self.label[order])) + 1
         parts = np.split(order, ends)
@@ -72,12 +72,12 @@ class WeightConsumer:
 
     @property
     def takes_columns(self) -> str:
-        """Why a column cannot be added to another one; "" where it can."""
+        """Reason why a column cannot be added to another one; "" where it can."""
         return self.layer if isinstance(self.layer, str) else self.layer.fixed
 
     @cached_property
     def takes_numbers(self) -> str:
-        """Why a constant cannot go into its bias; "" where it can."""
+        """Reason why a constant cannot go into its bias; "" where it can."""
         if isinstance(self.layer, str):
             return self.layer
         if self.linear.padded:

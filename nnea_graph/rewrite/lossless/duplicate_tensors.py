@@ -56,7 +56,7 @@ def _told(twin: Duplicate, reason: str = "") -> ExactTensor:
 
 
 def _held(graph: ModelGraph, twin: Duplicate, stored: set[str], settable: set[str]) -> str:
-    """Why a tensor stays; "" where it can go."""
+    """Reason why a tensor stays; "" where it can go."""
     names = (twin.tensor, twin.of)
     if not set(names) <= stored:
         return BODY

@@ -1,4 +1,4 @@
-"""How far a model is from its original at most, in units of the largest number that an output holds."""
+"""Largest difference of a model from its original, in units of the largest output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which groups of channels go, and what each leaves to the weights that read it."""
+"""Determines which groups of channels go, and what each leaves to the weights that read it."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _all(found: Mapping[str, Sequence[str]], kind: str) -> tuple[str, ...]:
 
 
 def _changes(graph: ModelGraph, node: OpNode, axes: Axes) -> Iterator[str]:
-    """How the constants that an operator reads change."""
+    """Tells how the constants that an operator reads change."""
     roles, constant = {weight.tensor: weight.role for weight in graph[node, WEIGHTS]}, graph[SHAPES].constant
     hands_on = all(name in constant for name in node.outputs)
     for place, tensor in enumerate(node.inputs):

@@ -28,11 +28,11 @@ class KeptCounts:
     step: int
 
     def after_one(self) -> int | None:
-        """How many the smallest removal leaves; None where nothing can go."""
+        """Tells how many the smallest removal leaves; None where nothing can go."""
         return (self.count - 1) // self.step * self.step or None
 
     def after_half(self) -> int | None:
-        """How many are left where half go, or a little more."""
+        """Tells how many are left where half go, or a little more."""
         return min(max(self.count // 2 // self.step, 1) * self.step, self.after_one() or 0) or None
 
 
@@ -53,7 +53,7 @@ def whole(resources: Resources) -> tuple[int, int, int]:
 
 
 def saved_time(speed: Speed) -> SavedTime:
-    """By the interval of the ratio, so that a busy moment of the machine falls on both."""
+    """Saved time by the interval of the ratio, so that a busy moment of the machine falls on both."""
     if speed.verdict == NOT_CLEAR:
         return SavedTime(None, None, None, speed, unclear([speed]))
     low, seconds, high = (speed.before * (1 - 1 / ratio) for ratio in (speed.low, speed.speedup, speed.high))
@@ -61,5 +61,5 @@ def saved_time(speed: Speed) -> SavedTime:
 
 
 def unknown_time(reason: str) -> SavedTime:
-    """Where it was not measured."""
+    """Saved time that was not measured."""
     return SavedTime(None, None, None, None, reason)

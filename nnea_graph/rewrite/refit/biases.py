@@ -1,4 +1,4 @@
-"""Where the bias of a layer that is refitted stands, or will stand."""
+"""Finds where the bias of a layer that is refitted stands, or will stand."""
 
 from __future__ import annotations
 

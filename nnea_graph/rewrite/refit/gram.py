@@ -62,7 +62,7 @@ class Gram:
 
     @property
     def finite(self) -> bool:
-        """Whether no NaN and no infinity has come."""
+        """Tells whether no NaN and no infinity has come."""
         return bool(np.isfinite(self.xr).all() and np.isfinite(self.xx).all() and np.isfinite(self.rr).all())
 
     def error(self, step: WeightUpdate | None = None) -> Floats:

@@ -76,7 +76,7 @@ class RefittableLayer:
 
 
 def layers_of(graph: ModelGraph, nodes: Iterable[OpNode]) -> dict[str, RefittableLayer | str]:
-    """By id, operators in execution order as layers that can be refitted, or why not.
+    """Operators in execution order as layers that can be refitted, or why not, by id.
 
     Of layers whose outputs are added to each other, the last one is compared at the sum.
     """
@@ -124,7 +124,7 @@ def _layer(graph: ModelGraph, node: OpNode, constants: Mapping[str, Constant]) -
 
 
 def _unfit(graph: ModelGraph, x: str, weight: str, constants: Mapping[str, Constant]) -> str:
-    """Why an operator is no layer; "" where it is one."""
+    """Reason why an operator is no layer; "" where it is one."""
     if x in constants:
         return "its weights are on the left"
     constant = constants.get(weight)
@@ -134,7 +134,7 @@ def _unfit(graph: ModelGraph, x: str, weight: str, constants: Mapping[str, Const
 
 
 def _fixed(graph: ModelGraph, weight: str) -> str:
-    """Why weights cannot be changed; "" where they can."""
+    """Reason why weights cannot be changed; "" where they can."""
     if weight not in graph.constants:
         return _made(graph, weight)
     readers = sum(name == weight for node in graph for name in node.inputs)

@@ -37,7 +37,7 @@ class Form(Protocol):
         ...
 
     def count(self, x: Array) -> int:
-        """How many rows an input of the layer has: positions of its output."""
+        """Tells how many rows an input of the layer has: positions of its output."""
         ...
 
     def rows(self, x: Array, chosen: Indices) -> Floats:

@@ -1,4 +1,4 @@
-"""How much is taken for a refit."""
+"""Memory and sample limits of a refit."""
 
 from __future__ import annotations
 

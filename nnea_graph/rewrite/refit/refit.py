@@ -82,7 +82,7 @@ def refit(  # noqa: PLR0913, PLR0917 - two models, what joins them, data, two op
 
 
 def _reason(layer: RefittableLayer, original: ModelGraph, stored: set[str], options: RefitOptions) -> str:
-    """Why a layer that could be refitted is not."""
+    """Reason why a layer that could be refitted is not."""
     if original.producer(layer.compared) is None:
         return f"the original has no tensor '{layer.compared}'"
     if layer.weight not in stored:

@@ -108,7 +108,7 @@ def _scaled(target: RegressionTarget, reader: OpNode, factors: Floats) -> Regres
 
 
 def along_channels(shape: tuple[int, ...], form: Form) -> bool:
-    """Whether a constant of this shape is one number for each output channel of the layer, or one for all."""
+    """Tells whether a constant of this shape is one number for each output channel of the layer, or one for all."""
     channels = form.groups * form.outputs
     long = [axis - len(shape) for axis, dim in enumerate(shape) if dim != 1]
     return not long or (long == [form.from_end] and shape[long[0]] == channels)

@@ -1,4 +1,4 @@
-"""Which layers of a pruned model read something else than before, and in which order they are refitted."""
+"""Determines which layers of a pruned model read something else than before, and in which order they are refitted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def weighing(graph: ModelGraph, constants: Collection[str]) -> list[OpNode]:
 
 
 def affected(graph: ModelGraph, pruned: Collection[str]) -> dict[str, RefittableLayer | str]:
-    """By id, the layers that read what has lost channels, or what is computed of it; a text says why one is none.
+    """Layers that read what has lost channels, or what is computed of it, by id; a text says why one is none.
 
     So is a layer at a sum with something of that kind: it can make up for it.
     """

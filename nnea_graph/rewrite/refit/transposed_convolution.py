@@ -74,7 +74,7 @@ class Transposed(Kernel):
         return cropped
 
     def _margins(self, axis: int, size: int) -> tuple[int, int]:
-        """How far the kernel reaches over both ends, less the padding."""
+        """Tells how far the kernel reaches over both ends, less the padding."""
         reach, more = self.dilations[axis] * (self.weight[axis + 2] - 1), self.more[axis]
         before, after = self.pads[axis], self.pads[axis + len(self.more)]
         if self.auto_pad.startswith("SAME"):

@@ -1,1 +1,1 @@
-"""Which channels go: how much each is worth, how many each layer can spare, and how many a target takes."""
+"""Determines which channels go: how much each is worth, how many each layer can spare, and how many a target takes."""

@@ -1,4 +1,4 @@
-"""How many groups each family gives up: where the least is lost for what is saved."""
+"""Allocates removals to families: most where the least is lost for what is saved."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _saved(
 
 
 def _worth(resources: Resources, kept: Counts, targets: Mapping[str, float]) -> dict[str, float]:
-    """By resource, what a share of it is worth: the nearer to its target, the more."""
+    """Worth of a share of each resource: the nearer to its target, the more."""
     missing = {
         name: resources.share(name, kept) - goal
         for name, goal in targets.items()

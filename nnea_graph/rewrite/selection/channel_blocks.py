@@ -28,7 +28,7 @@ def kind_of(op_types: Iterable[str]) -> str:
 
 
 def steps_of(text: str, kinds: Iterable[str]) -> Mapping[str, int]:
-    """By kind of layer, the number whose multiples are kept; ``auto`` measures it.
+    """Number whose multiples are kept, by kind of layer; ``auto`` measures it.
 
     Raises:
         UsageError: the text is neither auto nor a number.

@@ -38,7 +38,7 @@ class ConsumerLayer:
 
     @property
     def weight(self) -> Slot:
-        """Where the layer's weights enter it; ``bias`` is where those that it has are added."""
+        """Finds where the layer's weights enter it; ``bias`` is where those that it has are added."""
         return self.layer.node.id, self.layer.node.inputs.index(self.layer.weight)
 
 
@@ -58,7 +58,7 @@ def layers_seen(graph: ModelGraph) -> tuple[RefittableLayer, ...]:
 def readers_of(
     graph: ModelGraph, coupling: Coupling, layers: Sequence[RefittableLayer]
 ) -> Mapping[str, tuple[ConsumerLayer, ...]]:
-    """By family, its readers in the order of execution."""
+    """Consumers by family, in the order of execution."""
     labels = [(layer, *_labels(graph, coupling, layer)) for layer in layers]
     found: dict[str, tuple[ConsumerLayer, ...]] = {}
     for family in coupling.families:
@@ -83,7 +83,7 @@ def _bias_slot(graph: ModelGraph, layer: RefittableLayer) -> tuple[Slot | None, 
 
 
 def _places(coupling: Coupling, family: Family) -> Indices:
-    """By the number of a group, its place in the family; -1 of the others and, last, of what is in no group."""
+    """Place in the family by the number of a group; -1 of the others and, last, of what is in no group."""
     places = np.full(int(coupling.groups.max(initial=-1)) + 2, -1)
     places[list(family.groups)] = np.arange(len(family.groups))
     return places

@@ -1,4 +1,4 @@
-"""Which families may lose groups, in which steps, and why the others stay whole."""
+"""Determines which families may lose groups, in which steps, and why the others stay whole."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Readers = Mapping[str, Sequence[ConsumerLayer]]
 def steps_by_family(
     graph: ModelGraph, families: Sequence[Family], readers: Readers, align: str
 ) -> Mapping[str, int]:
-    """By family, the number of groups whose multiples are kept; at most half of them. ``align`` as in ``steps_of``.
+    """Number of groups whose multiples are kept, by family; at most half of them. ``align`` as in ``steps_of``.
 
     Groups of several channels (heads of 32) make up multiples of channels by themselves.
 
@@ -46,18 +46,18 @@ def steps_by_family(
 
 
 def _groups(step: int, family: Family) -> int:
-    """How many groups have a multiple of so many channels."""
+    """Tells how many groups have a multiple of so many channels."""
     return step // gcd(step, family.channels)
 
 
 def stays_whole(family: Family, readers: Sequence[ConsumerLayer]) -> str:
-    """Why no channel of a family may go; "" where some may."""
+    """Reason why no channel of a family may go; "" where some may."""
     if len(family.groups) < 2:
         return ALL_TOGETHER
     return "" if readers else NO_READER
 
 
 def is_kept(graph: ModelGraph, family: Family, patterns: Sequence[str]) -> bool:
-    """Whether one of its layers, or the module of one, is named by a pattern."""
+    """Tells whether one of its layers, or the module of one, is named by a pattern."""
     names = [name for layer in family.layers for name in (layer, graph.node(layer).scope)]
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)

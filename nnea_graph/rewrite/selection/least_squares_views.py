@@ -48,7 +48,7 @@ class LeastSquaresView:
 
     @property
     def makes_up(self) -> bool:
-        """Whether the reader has a bias that is solved again."""
+        """Tells whether the reader has a bias that is solved again."""
         return self.reader.layer.bias is not None and self.mended
 
     def spread(self) -> Floats:

@@ -1,4 +1,4 @@
-"""How far to go: counts that meet the targets which can be counted, and then those that only a run can tell."""
+"""Target search: counts that meet the targets which can be counted, then those that only a run can tell."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def parse_target(text: str) -> Target:
 
 
 def is_exact(texts: Sequence[str]) -> bool:
-    """Whether only what changes no output is to go.
+    """Tells whether only what changes no output is to go.
 
     Raises:
         UsageError: another target is given beside.

@@ -92,7 +92,7 @@ def numbers_of_groups(removal: Removal, cuts: Mapping[str, PrunedConstant]) -> d
 
 
 def differ(expected: Sequence[Array], found: Sequence[Array]) -> bool:
-    """Whether some outputs of the live model are not those of the pruned one."""
+    """Tells whether some outputs of the live model are not those of the pruned one."""
     return len(expected) != len(found) or any(
         one.shape != other.shape
         or not float(np.abs(one - other).max(initial=0.0))

@@ -43,7 +43,7 @@ def shrink(removal: Removal, model: Any) -> Any:
 
 
 def _config(model: Any) -> dict[str, Any]:
-    """How a model of listed layers is made; they say all there is to say of it."""
+    """Tells how a model of listed layers is made; they say all there is to say of it."""
     try:
         config = model.get_config()
     except NotImplementedError:

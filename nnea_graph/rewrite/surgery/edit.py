@@ -79,7 +79,7 @@ class Edit:
         return {axis: self.kept[tensor, axis].shape[-1] for axis in axes if (tensor, axis) in self.kept}
 
     def length(self, tensor: str, axis: int) -> int:
-        """How long an axis is afterwards."""
+        """Tells how long an axis is afterwards."""
         return int(self.stay(tensor, axis).shape[-1])
 
     def value(self, index: int) -> NDArray[Any] | None:

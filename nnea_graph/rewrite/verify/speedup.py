@@ -1,4 +1,4 @@
-"""How much faster a model is than another one, and why not where it is not."""
+"""Speed-up of a model over another one, with reasons where there is none."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def verdict_of(low: float, high: float, rounds: int) -> str:
 
 
 def _repeats(session: Session, feeds: Feeds) -> int:
-    """How many runs make up one that can be timed."""
+    """Tells how many runs make up one that can be timed."""
     session.run(feeds)
     start = time.perf_counter()
     session.run(feeds)
@@ -103,7 +103,7 @@ def _work(session: Session, feeds: Feeds, times: int) -> Callable[[], object]:
 def no_speedup(
     original: Written, sizes: tuple[ModelSize, ModelSize], feeds: Feeds, speed: Sequence[Speed]
 ) -> str:
-    """Why no speed-up is to be expected, by where the original spends its time; "" where that is not to be said.
+    """Reason why no speed-up is to be expected, by where the original spends its time; "" where that is not to be said.
 
     It is where the intervals leave room for none, or do not say and the time of the operators does.
 
@@ -129,7 +129,7 @@ def no_speedup(
 
 
 def unclear(speed: Sequence[Speed]) -> str:
-    """Why the measurement says nothing, where it shows no speed-up."""
+    """Reason why the measurement says nothing, where it shows no speed-up."""
     if _noticed(speed):
         return ""
     least = min(speed, key=lambda each: each.before)

@@ -28,7 +28,7 @@ class ChunkedData:
 
     @property
     def labeled(self) -> bool:
-        """Whether there are labels: for all samples or for none."""
+        """Tells whether there are labels: for all samples or for none."""
         return self.first.labels is not None
 
     @property
@@ -106,7 +106,7 @@ def _count(blocks: Sequence[SampleRun]) -> int:
 
 
 def _joins(a: SampleRun, b: SampleRun) -> bool:
-    """Whether two blocks can be one batch: the same shapes but for the batch axis, the same whole arrays."""
+    """Tells whether two blocks can be one batch: the same shapes but for the batch axis, the same whole arrays."""
     return a.axes == b.axes and all(
         _shape_beside(a, name) == _shape_beside(b, name)
         if name in a.axes

@@ -52,12 +52,12 @@ class ArrayColumn:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """As the array's."""
+        """Same as the array's."""
         return self.array.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As the array's."""
+        """Same as the array's."""
         return self.array.shape
 
     def reader(self) -> Take:

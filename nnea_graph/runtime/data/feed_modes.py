@@ -1,4 +1,4 @@
-"""How an array is fed to an input: its rows as samples, in groups, one entry a run, or whole each time."""
+"""Defines how an array is fed to an input: its rows as samples, in groups, one entry a run, or whole each time."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def samples_of_a_run(infos: Iterable[TensorInfo]) -> int:
 
 
 def fit(name: str, info: TensorInfo, column: DataColumn) -> InputFit:
-    """How the array is fed to the input.
+    """Tells how the array is fed to the input.
 
     Raises:
         DataError: rank, a fixed dim or the type does not fit; the message says what was wanted and given.

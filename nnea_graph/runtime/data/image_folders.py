@@ -155,5 +155,5 @@ def _require_pillow(folder: Path) -> None:
 
 
 def has_images(folder: Path) -> bool:
-    """Whether a folder is one for ``image_data``."""
+    """Tells whether a folder is one for ``image_data``."""
     return bool(image_files(folder) or class_folders(folder))

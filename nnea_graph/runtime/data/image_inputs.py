@@ -43,7 +43,7 @@ _AXES = {"nchw": (1, 2, 3), "nhwc": (3, 1, 2)}
 
 
 def picture(info: TensorInfo, settings: Preprocess, place: str) -> Picture:
-    """How images are given to an input.
+    """Tells how images are given to an input.
 
     Raises:
         DataError: the input does not take images, or not in that layout.
@@ -79,7 +79,7 @@ def _mode(channels: object, layout: str, info: TensorInfo, place: str) -> str:
 
 
 def is_picture(info: TensorInfo) -> bool:
-    """Whether an input looks like one for images: rank 4 with 1, 3, 4 or any number of channels."""
+    """Tells whether an input looks like one for images: rank 4 with 1, 3, 4 or any number of channels."""
     if info.shape is None or len(info.shape) != 4:
         return False
     return any(not isinstance(dim, int) or dim in _CHANNELS for dim in (info.shape[1], info.shape[3]))
@@ -149,7 +149,7 @@ class PreparedColumn:
 
     @property
     def name(self) -> str:
-        """As the source's."""
+        """Same as the source's."""
         return self.source.name
 
     def reader(self) -> Take:

@@ -1,4 +1,4 @@
-"""Which array is for which input of the model, and which holds the labels."""
+"""Determines which array is for which input of the model, and which holds the labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def assign(
 
 
 def is_label(name: str, inputs: Mapping[str, TensorInfo]) -> bool:
-    """Whether an array of that name holds labels; a model's own input never does."""
+    """Tells whether an array of that name holds labels; a model's own input never does."""
     return name.lower() in LABEL_NAMES and name not in inputs
 
 

@@ -1,4 +1,4 @@
-"""How pixels become the numbers that a model was trained on."""
+"""Defines how pixels become the numbers that a model was trained on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Preprocess:
 
     @property
     def keeps_integers(self) -> bool:
-        """Whether pixels stay whole numbers."""
+        """Tells whether pixels stay whole numbers."""
         return self.scale == 1 and set(self.mean) == {0.0} and set(self.std) == {1.0}
 
     def numbers(self, pixels: NDArray[Any]) -> NDArray[Any]:

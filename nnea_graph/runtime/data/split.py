@@ -27,21 +27,21 @@ class PartOfData:
 
     @property
     def source(self) -> str:
-        """As of the whole."""
+        """Same as the whole data."""
         return self.whole.source
 
     @property
     def synthetic(self) -> bool:
-        """As of the whole."""
+        """Same as the whole data."""
         return self.whole.synthetic
 
     @property
     def labeled(self) -> bool:
-        """As of the whole."""
+        """Same as the whole data."""
         return self.whole.labeled
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """As of the whole."""
+        """Same as the whole data."""
         return self.whole.shapes()
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
@@ -65,7 +65,7 @@ class PartOfData:
         )
 
     def _joins(self, one: Batch, other: Batch) -> bool:
-        """Whether all that differs are samples along their axes."""
+        """Tells whether all that differs are samples along their axes."""
         return bool(self.axes) and all(
             _beside(one.feeds[name], axis) == _beside(other.feeds[name], axis)
             if (axis := self.axes.get(name)) is not None
@@ -121,7 +121,7 @@ def _owners(shares: Sequence[int], seed: int) -> Iterator[int]:
 
 
 def _axes(data: Data) -> dict[str, int]:
-    """Where two samples differ from one in shape; none where the model takes a fixed number."""
+    """Finds where two samples differ from one in shape; none where the model takes a fixed number."""
     one, two = next(data.batches(1)), next(data.batches(2))
     if one.samples == two.samples:
         return {}

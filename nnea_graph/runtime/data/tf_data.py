@@ -19,12 +19,12 @@ _APART = ("Unbatch", "FlatMap", "Interleave")
 
 
 def is_pipeline(spec: object) -> bool:
-    """Whether it is a ``tf.data.Dataset``."""
+    """Tells whether it is a ``tf.data.Dataset``."""
     return hasattr(spec, "element_spec") and hasattr(spec, "cardinality")
 
 
 def is_endless(pipeline: Any) -> bool:
-    """Whether it is known to begin again and again."""
+    """Tells whether it is known to begin again and again."""
     return int(pipeline.cardinality()) == _INFINITE
 
 
@@ -59,7 +59,7 @@ def _shapes(structure: Any) -> Iterator[tuple[int | None, ...]]:
 
 
 def _makes_batches(pipeline: Any) -> bool:
-    """Whether a step of it does, and none after it takes them apart."""
+    """Tells whether a step of it does, and none after it takes them apart."""
     waiting = [pipeline]
     while waiting:
         step = waiting.pop()

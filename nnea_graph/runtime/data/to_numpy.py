@@ -15,12 +15,12 @@ from nnea_graph.runtime.data.input_matching import is_label
 
 
 def is_array(value: object) -> bool:
-    """Whether a value is an array or tensor of some library."""
+    """Tells whether a value is an array or tensor of some library."""
     return hasattr(value, "__array__") or (hasattr(value, "numpy") and hasattr(value, "shape"))
 
 
 def is_whole(value: object) -> bool:
-    """Whether a value is all the data at once, a mapping, an array or a tuple of arrays; a list holds batches."""
+    """Tells whether a value is all the data at once, a mapping, an array or a tuple of arrays; a list holds batches."""
     many = isinstance(value, tuple) and bool(value) and all(is_array(each) for each in value)
     return many or isinstance(value, Mapping) or is_array(value)
 

@@ -121,7 +121,7 @@ def _is_whole(given: object) -> bool:
 
 
 def _tells_its_length(given: object) -> bool:
-    """Whether it has an end for sure; a generator may have none."""
+    """Tells whether it has an end for sure; a generator may have none."""
     if is_pipeline(given):
         return True
     try:

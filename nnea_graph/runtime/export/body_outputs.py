@@ -28,7 +28,7 @@ class Export:
 
 
 def unreachable(graph: ModelGraph, path: str) -> str:
-    """Why nothing can be carried out of a body; "" if it can."""
+    """Reason why nothing can be carried out of a body; "" if it can."""
     while path:
         owner = graph.node(graph.bodies[path].owner)
         if owner.domain or owner.op_type not in _CARRIERS:

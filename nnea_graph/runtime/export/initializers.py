@@ -75,7 +75,7 @@ class Mappings:
 
 
 def in_memory(constant: Constant) -> bool:
-    """Whether its values are in memory, in their stored form."""
+    """Tells whether its values are in memory, in their stored form."""
     payload = constant.payload
     return isinstance(payload, ArrayPayload) and payload.flat.dtype == storage(constant.dtype)
 

@@ -33,7 +33,7 @@ def held_inside(graph: ModelGraph) -> int:
 
 
 def crowded(constants: Iterable[Constant]) -> bool:
-    """Whether those that are in memory are more than a message."""
+    """Tells whether those that are in memory are more than a message."""
     return sum(each.stored_bytes for each in constants if in_memory(each)) > MESSAGE_BYTES
 
 
@@ -55,7 +55,7 @@ def file_bytes(proto: ModelProto) -> int:
 
 
 def is_large(proto: ModelProto) -> bool:
-    """Whether it is more than a message."""
+    """Tells whether it is more than a message."""
     return weight_bytes(proto) > MESSAGE_BYTES
 
 

@@ -46,7 +46,7 @@ class _HoldsProto(Protocol):
 
 
 def too_many(nodes: int, limit: int = NODE_LIMIT) -> str:
-    """Why a model of so many operators is not run; "" if it may be."""
+    """Reason why a model of so many operators is not run; "" if it may be."""
     if nodes <= limit:
         return ""
     return f"the model has {nodes:,} operators; onnxruntime is not run on more than {limit:,}"

@@ -64,7 +64,7 @@ def _stats(totals: Mapping[str, Floats], count: Counts, dropped: Counts) -> Chan
 
 
 def row_counts(indices: NDArray[Any], rows: int) -> Counts:
-    """How often each of the rows is meant; negative indices count from the end."""
+    """Number of times that each of the rows is meant; negative indices count from the end."""
     flat = indices.reshape(-1).astype(np.int64)
     flat = np.where(flat < 0, flat + rows, flat)
     counts: Counts = np.bincount(flat[(flat >= 0) & (flat < rows)], minlength=rows).astype(np.int64)

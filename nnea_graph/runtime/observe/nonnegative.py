@@ -1,4 +1,4 @@
-"""Which tensors can hold no negative number, so that |x| is x."""
+"""Determines which tensors can hold no negative number, so that |x| is x."""
 
 from __future__ import annotations
 

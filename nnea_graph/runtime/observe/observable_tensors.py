@@ -58,7 +58,7 @@ def _info(graph: ModelGraph, tensor: str, types: Types) -> TensorInfo:
 
 
 def _unsure(graph: ModelGraph, subject: ObservedTensor, opset: int) -> str:
-    """Why what is not known before the run stands in the way; "" if it does not."""
+    """Reason why unknowns before the run prevent it; "" if they do not."""
     if subject.observation.kind is Kind.ROWS:
         return ""
     if subject.flat and opset < _RESHAPING:

@@ -72,7 +72,7 @@ class Observer:
 
     @property
     def inferred(self) -> bool:
-        """Whether ``run`` needs the types of all tensors at the sizes of its batch."""
+        """Tells whether ``run`` needs the types of all tensors at the sizes of its batch."""
         return any("shape" not in seen.names and not seen.subject.path for seen in self._watched)
 
     def run(self, feeds: Mapping[str, NDArray[Any]], types: Types, seconds: float | None = None) -> Collected:

@@ -1,4 +1,4 @@
-"""Where a model says what the integers of a quantized tensor stand for."""
+"""Quantization parameters of a model's quantized tensors."""
 
 from __future__ import annotations
 

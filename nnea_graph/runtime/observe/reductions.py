@@ -50,7 +50,7 @@ class ObservedTensor:
 
     @property
     def flat(self) -> bool:
-        """Whether it is reduced without believing in a rank.
+        """Tells whether it is reduced without believing in a rank.
 
         In bodies too: a branch that never runs may be declared otherwise than it is inferred at these sizes,
         and onnxruntime refuses a model that is wrong there.
@@ -73,14 +73,14 @@ class ObservedTensor:
 
     @property
     def per_sample(self) -> bool:
-        """Whether the reduced tensors keep the first axis apart."""
+        """Tells whether the reduced tensors keep the first axis apart."""
         if self.rank is None or self.flat:
             return False
         return self.rank >= 2 if self.axis is None else self.rank >= 3 and self.axis != 0
 
     @property
     def pooled(self) -> bool:
-        """Whether GlobalAveragePool reduces it: it fails on maps without positions, is inexact on huge ones."""
+        """Tells whether GlobalAveragePool reduces it: it fails on maps without positions, is inexact on huge ones."""
         static = self.info.static
         if self.path or self.axis != 1 or static is None or len(static) < 3:
             return False
@@ -88,7 +88,7 @@ class ObservedTensor:
 
 
 def refusal(subject: ObservedTensor) -> str:
-    """Why a tensor cannot be observed; "" if it can."""
+    """Reason why a tensor cannot be observed; "" if it can."""
     observation, dtype, rank = subject.observation, subject.info.dtype, subject.rank
     if dtype is None:
         return "the type is not known"

@@ -118,7 +118,7 @@ def _session(written: Written, outputs: Sequence[str], settings: Settings) -> Se
 
 
 def _refusal(graph: ModelGraph, each: Maskable, info: TensorInfo, opset: int) -> str:
-    """Why a tensor cannot be masked; "" if it can."""
+    """Reason why a tensor cannot be masked; "" if it can."""
     if graph.producer(each.tensor) is None:
         return "no operator makes it: it enters the model or the body of a loop"
     if info.dtype is None or info.shape is None:

@@ -101,7 +101,7 @@ class IsolatedSession:
 
 
 def _region(constant: Constant) -> Region:
-    """Where another process finds a large constant."""
+    """Finds where another process finds a large constant."""
     region = constant.payload.region() if isinstance(constant.payload, Stored) else None
     if region is None:
         raise RunError(

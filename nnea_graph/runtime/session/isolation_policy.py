@@ -27,7 +27,7 @@ def doubt(  # noqa: PLR0913 - the facts that say what a run takes
     unknown: int,
     samples: int,
 ) -> str:
-    """Why batches of so many samples should be run in another process; "" if nothing speaks against this one.
+    """Reason why batches of so many samples should be run in another process; "" if nothing speaks against this one.
 
     ``peak`` is the most bytes of activations at once for one sample, ``unknown`` how many tensors have no known
     size; ``works`` are of one sample. Only what is known to be small is trusted: onnxruntime stops between
@@ -55,6 +55,6 @@ def _foreign(graph: ModelGraph) -> bool:
 
 
 def _grown(graph: ModelGraph, found: StaticFacts) -> bool:
-    """Whether constants take much that are computed while a session is made, where no time limit reaches."""
+    """Tells whether constants take much that are computed while a session is made, where no time limit reaches."""
     sizes = [nbytes(found.types.get(name)) for name in found.constant if name not in graph.constants]
     return None in sizes or sum(size or 0 for size in sizes) > MOST_CONSTANT_BYTES

@@ -1,4 +1,4 @@
-"""How long onnxruntime spends in each kind of operator, by its own profiler."""
+"""Defines how long onnxruntime spends in each kind of operator, by its own profiler."""
 
 from __future__ import annotations
 

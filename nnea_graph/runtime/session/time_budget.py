@@ -18,7 +18,7 @@ class TimeBudget:
         self.weight = _SECONDS_PER_WEIGHT
 
     def fits(self, weights: int) -> bool:
-        """Whether there is time for a run with so many weights altered."""
+        """Tells whether there is time for a run with so many weights altered."""
         return time.monotonic() + self.cost(weights) <= self.stop
 
     def cost(self, weights: int) -> float:

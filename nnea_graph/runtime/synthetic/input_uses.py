@@ -120,7 +120,7 @@ class KnownTensors:
         return at if at in self.graph.constants else name
 
     def bound(self, use: Use) -> int | None:
-        """How many values an index may take at this use, from 0 on; None where it is no index, or not known."""
+        """Tells how many values an index may take at this use, from 0 on; None where it is no index, or not known."""
         if use.node.op_type == "OneHot" and use.place == 0:
             depth = self.value(use.node.inputs[1])
             return int(depth.reshape(-1)[0]) if depth is not None else None
@@ -138,7 +138,7 @@ class KnownTensors:
         return shape[axis] if -len(shape) <= axis < len(shape) else None
 
     def _numbers(self, name: str) -> int | None:
-        """How many whole numbers 0, 1, 2 … a constant lists, as one-hot coding without OneHot does."""
+        """Tells how many whole numbers 0, 1, 2 … a constant lists, as one-hot coding without OneHot does."""
         listed = self.value(name)
         if listed is None or listed.size < 2 or listed.dtype.kind not in "iuf":
             return None
@@ -146,7 +146,7 @@ class KnownTensors:
 
 
 def is_index(use: Use) -> bool:
-    """Whether an operator takes the values for positions in something."""
+    """Tells whether an operator takes the values for positions in something."""
     return use.place in _INDEXED.get(use.node.op_type, {}) or (
         use.node.op_type == "OneHot" and use.place == 0
     )

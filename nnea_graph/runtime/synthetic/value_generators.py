@@ -1,4 +1,4 @@
-"""Which made-up values suit an input: by what the model does with it, then by its name, type and shape."""
+"""Determines which made-up values suit an input: by what the model does with it, then by its name, type and shape."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class GeneratedInput:
 
     @property
     def integral(self) -> bool:
-        """Whether it holds whole numbers."""
+        """Tells whether it holds whole numbers."""
         return self.dtype.kind in {"int", "uint"}
 
     def named(self, pattern: re.Pattern[str]) -> bool:
-        """Whether a word of the name is of that kind."""
+        """Tells whether a word of the name is of that kind."""
         return pattern.search(self.name.lower()) is not None
 
 
@@ -121,7 +121,7 @@ def _is_low(known: KnownTensors, name: str) -> bool:
 
 
 def _length(subject: GeneratedInput) -> Maker | None:
-    """How long the sequences are, where the model asks for it."""
+    """Tells how long the sequences are, where the model asks for it."""
     if not subject.integral:
         return None
     for use in subject.uses:

@@ -55,7 +55,7 @@ def group_normalization(site: CouplingContext) -> None:
 
 
 def over_last(*per_channel: int, skips: Iterable[int] = ()) -> CouplingRule:
-    """Over the axes from ``axis`` on, which therefore stay whole."""
+    """Normalizes over the axes from ``axis`` on, which therefore stay whole."""
 
     def rule(site: CouplingContext) -> None:
         x, y = site.name(0), site.out()
@@ -131,7 +131,7 @@ def lrn(site: CouplingContext) -> None:
 
 @coupling("MeanVarianceNormalization")
 def mean_variance(site: CouplingContext) -> None:
-    """Over the axes that it lists."""
+    """Normalizes over the axes that it lists."""
     axes = [int(axis) for axis in site.call.attr("axes", (0, 2, 3))]
     through(site, site.name(0), site.out(), axes)
 

@@ -42,6 +42,6 @@ def mean(change: Edit) -> None:
 
 
 def _share(change: Edit, axes: Iterable[int]) -> float:
-    """How much of the axes of the input is left."""
+    """Tells how much of the axes of the input is left."""
     x = change.node.inputs[0]
     return prod(change.length(x, axis) / (change.dims(x)[axis] or 1) for axis in axes)
