@@ -107,7 +107,7 @@ def _folded(steps: Sequence[RouteStop], channel: int) -> Iterator[RouteStop]:
 
 
 def busy_layers(report: Report, most: int, least: float) -> list[Layer]:
-    """Busiest layers in execution order: ``most`` with MACs where one channel stands out, over ``least`` even shares."""
+    """Busiest layers in execution order: ``most`` where one channel stands out, over ``least`` even shares."""
     paths = report.pathways.paths if report.pathways else ()
     last = {path.units[-1].node for path in paths}  # what the sinks get says nothing about them
     layers = [layer for layer in report.layers if layer.macs and layer.id not in last]
