@@ -23,6 +23,17 @@ class BadCallError(Exception):
     """Attributes or shapes contradict the operator's definition; the passes add which node it is."""
 
 
+_KINDS: Mapping[type, tuple[type | tuple[type, ...], str]] = {
+    int: (int, "an integer"),
+    bool: (int, "an integer"),
+    float: ((int, float), "a number"),
+    str: (str, "a text"),
+    list: ((list, tuple), "a list"),
+    tuple: ((list, tuple), "a list"),
+}
+"""What an attribute may be, by the type of its default, and in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpCall:
     """One operator as it is called. An optional input or output that is left out is None."""
@@ -68,8 +79,16 @@ class OpCall:
         return found
 
     def attr(self, name: str, default: Any = None) -> Any:
-        """An attribute, or its default."""
-        return self.attributes.get(name, default)
+        """An attribute, or its default.
+
+        Raises:
+            BadCallError: it is not of the kind of its default: operators that onnx does not define are not checked.
+        """
+        found = self.attributes.get(name, default)
+        kind, words = _KINDS.get(type(default), (object, ""))
+        if not isinstance(found, kind):
+            raise BadCallError(f"attribute {name} is {found!r:.60}, not {words}")
+        return found
 
 
 def _static(infos: tuple[TensorInfo | None, ...], index: int, side: str) -> tuple[int, ...]:

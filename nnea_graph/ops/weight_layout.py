@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.ops.call import OpCall
+from nnea_graph.ops.call import BadCallError, OpCall
 from nnea_graph.ops.registry import MICROSOFT, Registry
 
 Array = NDArray[Any]
@@ -78,9 +78,21 @@ LayoutRule = Callable[[OpCall], tuple[Layout, ...]]
 
 
 def layouts(call: OpCall) -> tuple[Layout, ...]:
-    """The weights of an operator that meet channels; empty where no rule says how."""
+    """The weights of an operator that meet channels; without those that no rule says of how, or that lack the axes."""
     rule = LAYOUT_RULES.get(call.op_type, call.domain)
-    return rule(call) if rule else ()
+    try:
+        return tuple(layout for layout in rule(call) if _has_axes(call, layout)) if rule else ()
+    except BadCallError:
+        return ()
+
+
+def _has_axes(call: OpCall, layout: Layout) -> bool:
+    """Whether the weight has the axes that are spoken of: a scalar may stand for a row of equal numbers."""
+    info = call.inputs[layout.weight] if layout.weight < len(call.inputs) else None
+    if info is None or info.shape is None:
+        return True
+    rank = len(info.shape)
+    return all(axis is None or -rank <= axis < rank for axis in (layout.in_axis, layout.out_axis))
 
 
 def _fixed(*found: Layout) -> LayoutRule:

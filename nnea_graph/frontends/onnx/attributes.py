@@ -32,6 +32,15 @@ def _declared(op_type: str, opset: int, domain: str) -> dict[str, int] | None:
     return {name: int(cast("Any", attribute.type)) for name, attribute in schema.attributes.items()}
 
 
+@cache
+def _elsewhere(op_type: str, domain: str) -> dict[str, int]:
+    """The types in the newest definition, for an operator that its version of the domain does not define."""
+    if not defs.has(op_type, domain):
+        return {}
+    schema = defs.get_schema(op_type, domain=domain)
+    return {name: int(cast("Any", attribute.type)) for name, attribute in schema.attributes.items()}
+
+
 def attributes_of(node: NodeProto, node_id: str, opset: int, domain: str, file: OnnxFile) -> dict[str, Any]:
     """Every attribute but graphs and types: int, float, str, Constant, or a list of them.
 
@@ -45,7 +54,7 @@ def attributes_of(node: NodeProto, node_id: str, opset: int, domain: str, file: 
     found: dict[str, Any] = {}
     for attribute in node.attribute:
         name = text(attribute.name, f"an attribute of node '{node_id}'")
-        expected = known.get(name)
+        expected = known.get(name) if declared is not None else _elsewhere(node.op_type, domain).get(name)
         if attribute.ref_attr_name:
             raise OperatorError(
                 f"node '{node_id}' ({node.op_type}): attribute '{name}' refers to one of a function, and is in none"

@@ -16,6 +16,8 @@ from nnea_graph.frontends.onnx.attributes import schema_of
 from nnea_graph.graph import DTYPES, Dim, OpNode, TensorInfo
 
 _UNKNOWN = TensorInfo(None, None)
+_MOST = (1 << 31) - 1
+"""The largest version that onnx takes."""
 
 
 class OnnxOracle:
@@ -27,8 +29,8 @@ class OnnxOracle:
 
     def __init__(self, attributes: Mapping[str, bytes], opsets: Mapping[str, int], ir_version: int) -> None:
         self._attributes = attributes
-        self._opsets = dict(opsets)
-        self._ir_version = ir_version
+        self._opsets = {domain: min(version, _MOST) for domain, version in opsets.items()}
+        self._ir_version = max(0, min(ir_version, _MOST))
         self._answers: dict[tuple[Any, ...], list[TensorInfo]] = {}
 
     def infer(

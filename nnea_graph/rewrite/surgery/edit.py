@@ -83,8 +83,9 @@ class Edit:
         return int(self.stay(tensor, axis).shape[-1])
 
     def value(self, index: int) -> NDArray[Any] | None:
-        """A small input where it is known."""
-        return self.found.values.get(self.node.inputs[index]) if index < len(self.node.inputs) else None
+        """A small input where it is known, its elements one after the other."""
+        found = self.found.values.get(self.node.inputs[index]) if index < len(self.node.inputs) else None
+        return None if found is None else found.reshape(-1)
 
     def set_attribute(self, name: str, value: Any) -> None:
         """Replace an attribute, or add it."""

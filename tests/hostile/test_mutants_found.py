@@ -1,0 +1,68 @@
+"""Models that the fuzzer has found: each was an internal error or a failed pass once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hostile.support.models import model, op, tensor, typed
+from hostile.support.running import Program
+from onnx import ModelProto
+
+WEIGHT = tensor("w", np.ones((4, 4)))
+MATMUL = op("MatMul", ["h", "w"], ["y"], name="matmul")
+
+
+def of_no_version(op_type: str, **attributes: Any) -> ModelProto:
+    """An operator that its version of the domain does not define yet, or no longer."""
+    return model([op(op_type, ["x"], ["h"], name="odd", **attributes), MATMUL], weights=[WEIGHT])
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (of_no_version("TensorScatter", axis="<script>"), "'axis' is STRING"),
+        (of_no_version("RotaryEmbedding", interleaved="1"), "'interleaved' is STRING"),
+    ],
+)
+def test_attributes_of_an_operator_of_another_version_have_their_types(
+    program: Program, made: ModelProto, said: str
+) -> None:
+    made.opset_import[0].version = 20
+    program.refuses(made, said, "odd")
+
+
+@pytest.mark.parametrize("version", [-(1 << 62), -1, (1 << 31), (1 << 62) + 1])
+def test_a_version_of_the_format_that_nobody_has_is_analyzed(program: Program, version: int) -> None:
+    made = model([op("Relu", ["x"], ["h"]), MATMUL], weights=[WEIGHT])
+    made.ir_version = version
+    made.opset_import.add(domain="mine", version=version)
+    outcome = program.run(made)
+    assert outcome.code in {0, 2}
+
+
+@pytest.mark.parametrize("op_type", ["LayerNormalization", "PRelu", "MatMul", "Gemm"])
+def test_a_scalar_in_the_place_of_a_weight_fails_no_pass(program: Program, op_type: str) -> None:
+    made = model([op(op_type, ["x", "s"], ["h"], name="odd"), MATMUL], weights=[WEIGHT, tensor("s", 0.5)])
+    path = program.save(made)
+    outcome = program("run", path, "--format", "json", "-q", may_run=True)
+    assert outcome.code in {0, 2}, outcome.stderr
+    if outcome.code == 0:
+        assert [each for each in outcome.report["passes"] if each["status"] != "ok"] == []
+    assert program("prune", path, "--plan-only", "--no-run", "-q").code in {0, 2}
+
+
+def test_the_sizes_of_a_reshape_in_a_table_fail_no_plan(program: Program) -> None:
+    made = model(
+        [
+            op("MatMul", ["x", "w"], ["h"], name="first"),
+            op("Reshape", ["h", "sizes"], ["r"], name="reshape"),
+            op("MatMul", ["r", "w"], ["y"], name="second"),
+        ],
+        [typed("x", 1, 4)],
+        [typed("y", 1, 4)],
+        [WEIGHT, tensor("sizes", [[1, 4]], np.int64)],
+    )
+    path = program.save(made)
+    assert program("prune", path, "--plan-only", "--align", "1", "--rounds", "2", "-q").code in {0, 2}
