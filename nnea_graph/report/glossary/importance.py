@@ -223,4 +223,12 @@ TERMS = (
         "layers with few input channels",
         ("agreement", "rank_agreement"),
     ),
+    Term(
+        "null utilization",
+        "Utilization under a null model: random weights of the same shapes, or importance with shuffled activations.",
+        units="0 to 1",
+        good_for="telling whether a utilization differs from that of an untrained network",
+        not_for="deciding what to prune",
+        aliases=("null", "null %", "weight_null", "importance_null"),
+    ),
 )
