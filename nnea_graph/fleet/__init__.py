@@ -1,0 +1,1 @@
+"""Many models: found, analyzed each in a process of its own, journaled."""

@@ -1,0 +1,1 @@
+"""Results of an audit as the programs of a build server read them."""

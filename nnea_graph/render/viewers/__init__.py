@@ -1,0 +1,1 @@
+"""Facts in the files that model viewers take."""
