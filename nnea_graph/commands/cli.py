@@ -121,6 +121,23 @@ def cli() -> None:
     """Analyze the cost, redundancy and importance of a trained neural network, and make it smaller."""
 
 
+_FAIL_ON = click.option(
+    "--fail-on",
+    multiple=True,
+    metavar="GATE",
+    help="Exit 1 where this holds: macs>600M, or a finding of this severity: note, warning, error.",
+)
+_POLICY = click.option(
+    "--policy", type=click.Path(path_type=Path), metavar="FILE", help="Policy to check (TOML)."
+)
+_BASELINE = click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="REPORT",
+    help="Earlier report.json to compare with.",
+)
+
+
 @cli.command(cls=_LimitsHelp)
 @click.argument("model")
 @click.option(
@@ -158,7 +175,7 @@ def cli() -> None:
     "formats",
     multiple=True,
     metavar="F[=PATH]",
-    help="text (default), json, graphml or gexf, to stdout or a file; may be repeated.",
+    help="text (default), json, html, md, sarif … (nnea-graph formats), to stdout or a file; may be repeated.",
 )
 @click.option(
     "-o",
@@ -207,6 +224,9 @@ def cli() -> None:
     metavar="DIR",
     help="Allowed folder for links to external data (e.g. the Hugging Face cache).",
 )
+@_FAIL_ON
+@_POLICY
+@_BASELINE
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if a finding is an error.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only data and errors.")
 @click.option(
@@ -407,3 +427,140 @@ def help_command(topic: str | None) -> None:
     from nnea_graph.commands.help import print_help  # noqa: PLC0415
 
     print_help(topic)
+
+
+@cli.command(name="render")
+@click.argument("report", type=click.Path(path_type=Path))
+@click.option("--format", "formats", multiple=True, metavar="F[=PATH]", help="See nnea-graph formats.")
+@click.option(
+    "--top", type=click.IntRange(1), default=10, show_default=True, help="Rows of the longest tables."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Sections in full.")
+@click.option("--force", is_flag=True, help="Overwrite files.")
+@_FAIL_ON
+@_POLICY
+@_BASELINE
+@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
+def render_command(report: Path, **options: Any) -> int:
+    """Render REPORT, a report.json, in another format; gates are checked again."""
+    from nnea_graph.commands.render import render_report  # noqa: PLC0415 - help and errors cost no imports
+
+    return render_report(report, **options)
+
+
+@cli.command(name="formats")
+def formats_command() -> None:
+    """List the formats of a report."""
+    from nnea_graph.commands.render import list_formats  # noqa: PLC0415 - help and errors cost no imports
+
+    list_formats()
+
+
+@cli.command(name="audit")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@_POLICY
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Earlier report.json, or the folder of the reports of many models.",
+)
+@click.option("--update-baseline", is_flag=True, help="Make these reports the baseline, in its folder.")
+@_FAIL_ON
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of all results; goes on where it was.",
+)
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), metavar="N", help="Models at once (default: one a core)."
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="What runs the models.",
+)
+@click.option("--address", metavar="ADDRESS", help="Ray cluster (default: one on this machine).")
+@click.option(
+    "--time-limit",
+    "seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="Seconds for one model.",
+)
+@click.option(
+    "--memory-limit",
+    "memory_bytes",
+    type=click.IntRange(0),
+    default=0,
+    metavar="BYTES",
+    help="For one model (0: none).",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="F[=PATH]",
+    help="text, json, sarif, junit, gitlab, github, md.",
+)
+@click.option("--data", metavar="D", help="What to run on; see run --help.")
+@click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the random inputs.")
+@click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
+@click.option("--no-run", is_flag=True, help="Keep onnxruntime out: static facts only.")
+@click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim.")
+@click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see run --help.")
+@click.option("--today", metavar="DAY", help="Day that ignores expire by (default: today, UTC).")
+@click.option("--force", is_flag=True, help="Overwrite files of --format.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("--no-progress", is_flag=True, help="No progress on stderr.")
+@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
+def audit_command(paths: tuple[str, ...], **options: Any) -> int:
+    """Check the models of every PATH (files, folders, globs, @list) against a policy.
+
+    Exit 1 where one fails, 2 where one cannot be read or a gate is on what is not known.
+    """
+    from nnea_graph.commands.audit import audit_models, parse_day  # noqa: PLC0415 - help and errors cost no imports
+
+    return audit_models(paths, **options | {"today": parse_day(options["today"])})
+
+
+@cli.group(name="policy")
+def policy_group() -> None:
+    """Write, check or describe a policy."""
+
+
+@policy_group.command(name="init")
+@click.argument("model")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Policy file (default: stdout)."
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def policy_init(model: str, output: Path | None, force: bool) -> int:  # noqa: FBT001 - click passes it
+    """Write a policy with the present numbers of MODEL and 10 % head-room."""
+    from nnea_graph.commands.policy import init_policy  # noqa: PLC0415 - help and errors cost no imports
+
+    return init_policy(model, output, force=force)
+
+
+@policy_group.command(name="check")
+@click.argument("file", type=click.Path(path_type=Path))
+def policy_check(file: Path) -> int:
+    """Validate the policy FILE."""
+    from nnea_graph.commands.policy import check_policy  # noqa: PLC0415 - help and errors cost no imports
+
+    return check_policy(file)
+
+
+@policy_group.command(name="schema")
+def policy_schema() -> int:
+    """Print the JSON Schema of a policy, for editors."""
+    from nnea_graph.commands.policy import print_schema  # noqa: PLC0415 - help and errors cost no imports
+
+    return print_schema()

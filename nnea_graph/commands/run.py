@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from typing import Any
 
 from nnea_graph.api.analyze import report_on
 from nnea_graph.api.request import AnalysisRequest
+from nnea_graph.commands.gates import audit_report, exit_code, gates_of
 from nnea_graph.commands.messages import say
 from nnea_graph.commands.options import analysis_request
 from nnea_graph.commands.output import check_reports
@@ -23,29 +24,29 @@ from nnea_graph.engine.context import silent
 from nnea_graph.engine.manager import peak_bytes
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
+from nnea_graph.render.formats.report import FORMATS, Rendering, ReportFormat, format_named
 from nnea_graph.render.json import json_pieces
 from nnea_graph.render.output_files import standard_output, write_output
-from nnea_graph.render.output_folder import FACTS, PICTURES, REPORT, output_folder
+from nnea_graph.render.output_folder import FACTS, PAGE, PICTURES, REPORT, output_folder
 from nnea_graph.render.sanitize import inert
 from nnea_graph.report.schema.analysis import Report
-
-FORMATS = ("text", "json", "graphml", "gexf")
 
 
 @dataclass(frozen=True, slots=True)
 class FormatOutput:
     """A format and where it goes; ``path`` is None for stdout."""
 
-    format: str
+    format: ReportFormat
     path: Path | None
 
 
 def run_model(source: str, **options: Any) -> int:
     """Analyze a model and write the report; the exit code says whether a finding is an error."""
-    sinks = _sinks(options["formats"])
+    outputs = format_outputs(options["formats"])
+    policy, baseline = gates_of(options)
     request = analysis_request(source, options)
     started, clock = datetime.now(UTC), time.perf_counter()
-    _check_places(source, sinks, request, options)
+    _check_places(source, outputs, request, options)
     with ExitStack() as stack:
         if options["output"]:
             folder = stack.enter_context(
@@ -54,26 +55,31 @@ def run_model(source: str, **options: Any) -> int:
         with progress(shown=not (options["quiet"] or options["no_progress"])) as line:
             opened = request.open(progress=line.write if line else silent)
             report, results = report_on(opened, line.tell if line else None)
-        failed = any(finding.severity == "error" for finding in report.findings)
+        audited = audit_report(report, source, policy, baseline)
+        given = Rendering(report, audited, options["top"], options["verbose"], opened.graph)
         run_facts = _run_facts(source, started, time.perf_counter() - clock, results)
         if options["output"]:
-            files = {REPORT: json_pieces(report), FACTS: [json.dumps(run_facts, indent=1), "\n"]}
+            files = {
+                REPORT: json_pieces(report),
+                PAGE: FORMATS["html"].pieces(given),
+                FACTS: [json.dumps(run_facts, indent=1), "\n"],
+            }
             folder.write(files | _pictures(opened.graph, report, options))
-        _write(opened.graph, report, sinks, options, failed=failed)
+        write_formats(given, outputs, force=options["force"])
     if options["verbose"]:
         _tell_passes(results)
         _tell_rules(opened.graph)
         if opened.model.parity is not None:
             say(f"export: {opened.model.parity}\n")
-    return 0 if not failed or options["exit_zero"] else 1
+    return exit_code(audited, exit_zero=options["exit_zero"])
 
 
 def _check_places(
-    source: str, sinks: Sequence[FormatOutput], request: AnalysisRequest, options: dict[str, Any]
+    source: str, outputs: Sequence[FormatOutput], request: AnalysisRequest, options: dict[str, Any]
 ) -> None:
     folder: Path | None = options["output"]
     check_reports(
-        [sink.path for sink in sinks if sink.path is not None],
+        [each.path for each in outputs if each.path is not None],
         [folder / name for name in (REPORT, *_known_files())] if folder is not None else [],
         [source, options["data"] or ""],
         force=options["force"],
@@ -86,7 +92,7 @@ def _known_files() -> tuple[str, ...]:
     """Files beside the report that there can be."""
     from nnea_graph.render.plots.visualizer import PLOT_FILES  # noqa: PLC0415 - only runs with -o draw
 
-    return (FACTS, *PICTURES, *PLOT_FILES)
+    return (FACTS, PAGE, *PICTURES, *PLOT_FILES)
 
 
 def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dict[str, Iterable[str]]:
@@ -103,56 +109,46 @@ def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dic
     return {name: [text] for name, text in (files | plots).items()}
 
 
-def _sinks(texts: Sequence[str]) -> list[FormatOutput]:
-    sinks = []
+def format_outputs(texts: Sequence[str]) -> list[FormatOutput]:
+    """The formats of ``--format``, each with its place.
+
+    Raises:
+        UsageError: there is no such format, or two of them go to stdout.
+    """
+    outputs = []
     for text in texts or ("text",):
         name, _, path = text.partition("=")
-        if name not in FORMATS:
-            raise UsageError(f"--format '{text}': there is no format '{name}'; there is {', '.join(FORMATS)}")
-        sinks.append(FormatOutput(name, Path(path) if path else None))
-    if sum(sink.path is None for sink in sinks) > 1:
+        outputs.append(FormatOutput(format_named(name), Path(path) if path else None))
+    if sum(each.path is None for each in outputs) > 1:
         raise UsageError(
             "--format: only one format can go to stdout; give the others a file: json=report.json"
         )
-    return sinks
+    return outputs
 
 
-def _write(
-    graph: ModelGraph, report: Report, sinks: Sequence[FormatOutput], options: dict[str, Any], *, failed: bool
-) -> None:
-    for sink in sinks:
-        if sink.format == "text":
-            _write_text(report, sink.path, options, verdict=_verdict(failed))
-            continue
-        pieces = json_pieces(report) if sink.format == "json" else _graph_pieces(sink.format, graph, report)
-        if sink.path is not None:
-            write_output(sink.path, pieces, force=options["force"])
-            continue
-        with standard_output() as stdout:
-            stdout.writelines(pieces)
+def write_formats(given: Rendering, outputs: Sequence[FormatOutput], *, force: bool) -> None:
+    """Write a report in each format to its place."""
+    for each in outputs:
+        if each.path is not None:
+            write_output(each.path, each.format.pieces(given), force=force)
+        elif each.format.name == "text":
+            _print_text(given)
+        else:
+            with standard_output() as stdout:
+                stdout.writelines(each.format.pieces(given))
 
 
-def _graph_pieces(form: str, graph: ModelGraph, report: Report) -> Iterator[str]:
-    from nnea_graph.render.graph_files import GRAPH_FORMATS  # noqa: PLC0415 - networkx costs 0.1 s
-    from nnea_graph.report.views.plain_graph import plain_graph  # noqa: PLC0415
+def _print_text(given: Rendering) -> None:
+    from nnea_graph.render.text.report import Terminal, print_text  # noqa: PLC0415 - rich costs 0.1 s
 
-    return GRAPH_FORMATS[form](plain_graph(graph, report))
-
-
-def _write_text(report: Report, path: Path | None, options: dict[str, Any], verdict: str) -> None:
-    from nnea_graph.render.text.report import Terminal, print_text, render_text  # noqa: PLC0415 - rich costs 0.1 s
-
-    top, verbose = options["top"], options["verbose"]
-    if path is not None:
-        text = render_text(report, top=top, verbose=verbose, verdict=verdict)
-        write_output(path, text, force=options["force"])
-        return
     with standard_output() as stdout:
-        print_text(report, Terminal(file=stdout), top=top, verbose=verbose, verdict=verdict)
-
-
-def _verdict(failed: bool) -> str:  # noqa: FBT001
-    return "FAILED" if failed else "PASSED"
+        print_text(
+            given.report,
+            Terminal(file=stdout),
+            top=given.top,
+            verbose=given.verbose,
+            verdict=given.audit.verdict,
+        )
 
 
 def _run_facts(

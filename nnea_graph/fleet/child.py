@@ -28,7 +28,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TaskOutcome:
     """How a task ended: the exit code of ``nnea-graph run``, and the error in one line where there is one."""
 
     model: str
@@ -54,7 +54,7 @@ class Child:
             start_new_session=True,
         )
 
-    def outcome(self) -> Outcome | None:
+    def outcome(self) -> TaskOutcome | None:
         """The outcome, or None while the child runs within its limits."""
         code = self._process.poll()
         if code is not None:
@@ -74,25 +74,25 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def _killed(self, why: str) -> Outcome:
+    def _killed(self, why: str) -> TaskOutcome:
         self.kill()
         self._said.close()
-        return Outcome(self.task.model, 2, why)
+        return TaskOutcome(self.task.model, 2, why)
 
-    def _ended(self, code: int) -> Outcome:
+    def _ended(self, code: int) -> TaskOutcome:
         self.kill()  # whatever it left behind
         self._said.seek(0)
         lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
         self._said.close()
         if code < 0:
-            return Outcome(self.task.model, 2, f"the analysis was ended by {signal.Signals(-code).name}")
+            return TaskOutcome(self.task.model, 2, f"the analysis was ended by {signal.Signals(-code).name}")
         if code == 0:
-            return Outcome(self.task.model, 0)
+            return TaskOutcome(self.task.model, 0)
         error = lines[-1].removeprefix("nnea-graph: error: ") if lines else "no reason was given"
-        return Outcome(self.task.model, code, error[:_ERROR_CHARACTERS])
+        return TaskOutcome(self.task.model, code, error[:_ERROR_CHARACTERS])
 
 
-def run_task(task: Task) -> Outcome:
+def run_task(task: Task) -> TaskOutcome:
     """Run a task to its end; an interruption ends the child too."""
     child = Child(task)
     try:

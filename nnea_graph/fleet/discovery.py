@@ -76,5 +76,5 @@ def slug(path: str) -> str:
     >>> slug("models/a b.onnx")
     'models_a_b.onnx-4d1b47e9'
     """
-    plain = _PLAIN.sub("_", path).strip("_")[-80:]
+    plain = _PLAIN.sub("_", path)[-80:].strip("._")
     return f"{plain}-{hashlib.sha256(path.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"

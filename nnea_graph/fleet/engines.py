@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nnea_graph.errors import RunError, UsageError
-from nnea_graph.fleet.child import Child, Outcome, Task, run_task
+from nnea_graph.fleet.child import Child, TaskOutcome, Task, run_task
 
 ENGINES = ("local", "ray")
 _POLL = 0.02
 
 
-def run_tasks(tasks: Sequence[Task], engine: str, jobs: int, address: str | None = None) -> Iterator[Outcome]:
+def run_tasks(tasks: Sequence[Task], engine: str, jobs: int, address: str | None = None) -> Iterator[TaskOutcome]:
     """Outcomes as they come; an early end of the iteration ends what still runs.
 
     Raises:
@@ -27,7 +27,7 @@ def run_tasks(tasks: Sequence[Task], engine: str, jobs: int, address: str | None
     raise UsageError(f"--engine '{engine}': there is {', '.join(ENGINES)}")
 
 
-def _local(tasks: Sequence[Task], jobs: int) -> Iterator[Outcome]:
+def _local(tasks: Sequence[Task], jobs: int) -> Iterator[TaskOutcome]:
     waiting, running = list(reversed(tasks)), list[Child]()
     try:
         while waiting or running:
@@ -44,7 +44,7 @@ def _local(tasks: Sequence[Task], jobs: int) -> Iterator[Outcome]:
             child.kill()
 
 
-def _ray(tasks: Sequence[Task], jobs: int, address: str | None) -> Iterator[Outcome]:
+def _ray(tasks: Sequence[Task], jobs: int, address: str | None) -> Iterator[TaskOutcome]:
     ray = _started_ray(jobs, address)
     remote: Any = ray.remote(num_cpus=1, max_retries=2)(run_task)
     waiting, live = list(reversed(tasks)), dict[Any, Task]()
@@ -80,10 +80,10 @@ def _started_ray(jobs: int, address: str | None) -> Any:
     return ray
 
 
-def _answer(ray: Any, reference: Any, task: Task) -> Outcome:
+def _answer(ray: Any, reference: Any, task: Task) -> TaskOutcome:
     try:
-        outcome: Outcome = ray.get(reference)
+        outcome: TaskOutcome = ray.get(reference)
     except ray.exceptions.RayError as error:
         told = str(error).strip().splitlines() or [type(error).__name__]
-        return Outcome(task.model, 2, f"the worker was lost: {told[0][:300]}")
+        return TaskOutcome(task.model, 2, f"the worker was lost: {told[0][:300]}")
     return outcome

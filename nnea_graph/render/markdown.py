@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from nnea_graph.audit.check import ModelAudit
+from nnea_graph.report.audit.check import ModelAudit
 from nnea_graph.render.page import Page
 from nnea_graph.render.sanitize import inert
 from nnea_graph.report.schema.analysis import Report

@@ -11,7 +11,7 @@ from pathlib import Path
 from nnea_graph.errors import OutputError
 from nnea_graph.render.output_files import remove_leftovers, write_outputs
 
-REPORT, FACTS = "report.json", "run.json"
+REPORT, PAGE, FACTS = "report.json", "report.html", "run.json"
 PICTURES = tuple(f"{name}.{form}" for name in ("pathways", "flow", "graph") for form in ("dot", "svg"))
 _LOCK = ".nnea-graph.lock"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnea_graph.audit.check import RANKS, Check, ModelAudit
+from nnea_graph.report.audit.check import RANKS, Check, ModelAudit
 from nnea_graph.render.sanitize import inert
 
 _COMMANDS = {"note": "notice", "warning": "warning", "error": "error"}

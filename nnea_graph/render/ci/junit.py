@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from nnea_graph.audit.check import FAIL, IGNORED, UNKNOWN, Check, ModelAudit
+from nnea_graph.report.audit.check import FAIL, IGNORED, UNKNOWN, Check, ModelAudit
 from nnea_graph.render.sanitize import inert
 
 

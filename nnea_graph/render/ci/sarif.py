@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnea_graph import __version__
-from nnea_graph.audit.check import FAIL, IGNORED, UNKNOWN, Check, ModelAudit
-from nnea_graph.audit.rules import rule_facts
+from nnea_graph.report.audit.check import FAIL, IGNORED, UNKNOWN, Check, ModelAudit
+from nnea_graph.report.audit.rules import rule_facts
 from nnea_graph.render.sanitize import inert
 
 _LEVELS = {"note": "note", "warning": "warning", "error": "error"}

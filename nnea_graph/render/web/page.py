@@ -29,48 +29,54 @@ def render_page(report: Report, verdict: str = "") -> str:
     Every text of the model enters as text: escaped by the template, or as JSON that the script sets as text.
     """
     page = Page(report, _WIDTH, top=_TOP)
-    script, style = _asset("page.js"), _asset("page.css")
-    text: str = _template().render(
-        policy=_policy(script, style),
-        script=script,
-        style=style,
-        data=_json(_data(page)),
-        model=inert(report.model.path),
-        subject=_subject(report),
-        verdict=verdict,
-        totals=list(_totals(report)),
-        findings=list(_findings(page)),
-        unknown=list(_unknown(report)),
-        layers=[
-            (page.called(each.id), inert(each.op_type), _amount(each.macs))
-            for each in most_expensive_layers(report, _TOP)
-        ],
-        conventions=report.conventions,
-        pathways=bool(report.pathways and report.pathways.paths),
-        curves=[(f"curve-{place}", title) for place, title in enumerate(_curves(page))],
-        quantization=_quantization(page),
-        tool=report.tool,
+    script, style = asset("page.js"), asset("page.css")
+    text: str = (
+        environment()
+        .from_string(asset("page.html.j2"))
+        .render(
+            policy=policy_of(script, style),
+            script=script,
+            style=style,
+            data=_json(_data(page)),
+            model=inert(report.model.path),
+            subject=_subject(report),
+            verdict=verdict,
+            totals=list(_totals(report)),
+            findings=list(_findings(page)),
+            unknown=list(_unknown(report)),
+            layers=[
+                (page.called(each.id), inert(each.op_type), _amount(each.macs))
+                for each in most_expensive_layers(report, _TOP)
+            ],
+            conventions=report.conventions,
+            pathways=bool(report.pathways and report.pathways.paths),
+            curves=[(f"curve-{place}", title) for place, title in enumerate(_curves(page))],
+            quantization=_quantization(page),
+            tool=report.tool,
+        )
     )
     return text
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file that ships beside this module."""
     return (files("nnea_graph.render.web") / "assets" / name).read_text(encoding="utf-8")
 
 
 @cache
-def _template() -> Any:
+def environment() -> Any:
+    """The template engine: every value is escaped, and one that is missing is an error."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only pages need it
 
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return made.from_string(_asset("page.html.j2"))
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _policy(script: str, style: str) -> str:
+def policy_of(script: str, style: str) -> str:
     """Nothing but this script and this style: their hashes are of the text between the tags."""
+    scripts = f"'{_sha256(script)}'" if script else "'none'"
     return (
-        f"default-src 'none'; script-src '{_sha256(script)}'; style-src '{_sha256(style)}';"
+        f"default-src 'none'; script-src {scripts}; style-src '{_sha256(style)}';"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
 

@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.audit.keys import KEYS, TABLES, PolicyKey, checked
-from nnea_graph.audit.limit import Limit
-from nnea_graph.audit.metrics import nearest
+from nnea_graph.report.audit.keys import KEYS, TABLES, PolicyKey, checked
+from nnea_graph.report.audit.limit import Limit
+from nnea_graph.report.audit.metrics import nearest
 from nnea_graph.errors import UsageError
 
 VERSION = 1

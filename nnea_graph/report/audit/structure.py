@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from nnea_graph.audit.check import FAIL, PASS, Check
-from nnea_graph.audit.policy import Policy
+from nnea_graph.report.audit.check import FAIL, PASS, Check
+from nnea_graph.report.audit.policy import Policy
 from nnea_graph.report.schema.analysis import Report
 
 OPERATOR, SHAPE, METADATA, WEIGHTS, FILE = (f"NNEA90{digit}" for digit in range(3, 8))

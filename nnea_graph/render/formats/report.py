@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from nnea_graph.audit.check import ModelAudit
+from nnea_graph.report.audit.check import ModelAudit
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
 from nnea_graph.report.schema.analysis import Report
@@ -112,6 +112,18 @@ def _node_data(given: Rendering) -> Iterable[str]:
     return [render_node_data(given.report)]
 
 
+def _graph_file(form: str) -> Callable[[Rendering], Iterable[str]]:
+    def pieces(given: Rendering) -> Iterable[str]:
+        from nnea_graph.render.graph_files import GRAPH_FORMATS  # noqa: PLC0415 - networkx costs 0.1 s
+        from nnea_graph.report.views.plain_graph import plain_graph  # noqa: PLC0415 - as above
+
+        if given.graph is None:
+            raise UsageError(f"--format {form}: needs the model: nnea-graph run MODEL --format {form}")
+        return GRAPH_FORMATS[form](plain_graph(given.graph, given.report))
+
+    return pieces
+
+
 _ALL = (
     ReportFormat("text", "report.txt", "for a terminal", _text),
     ReportFormat("json", "report.json", "everything, schema 1 (nnea-graph schema)", _json),
@@ -123,6 +135,8 @@ _ALL = (
     ReportFormat("junit", "junit.xml", "JUnit XML, a case a check", _junit),
     ReportFormat("gitlab", "gl-code-quality-report.json", "GitLab Code Quality", _gitlab),
     ReportFormat("github", "annotations.txt", "GitHub workflow commands, for stdout of a step", _github),
+    ReportFormat("graphml", "graph.graphml", "GraphML with plain facts", _graph_file("graphml"), needs_graph=True),
+    ReportFormat("gexf", "graph.gexf", "GEXF with plain facts, for Gephi", _graph_file("gexf"), needs_graph=True),
     ReportFormat("netron", "netron.json", "Netron attachment, opened after the model", _netron),
     ReportFormat("model-explorer", "model_explorer.json", "Model Explorer graph with all facts", _explorer),
     ReportFormat(

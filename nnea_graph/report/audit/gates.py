@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from nnea_graph.audit.baseline import Baseline
-from nnea_graph.audit.check import FAIL, IGNORED, PASS, RANKS, UNKNOWN, Check, ModelAudit
-from nnea_graph.audit.limit import BYTES, COUNT, Change, Limit, parse_limit
-from nnea_graph.audit.metrics import METRICS, MetricValue, flat, measured, metric_named
-from nnea_graph.audit.policy import Policy, PolicySetting
-from nnea_graph.audit.structure import structure
+from nnea_graph.report.audit.baseline import Baseline
+from nnea_graph.report.audit.check import FAIL, IGNORED, PASS, RANKS, UNKNOWN, Check, ModelAudit
+from nnea_graph.report.audit.limit import BYTES, COUNT, Change, Limit, parse_limit
+from nnea_graph.report.audit.metrics import METRICS, MetricValue, flat, measured, metric_named
+from nnea_graph.report.audit.policy import Policy, PolicySetting
+from nnea_graph.report.audit.structure import structure
 from nnea_graph.errors import UsageError
 from nnea_graph.report.schema.analysis import Report
 from nnea_graph.report.units import amount
@@ -42,7 +42,9 @@ def with_gates(policy: Policy, expressions: Sequence[str]) -> Policy:
         if found[2] not in _INVERSE:
             raise UsageError(f"{where}: a gate compares by <, >, <= or >=")
         limit = parse_limit(_INVERSE[found[2]] + found[3], metric.kind, where)
-        policy = policy.with_limit(metric.name, replace(limit, text=f"not {found[2]} {found[3]}"), where)
+        policy = policy.with_limit(
+            metric.name, replace(limit, text=f"{_INVERSE[found[2]]} {found[3]}"), where
+        )
     return policy
 
 

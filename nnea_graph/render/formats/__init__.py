@@ -1,0 +1,1 @@
+"""Tables of formats: of one report, and of the results of an audit."""
