@@ -13,8 +13,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.report.audit.check import UNKNOWN, ModelAudit, exit_code_of
-from nnea_graph.report.audit.policy import Policy
 from nnea_graph.commands.gates import audit_report, gates_of
 from nnea_graph.commands.progress import progress
 from nnea_graph.errors import NneaError, OutputError, UsageError
@@ -24,6 +22,8 @@ from nnea_graph.fleet.run import FleetOptions, report_path, run_fleet
 from nnea_graph.render.formats.audit import RESULT_FORMATS, render_results
 from nnea_graph.render.output_files import standard_output, write_output
 from nnea_graph.render.sanitize import inert
+from nnea_graph.report.audit.check import UNKNOWN, ModelAudit, exit_code_of
+from nnea_graph.report.audit.policy import Policy
 from nnea_graph.report.schema.analysis import Report
 from nnea_graph.report.schema.load import load_report
 

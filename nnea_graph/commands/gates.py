@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from nnea_graph.errors import UsageError
+from nnea_graph.render.sanitize import inert
 from nnea_graph.report.audit.baseline import baseline_for
 from nnea_graph.report.audit.check import UNKNOWN, ModelAudit
 from nnea_graph.report.audit.gates import Subject, audit, with_gates
 from nnea_graph.report.audit.policy import Policy, load_policy
-from nnea_graph.errors import UsageError
-from nnea_graph.render.sanitize import inert
 from nnea_graph.report.schema.analysis import Report
 from nnea_graph.report.schema.load import load_report
 

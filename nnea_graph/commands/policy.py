@@ -8,11 +8,11 @@ from pathlib import Path
 
 from nnea_graph.api.analyze import report_on
 from nnea_graph.api.request import AnalysisRequest
+from nnea_graph.render.output_files import standard_output, write_output
 from nnea_graph.report.audit.keys import json_schema
 from nnea_graph.report.audit.limit import BYTES, COUNT
 from nnea_graph.report.audit.metrics import METRICS, flat
 from nnea_graph.report.audit.policy import load_policy
-from nnea_graph.render.output_files import standard_output, write_output
 
 HEAD_ROOM = 1.1
 _BUDGETED = ("macs", "parameters", "file_size", "weight_bytes", "peak_activations")

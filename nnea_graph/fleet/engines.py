@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nnea_graph.errors import RunError, UsageError
-from nnea_graph.fleet.child import Child, TaskOutcome, Task, run_task
+from nnea_graph.fleet.model_run import ModelRun, Task, TaskOutcome, run_task
 
 ENGINES = ("local", "ray")
 _POLL = 0.02
 
 
-def run_tasks(tasks: Sequence[Task], engine: str, jobs: int, address: str | None = None) -> Iterator[TaskOutcome]:
+def run_tasks(
+    tasks: Sequence[Task], engine: str, jobs: int, address: str | None = None
+) -> Iterator[TaskOutcome]:
     """Outcomes as they come; an early end of the iteration ends what still runs.
 
     Raises:
@@ -28,11 +30,11 @@ def run_tasks(tasks: Sequence[Task], engine: str, jobs: int, address: str | None
 
 
 def _local(tasks: Sequence[Task], jobs: int) -> Iterator[TaskOutcome]:
-    waiting, running = list(reversed(tasks)), list[Child]()
+    waiting, running = list(reversed(tasks)), list[ModelRun]()
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                running.append(Child(waiting.pop()))
+                running.append(ModelRun(waiting.pop()))
             ended = [(child, outcome) for child in running if (outcome := child.outcome()) is not None]
             for child, outcome in ended:
                 running.remove(child)

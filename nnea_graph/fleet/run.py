@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnea_graph import __version__
-from nnea_graph.fleet.child import Task
 from nnea_graph.fleet.discovery import slug
 from nnea_graph.fleet.engines import run_tasks
 from nnea_graph.fleet.journal import Entry, Journal, key_of
+from nnea_graph.fleet.model_run import Task
 
 MODELS = "models"
 """Folder of the reports in a fleet's folder."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from nnea_graph.report.audit.check import ModelAudit
 from nnea_graph.render.page import Page
 from nnea_graph.render.sanitize import inert
+from nnea_graph.report.audit.check import ModelAudit
 from nnea_graph.report.schema.analysis import Report
 from nnea_graph.report.units import amount, binary, percent
-from nnea_graph.report.views.summary import dearest_layers
+from nnea_graph.report.views.summary import most_expensive_layers
 
 BUDGET = 60_000
 """Bytes that a comment of a pull request holds."""
@@ -87,7 +87,7 @@ def _failures(audits: Sequence[ModelAudit]) -> Iterator[str]:
 
 def _layers(page: Page) -> Iterator[str]:
     report = page.report
-    shown = dearest_layers(report, _TOP)
+    shown = most_expensive_layers(report, _TOP)
     if not shown:
         return
     yield f"## The {len(shown)} most expensive layers of {len(report.layers):,}"

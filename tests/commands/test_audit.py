@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nnea_graph.cli import run_command_line
+from nnea_graph.commands.cli import run_command_line
 
 MODELS = Path(__file__).parents[2] / "models"
 STATIC = ("-p", "cost,memory,weight_statistics", "--no-run")

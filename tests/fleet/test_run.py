@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from nnea_graph.errors import UsageError
-from nnea_graph.fleet.child import Task, run_task
 from nnea_graph.fleet.engines import run_tasks
 from nnea_graph.fleet.journal import Entry, Journal, key_of
+from nnea_graph.fleet.model_run import Task, run_task
 from nnea_graph.fleet.run import FleetOptions, report_path, run_fleet
 
 MODELS = Path(__file__).parents[2] / "models"

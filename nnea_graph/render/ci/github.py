@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnea_graph.report.audit.check import RANKS, Check, ModelAudit
 from nnea_graph.render.sanitize import inert
+from nnea_graph.report.audit.check import RANKS, Check, ModelAudit
 
 _COMMANDS = {"note": "notice", "warning": "warning", "error": "error"}
 _SHOWN = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from nnea_graph.report.audit.check import ModelAudit
 from nnea_graph.render.sanitize import inert
+from nnea_graph.report.audit.check import ModelAudit
 
 _SEVERITIES = {"note": "info", "warning": "minor", "error": "major"}
 

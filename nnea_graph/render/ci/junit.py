@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from nnea_graph.report.audit.check import FAIL, IGNORED, UNKNOWN, Check, ModelAudit
 from nnea_graph.render.sanitize import inert
+from nnea_graph.report.audit.check import FAIL, IGNORED, UNKNOWN, Check, ModelAudit
 
 
 def render_junit(audits: Sequence[ModelAudit]) -> str:

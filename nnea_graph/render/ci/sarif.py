@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnea_graph import __version__
+from nnea_graph.render.sanitize import inert
 from nnea_graph.report.audit.check import FAIL, IGNORED, UNKNOWN, Check, ModelAudit
 from nnea_graph.report.audit.rules import rule_facts
-from nnea_graph.render.sanitize import inert
 
 _LEVELS = {"note": "note", "warning": "warning", "error": "error"}
 _REGION = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 2}

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
-from nnea_graph.report.audit.check import ModelAudit, exit_code_of
 from nnea_graph.render.ci.github import render_github
 from nnea_graph.render.ci.gitlab import render_gitlab
 from nnea_graph.render.ci.junit import render_junit
 from nnea_graph.render.ci.sarif import render_sarif
 from nnea_graph.render.markdown import render_summary
 from nnea_graph.render.sanitize import inert
+from nnea_graph.report.audit.check import ModelAudit, exit_code_of
 
 _SHOWN = 5
 """Failed checks of a model that the text lists."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from nnea_graph.report.audit.check import ModelAudit
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
+from nnea_graph.report.audit.check import ModelAudit
 from nnea_graph.report.schema.analysis import Report
 
 
@@ -135,8 +135,12 @@ _ALL = (
     ReportFormat("junit", "junit.xml", "JUnit XML, a case a check", _junit),
     ReportFormat("gitlab", "gl-code-quality-report.json", "GitLab Code Quality", _gitlab),
     ReportFormat("github", "annotations.txt", "GitHub workflow commands, for stdout of a step", _github),
-    ReportFormat("graphml", "graph.graphml", "GraphML with plain facts", _graph_file("graphml"), needs_graph=True),
-    ReportFormat("gexf", "graph.gexf", "GEXF with plain facts, for Gephi", _graph_file("gexf"), needs_graph=True),
+    ReportFormat(
+        "graphml", "graph.graphml", "GraphML with plain facts", _graph_file("graphml"), needs_graph=True
+    ),
+    ReportFormat(
+        "gexf", "graph.gexf", "GEXF with plain facts, for Gephi", _graph_file("gexf"), needs_graph=True
+    ),
     ReportFormat("netron", "netron.json", "Netron attachment, opened after the model", _netron),
     ReportFormat("model-explorer", "model_explorer.json", "Model Explorer graph with all facts", _explorer),
     ReportFormat(

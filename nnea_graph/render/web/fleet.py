@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnea_graph.report.audit.check import ModelAudit
 from nnea_graph.render.sanitize import inert
 from nnea_graph.render.web.page import asset, environment, policy_of
+from nnea_graph.report.audit.check import ModelAudit
 from nnea_graph.report.units import amount, binary
 
 _NUMBERS = (

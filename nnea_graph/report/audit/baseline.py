@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nnea_graph.report.audit.check import FAIL, IGNORED, Check
 from nnea_graph.errors import UsageError
+from nnea_graph.report.audit.check import FAIL, IGNORED, Check
 from nnea_graph.report.schema.analysis import Report
 
 

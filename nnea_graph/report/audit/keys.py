@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from nnea_graph.errors import UsageError
 from nnea_graph.report.audit.limit import COUNT, NUMBER, UNITS, VERSION, parse_change, parse_limit
 from nnea_graph.report.audit.metrics import METRICS
-from nnea_graph.errors import UsageError
 
 SEVERITIES = ("off", "note", "warning", "error")
 

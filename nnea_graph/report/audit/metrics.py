@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from nnea_graph.report.audit.limit import BYTES, COUNT, SHARE, VERSION
 from nnea_graph.errors import UsageError
+from nnea_graph.report.audit.limit import BYTES, COUNT, SHARE, VERSION
 from nnea_graph.report.schema.analysis import Report
 
 Value = float | None

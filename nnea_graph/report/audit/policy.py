@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from nnea_graph.errors import UsageError
 from nnea_graph.report.audit.keys import KEYS, TABLES, PolicyKey, checked
 from nnea_graph.report.audit.limit import Limit
 from nnea_graph.report.audit.metrics import nearest
-from nnea_graph.errors import UsageError
 
 VERSION = 1
 _TOP = ("version", "extends", "ignore", "override")

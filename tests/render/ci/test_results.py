@@ -6,13 +6,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from nnea_graph.report.audit.check import Check, ModelAudit
-from nnea_graph.render.formats.audit import RESULT_FORMATS, render_results
 from nnea_graph.render.ci.github import render_github
 from nnea_graph.render.ci.gitlab import render_gitlab
 from nnea_graph.render.ci.junit import render_junit
 from nnea_graph.render.ci.sarif import render_sarif
+from nnea_graph.render.formats.audit import RESULT_FORMATS, render_results
 from nnea_graph.render.markdown import BUDGET, render_summary
+from nnea_graph.report.audit.check import Check, ModelAudit
 
 BUDGETED = Check("NNEA901", "budget.macs", "fail", "error", "macs is 5, the limit 4", value=5, threshold=4)
 FOUND = Check("NNEA103", "NNEA103", "ignored", "warning", "cost unknown", "Loop_3/body/Op_1", reason="vendor")

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from nnea_graph import analyze
+from nnea_graph.errors import UsageError
 from nnea_graph.report.audit.baseline import baseline_for
 from nnea_graph.report.audit.check import Check, ModelAudit
 from nnea_graph.report.audit.gates import Subject, audit, with_gates
 from nnea_graph.report.audit.metrics import METRICS, flat, measured
 from nnea_graph.report.audit.policy import Policy, load_policy
-from nnea_graph.errors import UsageError
 from nnea_graph.report.schema.analysis import Coverage, Finding, Report
 
 MODELS = Path(__file__).parents[3] / "models"

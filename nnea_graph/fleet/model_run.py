@@ -6,12 +6,13 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from nnea_graph.process.child import python_command
 
 _ERROR_CHARACTERS = 2000
 
@@ -36,14 +37,14 @@ class TaskOutcome:
     error: str = ""
 
 
-class Child:
+class ModelRun:
     """A task that runs. Its whole process group ends with it."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self._began = time.monotonic()
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in ``_ended``
-        command = [sys.executable, "-P", "-m", "nnea_graph", "run", task.model, "--no-progress", "--force"]
+        command = [*python_command("nnea_graph"), "run", task.model, "--no-progress", "--force"]
         # findings of severity error are for the policy to judge
         command += ["--exit-zero", "--format", f"json={task.report}", *task.options]
         self._process = subprocess.Popen(  # noqa: S603 - our own program
@@ -94,7 +95,7 @@ class Child:
 
 def run_task(task: Task) -> TaskOutcome:
     """Run a task to its end; an interruption ends the child too."""
-    child = Child(task)
+    child = ModelRun(task)
     try:
         while (outcome := child.outcome()) is None:
             time.sleep(0.02)
