@@ -74,7 +74,7 @@ def slug(path: str) -> str:
     """A file name for a model's results: its path made plain, and a part of the path's hash.
 
     >>> slug("models/a b.onnx")
-    'models_a_b.onnx-4d1b47e9'
+    'models_a_b.onnx-a97bb613'
     """
     plain = _PLAIN.sub("_", path)[-80:].strip("._")
     return f"{plain}-{hashlib.sha256(path.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
