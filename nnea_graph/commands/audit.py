@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nnea_graph.commands.gates import audit_report, gates_of
+from nnea_graph.commands.messages import say
 from nnea_graph.commands.progress import progress
 from nnea_graph.errors import NneaError, OutputError, UsageError
 from nnea_graph.fleet.discovery import find_models, slug
@@ -199,9 +199,7 @@ def _tell_unknown(audits: Sequence[ModelAudit]) -> None:
     for each in audits:
         for check in each.checks:
             if check.outcome == UNKNOWN and each.exit_code == 2:
-                sys.stderr.write(
-                    f"nnea-graph: error: {inert(f'{each.path}: {check.source}: {check.message}')}\n"
-                )
+                say(f"nnea-graph: error: {inert(f'{each.path}: {check.source}: {check.message}')}\n")
 
 
 def parse_day(text: str | None) -> date | None:

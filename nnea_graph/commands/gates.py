@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from nnea_graph.commands.messages import say
 from nnea_graph.errors import UsageError
 from nnea_graph.render.sanitize import inert
 from nnea_graph.report.audit.baseline import baseline_for
@@ -29,7 +29,7 @@ def gates_of(options: Mapping[str, Any]) -> tuple[Policy, Report | None]:
     policy = with_gates(load_policy(path) if path else Policy(), options.get("fail_on", ()))
     before: Path | None = options.get("baseline")
     if before is None and any(True for _ in policy.table("baseline")) and "baseline" in options:
-        sys.stderr.write("nnea-graph: the policy's [baseline] is not checked: there is no --baseline\n")
+        say("nnea-graph: the policy's [baseline] is not checked: there is no --baseline\n")
     return policy, _baseline(before)
 
 
@@ -55,6 +55,6 @@ def exit_code(found: ModelAudit, *, exit_zero: bool = False) -> int:
     if found.exit_code == 2:
         for check in found.failures():
             if check.outcome == UNKNOWN:
-                sys.stderr.write(f"nnea-graph: error: {inert(f'{check.source}: {check.message}')}\n")
+                say(f"nnea-graph: error: {inert(f'{check.source}: {check.message}')}\n")
         return 2
     return 0 if exit_zero else found.exit_code
