@@ -23,6 +23,10 @@ PATH_ENDS = Key[Endpoints]("path_ends")
 """Between which channels the paths were looked for."""
 
 
+MOST_PATHS = 10_000
+"""Paths that can be asked for: each costs a search, and a row in the report."""
+
+
 @dataclass(frozen=True)
 class PathwaysPass(Pass):
     """The ``k`` best paths by ``score``, from all sources to all outputs or between those that are named.
@@ -45,8 +49,8 @@ class PathwaysPass(Pass):
     def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Sweep forward once, and backward once for paths and marginals together."""
         score = checked_score(self.score)
-        if self.k < 1:
-            raise UsageError(f"pathways: k={self.k}; ask for at least 1 path")
+        if not 1 <= self.k <= MOST_PATHS:
+            raise UsageError(f"pathways: k={self.k}; ask for 1 to {MOST_PATHS:,} paths")
         channels = graph[CHANNELS]
         ends = choose_ends(channels, self.sink, self.sink_channel, self.source, self.source_channel)
         reached = forward(channels, score, ends.sources)

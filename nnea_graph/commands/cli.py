@@ -203,7 +203,7 @@ _BASELINE = click.option(
     show_default=True,
     help="Maximum number of rows in the longest tables.",
 )
-@click.option("--top-k", type=click.IntRange(1), metavar="N", help="Number of paths (default 10).")
+@click.option("--top-k", type=click.IntRange(1, 10_000), metavar="N", help="Number of paths (default 10).")
 @click.option(
     "--class",
     "sink_channel",

@@ -78,7 +78,7 @@ def test_options(graph: ModelGraph, text: str, expected: list[tuple[tuple[int, .
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pathways{k=0}", "pathways: k=0; ask for at least 1 path"),
+        ("pathways{k=0}", "pathways: k=0; ask for 1 to 10,000 paths"),
         ("pathways{score=flows}", "pathways: there is no score 'flows'; write flow or importance"),
         ("pathways{sink=q}", "pathways: no tensor or operator 'q' on the channel graph"),
         ("pathways{sink_channel=2}", "pathways: 'y' has channels 0 to 1, not 2"),

@@ -18,6 +18,8 @@ from nnea_graph.static.result import call_of
 def build_channels(sight: ModelView) -> ChannelGraph:
     """Follow the channels of all inputs and weights through every operator that runs."""
     draft = ChannelGraphBuilder(sight)
+    if not sight.layers:  # nothing that channels could lead to
+        return draft.finish(*layers(draft))
     known = standings(sight, visit)
     for name in sight.graph.inputs:
         found = None if name in sight.graph.constants else input_channels(sight, name, visit, known)

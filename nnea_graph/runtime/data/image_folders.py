@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""Of those suffixes; whatever a file is called, it is read as nothing else: PostScript would be run."""
+_MOST_PIXELS = 1 << 25
+"""Of an image that is not resized: each takes 4 bytes a channel then."""
 _PILLOW_MODES = {"rgb": "RGB", "bgr": "RGB", "gray": "L", "rgba": "RGBA"}
 
 
@@ -107,7 +111,9 @@ def _pixels(path: Path, shown: Picture) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
+            Image.init()
+            with Image.open(path, formats=[each for each in _FORMATS if each in Image.OPEN]) as opened:
+                _check_size(path, opened, shown)
                 if opened.mode.startswith(("I", "F")):
                     raise DataError(f"{path} has {opened.mode} pixels; save it with 8 bits a channel")
                 image = _sized(opened.convert(_PILLOW_MODES[shown.mode]), shown)
@@ -120,6 +126,16 @@ def _pixels(path: Path, shown: Picture) -> NDArray[np.uint8]:
     pixels: NDArray[np.uint8] = np.asarray(image, np.uint8)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     return pixels[..., ::-1] if shown.mode == "bgr" else pixels
+
+
+def _check_size(path: Path, image: Image, shown: Picture) -> None:
+    """Before anything is unpacked; Pillow itself refuses what is larger still."""
+    settings = shown.settings
+    if not settings.resize and not settings.size and image.width * image.height > _MOST_PIXELS:
+        raise DataError(
+            f"{path} has {image.width:,} × {image.height:,} pixels, over {_MOST_PIXELS:,};"
+            " let it be resized: --preprocess size=224"
+        )
 
 
 def _sized(image: Image, shown: Picture) -> Image:

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from tokenize import TokenError
@@ -15,13 +16,16 @@ from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 from nnea_graph.errors import DataError
-from nnea_graph.runtime.data.columns import ArrayColumn, DataColumn, StreamColumn
+from nnea_graph.runtime.data.columns import ArrayColumn, DataColumn, StreamColumn, Take
 
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # What zipfile raises for damaged archives: names that are no text and offsets that are none are among them.
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
+_MOST_TURNED = 1 << 29
+"""Bytes of an array that cannot be read row by row."""
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
@@ -74,9 +78,31 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Data
     column = StreamColumn(name, dtype, shape, lambda: _opened(path, info, offset))
     if not fortran or len(shape) < 2:
         return column
-    # Column by column in the file: rows are everywhere, and a packed stream cannot be read in jumps.
-    turned = StreamColumn(name, dtype, shape[::-1], column.start)
-    return ArrayColumn(name, turned.whole().T)
+    return _TurnedColumn(name, dtype, shape, StreamColumn(name, dtype, shape[::-1], column.start))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _TurnedColumn:
+    """An array whose first axis runs fastest in a packed file: rows are everywhere, so all of it is read at once."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    turned: StreamColumn
+
+    def reader(self) -> Take:
+        """Slices of the whole."""
+        return ArrayColumn(self.name, self.whole()).reader()
+
+    def whole(self) -> NDArray[Any]:
+        """All of it, in memory."""
+        size = prod(self.shape) * self.dtype.itemsize
+        if size > _MOST_TURNED:
+            raise DataError(
+                f"{self.name} takes {size:,} bytes of memory, as its first axis runs fastest in the file; "
+                "save numpy.ascontiguousarray of it"
+            )
+        return self.turned.whole().T
 
 
 def _opened(path: Path, info: zipfile.ZipInfo, offset: int) -> BinaryIO:
