@@ -81,7 +81,7 @@ class CostPass(Pass):
         if self.training == "exact":
             weights = {node.id: graph[node, WEIGHTS] for node in graph}
             training = training_flops(graph, works, graph[SHAPES], weights, self.frozen)
-        formulas, note = _formulas(graph, graph[DIMS])
+        formulas, note = _formulas(graph, graph[DIMS], works)
         for node in graph:
             formula = formulas.get(node.id)
             graph[node, COST] = Cost(works[node.id], training[node.id], formula)
@@ -92,7 +92,9 @@ class CostPass(Pass):
         )
 
 
-def _formulas(graph: ModelGraph, dims: Dims) -> tuple[dict[str, Polynomial | None], str]:
+def _formulas(
+    graph: ModelGraph, dims: Dims, works: Mapping[str, NodeCost]
+) -> tuple[dict[str, Polynomial | None], str]:
     """The formula of the total ("") and of each operator, or why there is none."""
     symbols = tuple(dims.values)
     if not symbols:
@@ -116,6 +118,8 @@ def _formulas(graph: ModelGraph, dims: Dims) -> tuple[dict[str, Polynomial | Non
     except _OutOfBudgetError:
         return {}, "the graph is too large to count again at other dims"
     note = "" if found[0] else "the count is not a polynomial in the dims"
+    if unknown := sum(node_work.status == "unknown" for node_work in works.values()):
+        found, note = [None, *found[1:]], f"the cost of {unknown:,} operators is not known"
     return dict(zip(["", *ids], found, strict=True)), note
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from nnea_graph.graph import Key, ModelGraph, OpNode
-from nnea_graph.passes.cost import Cost
+from nnea_graph.passes.cost import COST, Cost
+from nnea_graph.passes.observed_cost import OBSERVED_COST
 from nnea_graph.stats.measurement import Measured
 
 T = TypeVar("T")
@@ -19,6 +20,12 @@ def fact(graph: ModelGraph, key: Key[T]) -> T | None:
 def node_fact(graph: ModelGraph, node: OpNode, key: Key[T]) -> T | None:
     """A fact of an operator."""
     return graph[node, key] if (node, key) in graph else None  # noqa: SIM401
+
+
+def cost_of(graph: ModelGraph, node: OpNode) -> Cost | None:
+    """An operator's cost: as counted, or as observed where only a run tells."""
+    observed = fact(graph, OBSERVED_COST)
+    return observed.costs[node.id] if observed and node.id in observed.costs else node_fact(graph, node, COST)
 
 
 def count(cost: Cost | None, field: str) -> int | None:

@@ -21,7 +21,7 @@ _FOLDED = OperatorCost(free="constant: computed once, before the model runs")
 class NodeCost:
     """Work of one operator in one run of the model.
 
-    ``status`` is ``exact``, ``estimated`` or ``unknown``; unknown counts are None and ``reason`` says why.
+    ``status`` is ``exact``, ``estimated``, ``observed`` or ``unknown``; unknown counts are None, ``reason`` says why.
     ``once`` is what a single run of the operator costs, ``runs`` how often that is (None where unknown).
     """
 
@@ -42,23 +42,29 @@ class NodeCost:
         return None if self.runs is None else each * self.runs
 
 
-def count_work(graph: ModelGraph, found: StaticFacts) -> dict[str, NodeCost]:
-    """Apply the rules to every operator.
+def count_work(
+    graph: ModelGraph, found: StaticFacts, observed_runs: Mapping[str, int] | None = None
+) -> dict[str, NodeCost]:
+    """Apply the rules to every operator; ``observed_runs`` is how often bodies were seen to run.
 
     Raises:
         OperatorError: attributes or shapes contradict an operator's definition.
     """
-    runs = _runs_of_bodies(graph, found.trips)
+    runs = _runs_of_bodies(graph, found.trips, observed_runs or {})
     return {node.id: _node_work(graph, found, node, runs.get(node.body, Trips(1))) for node in graph}
 
 
-def _runs_of_bodies(graph: ModelGraph, trips: Mapping[str, Trips]) -> dict[str, Trips]:
+def _runs_of_bodies(
+    graph: ModelGraph, trips: Mapping[str, Trips], observed: Mapping[str, int]
+) -> dict[str, Trips]:
     """Number of times that each body runs in one run of the model: the product along the path to it."""
     runs: dict[str, Trips] = {"": Trips(1)}
     for path, body in graph.bodies.items():
         outer = runs.get(body.outer, Trips(1))
         own = trips.get(path, Trips(None, "not reached"))
-        if outer.count == 0 or own.count == 0:
+        if path in observed:
+            runs[path] = Trips(observed[path], "" if observed[path] else "seen not to run")
+        elif outer.count == 0 or own.count == 0:
             runs[path] = Trips(0, own.reason or outer.reason)
         elif outer.count is None or own.count is None:
             runs[path] = Trips(None, own.reason or outer.reason)

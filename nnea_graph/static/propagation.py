@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -28,17 +29,24 @@ _VALUES_LIMIT = 1 << 24
 _FLOAT_VALUE_LIMIT = 16
 
 
-def infer(graph: ModelGraph, dims: Dims) -> StaticFacts:
-    """Walk the graph at these dims. Contradictions are collected, not raised."""
-    walker = _Walker(graph, dims)
+Observed = Mapping[str, tuple[int, ...]]
+
+
+def infer(graph: ModelGraph, dims: Dims, observed: Observed | None = None) -> StaticFacts:
+    """Walk the graph at these dims. Contradictions are collected, not raised.
+
+    ``observed`` are shapes that a run has shown, taken where inference ends.
+    """
+    walker = _Walker(graph, dims, observed or {})
     walker.walk()
     return walker.found
 
 
 class _Walker:
-    def __init__(self, graph: ModelGraph, dims: Dims) -> None:
+    def __init__(self, graph: ModelGraph, dims: Dims, observed: Observed) -> None:
         self.graph = graph
         self.dims = dims
+        self._observed = observed
         self.found = StaticFacts(types=dict(dims.inputs), constant=set(graph.constants))
         for name, constant in graph.constants.items():
             self.found.types[name] = TensorInfo(constant.dtype, constant.shape)
@@ -228,8 +236,11 @@ class _Walker:
 
     def _store(self, node: OpNode, outputs: list[TensorInfo], source: str) -> None:
         known = True
-        for name, info in zip(node.outputs, outputs, strict=False):
+        for name, inferred in zip(node.outputs, outputs, strict=False):
             if name:
+                info = inferred
+                if info.static is None and name in self._observed:
+                    info, source = TensorInfo(info.dtype, self._observed[name]), "observed"
                 self.found.types[name] = info
                 known = known and info.shape is not None
                 if info.shape is not None and 0 in info.shape and not self.found.emptied:

@@ -150,9 +150,10 @@ def network(report: Report, rate: int) -> Branch:
 def test_both_networks_of_silero_are_listed_and_the_costlier_is_in_the_total() -> None:
     report = report_of("silero-vad")
     wide, narrow = network(report, 16_000), network(report, 8_000)
-    assert (wide.in_total, narrow.in_total) == (wide.macs > narrow.macs, narrow.macs > wide.macs)
-    assert report.totals.macs == max(wide.macs, narrow.macs)
-    assert min(wide.macs, narrow.macs) > 0
+    wide_macs, narrow_macs = wide.macs or 0, narrow.macs or 0
+    assert (wide.in_total, narrow.in_total) == (wide_macs > narrow_macs, narrow_macs > wide_macs)
+    assert report.totals.macs == max(wide_macs, narrow_macs)
+    assert min(wide_macs, narrow_macs) > 0
     assert report.totals.parameters == (wide.parameters or 0) + (narrow.parameters or 0)
 
 

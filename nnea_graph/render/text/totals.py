@@ -139,7 +139,7 @@ def _sparsity(totals: Totals, width: int) -> list[Text]:
 def cost(page: Page) -> list[Text]:
     """What one run takes, how much of the model that covers, and how it grows."""
     head = title("Computational cost", _at(page), width=page.width)
-    if page.report.totals.macs is None:
+    if page.report.totals.cost_status is None:
         return [
             *head,
             *sentence("MACs, FLOPs", Text(page.why_not("cost"), "dim"), width=page.width),
@@ -161,7 +161,7 @@ def _counts(page: Page) -> list[Text]:
         ("other FLOPs", totals.other_flops, "{:,} in everything else"),
         ("training FLOPs", totals.training_flops, "{:,} in one training step"),
     )
-    partial = " + ?" if totals.coverage and totals.coverage.unknown else ""
+    partial = " + ?" if totals.cost_status == "lower bound" else ""
     lines = []
     for label, count, gloss in rows:
         value = "unknown" if count is None else f"{si(count)}{partial}"
@@ -176,10 +176,15 @@ def _coverage(page: Page) -> list[Text]:
     words = Text(f"{many(page.report.model.operators, 'operator')}: {coverage.exact:,} exact")
     if coverage.estimated:
         words.append(f", {coverage.estimated:,} estimated")
+    if coverage.observed:
+        words.append(f", {coverage.observed:,} observed")
     if coverage.unknown:
         words.append(", ").append(f"{coverage.unknown:,} unknown and not in the totals: ", "yellow")
         words.append(_unknown(page, coverage), "yellow")
-    return sentence("coverage", words, width=page.width)
+    lines = sentence("coverage", words, width=page.width)
+    if coverage.observed:
+        lines += sentence("observed", Text(inert(page.report.totals.cost_note), "dim"), width=page.width)
+    return lines
 
 
 def _unknown(page: Page, coverage: Coverage) -> str:

@@ -18,14 +18,16 @@ from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.importance import MODEL_IMPORTANCE
 from nnea_graph.passes.memory import MEMORY
+from nnea_graph.passes.observed_cost import OBSERVED_COST
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.passes.weight_statistics import MODEL_STATISTICS
 from nnea_graph.report.assembly.optional_sections import parts_of
 from nnea_graph.report.conventions import conventions
-from nnea_graph.report.facts import count, fact, node_fact
+from nnea_graph.report.facts import cost_of, count, fact
 from nnea_graph.report.findings.general import findings_of
 from nnea_graph.report.formula import exact, note, short
 from nnea_graph.report.schema import analysis as schema
+from nnea_graph.report.sections.cost_totals import cost_totals
 from nnea_graph.report.sections.layers import layers_of
 from nnea_graph.report.sections.modules import modules_of
 from nnea_graph.report.sections.nulls import model_importance_null, model_weight_null
@@ -119,8 +121,10 @@ def _tensor(graph: ModelGraph, name: str, dims: Dims | None, found: StaticFacts 
 
 
 def _node(graph: ModelGraph, node: OpNode) -> schema.Node:
-    found, cost, model_cost = fact(graph, SHAPES), node_fact(graph, node, COST), fact(graph, MODEL_COST)
+    found, cost, model_cost = fact(graph, SHAPES), cost_of(graph, node), fact(graph, MODEL_COST)
     outputs = [found.types.get(name) if found and name else None for name in node.outputs]
+    observed = fact(graph, OBSERVED_COST)
+    seen = observed.shapes if observed else {}
     work = cost.work if cost else None
     memory = fact(graph, MEMORY)
     moved = None if work is None or work.bytes_read is None else _sum(work.bytes_read, work.bytes_written)
@@ -132,9 +136,16 @@ def _node(graph: ModelGraph, node: OpNode) -> schema.Node:
         body=node.body,
         inputs=list(node.inputs),
         outputs=list(node.outputs),
-        shapes=[info.shape if info else None for info in outputs],
+        shapes=[
+            seen.get(name, info.shape if info else None)
+            for name, info in zip(node.outputs, outputs, strict=True)
+        ],
         dtypes=[info.dtype.name if info and info.dtype else None for info in outputs],
-        shape_source=found.sources.get(node.id, "unknown") if found else "unknown",
+        shape_source="observed"
+        if not seen.keys().isdisjoint(node.outputs)
+        else found.sources.get(node.id, "unknown")
+        if found
+        else "unknown",
         macs=count(cost, "macs"),
         flops=count(cost, "flops"),
         other_flops=count(cost, "other_flops"),
@@ -160,9 +171,12 @@ def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.
     members: Counter[str] = Counter()
     parameters: Counter[str] = Counter()
     held = {layer.id: layer.parameters for layer in layers}
+    open_bodies: set[str] = set()
     for node in graph:
         path = node.body
+        unknown = graph[node, COST].work.status == "unknown"
         while path:
+            open_bodies |= {path} if unknown else set()
             members[path] += 1
             parameters[path] += held.get(node.id, 0)
             path = graph.bodies[path].outer
@@ -172,8 +186,8 @@ def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.
             owner=body.owner,
             operators=members[path],
             parameters=parameters[path],
-            macs=cost.bodies[path].macs,
-            flops=cost.bodies[path].flops,
+            macs=None if path in open_bodies else cost.bodies[path].macs,
+            flops=None if path in open_bodies else cost.bodies[path].flops,
             macs_per_trip=cost.one_trip[path],
             runs=found.trips[path].count if path in found.trips else None,
             reason=found.trips[path].reason if path in found.trips else "",
@@ -197,10 +211,7 @@ def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
         trainable_parameters=graph.source.trainable if graph.source else None,
         buffers=_buffers(graph) if has_weights else None,
         weight_bytes=memory.weight_bytes if memory else None,
-        macs=cost.totals.macs if cost else None,
-        flops=cost.totals.flops if cost else None,
-        other_flops=cost.totals.other_flops if cost else None,
-        training_flops=cost.training_flops if cost else None,
+        **cost_totals(graph),
         macs_formula=exact(cost.formula) if cost and cost.formula else None,
         macs_formula_short=short(cost.formula) if cost and cost.formula else None,
         macs_formula_note=note(cost.formula, graph[DIMS].values, cost.formula_note) if cost else "",
@@ -235,8 +246,13 @@ def _buffers(graph: ModelGraph) -> int:
 
 
 def _coverage(graph: ModelGraph) -> schema.Coverage:
-    statuses = Counter(graph[node, COST].work.status for node in graph)
-    unknown = Counter(node.op_type for node in graph if graph[node, COST].work.status == "unknown")
+    costs = [(node.op_type, cost_of(graph, node)) for node in graph]
+    statuses = Counter(cost.work.status for _, cost in costs if cost)
+    unknown = Counter(op_type for op_type, cost in costs if cost and cost.work.status == "unknown")
     return schema.Coverage(
-        statuses["exact"], statuses["estimated"], statuses["unknown"], dict(sorted(unknown.items()))
+        statuses["exact"],
+        statuses["estimated"],
+        statuses["observed"],
+        statuses["unknown"],
+        dict(sorted(unknown.items())),
     )

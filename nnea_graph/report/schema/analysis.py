@@ -72,6 +72,7 @@ class Coverage:
 
     exact: int = field(metadata=doc("counted exactly, or free"))
     estimated: int = field(metadata=doc("an upper bound or a convention, with the reason at the node"))
+    observed: int = field(metadata=doc("seen in one run on the data, for which alone they hold"))
     unknown: int = field(metadata=doc("not in the totals, with the reason at the node"))
     unknown_ops: Mapping[str, int] = field(metadata=doc("the unknown ones by operator type"))
 
@@ -148,7 +149,9 @@ class Layer:
     flops: int | None = field(metadata=doc("multiplies and adds of matrix work, over all runs"))
     other_flops: int | None = field(metadata=doc("everything else, by the stated conventions"))
     training_flops: int | None = field(metadata=doc("of one training step, by the stated convention"))
-    status: str | None = field(metadata=doc("exact, estimated or unknown; null where cost did not run"))
+    status: str | None = field(
+        metadata=doc("exact, estimated, observed or unknown; null where cost did not run")
+    )
     reason: str = field(metadata=doc("why it is not exact"))
     weight_metrics: Metrics | None = field(metadata=doc("statistics of |w|, null where there are none"))
     metrics: Metrics | None = field(metadata=doc("the same of importance |w| mean|a|; null where not known"))
@@ -201,7 +204,7 @@ class Node:
     outputs: Sequence[str] = field(metadata=doc("tensor names"))
     shapes: Sequence[Sequence[Dim] | None] = field(metadata=doc("of the outputs; null is not known"))
     dtypes: Sequence[str | None] = field(metadata=doc("of the outputs"))
-    shape_source: str = field(metadata=doc("onnx, rule, declared or unknown"))
+    shape_source: str = field(metadata=doc("onnx, rule, declared, observed or unknown"))
     macs: int | None = field(metadata=doc("over all runs"))
     flops: int | None = field(metadata=doc("over all runs"))
     other_flops: int | None = field(metadata=doc("over all runs"))
@@ -209,8 +212,8 @@ class Node:
     macs_formula: str | None = field(metadata=doc("exact polynomial in the symbolic dims"))
     bytes: int | None = field(metadata=doc("read and written in one run, weights included"))
     live_bytes: int | None = field(metadata=doc("activations in memory while it runs; null is not computed"))
-    status: str | None = field(metadata=doc("exact, estimated or unknown"))
-    reason: str = field(metadata=doc("why it is free, estimated or unknown"))
+    status: str | None = field(metadata=doc("exact, estimated, observed or unknown"))
+    reason: str = field(metadata=doc("why it is free, estimated, observed or unknown"))
     runs: int | None = field(metadata=doc("how often it runs in one run of the model; null is unknown"))
     in_total: bool = field(metadata=doc("false in the cheaper of two alternative branches"))
 
@@ -223,8 +226,10 @@ class Branch:
     owner: str = field(metadata=doc("the operator"))
     operators: int = field(metadata=doc("in it and in bodies within"))
     parameters: int | None = field(metadata=doc("of layers in it and in bodies within"))
-    macs: int = field(metadata=doc("over all runs, alternatives inside taken at the larger"))
-    flops: int = field(metadata=doc("over all runs"))
+    macs: int | None = field(
+        metadata=doc("over all runs, alternatives inside taken at the larger; null where some are unknown")
+    )
+    flops: int | None = field(metadata=doc("over all runs, likewise"))
     macs_per_trip: int | None = field(metadata=doc("when it runs once; null where an operator's are unknown"))
     runs: int | None = field(metadata=doc("trips; null where the data decide"))
     reason: str = field(metadata=doc("why the trips are not known, or none"))
@@ -248,6 +253,13 @@ class CostTotals:
         metadata=doc("BatchNorm running means and variances, or what the source model calls buffers")
     )
     weight_bytes: int | None = field(metadata=doc("of all constants as stored"))
+    cost_status: str | None = field(
+        metadata=doc(
+            "what the next four totals are: exact, estimated, observed (in part seen in one run on the data), or"
+            " lower bound (operators of unknown cost are left out)"
+        )
+    )
+    cost_note: str = field(metadata=doc("what is left out of them, and what was observed on which data"))
     macs: int | None = field(metadata=doc("matrix work; of alternative branches the larger"))
     flops: int | None = field(metadata=doc("matrix work, exact multiplies and adds"))
     other_flops: int | None = field(metadata=doc("everything else, by convention"))

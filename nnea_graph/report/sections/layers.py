@@ -9,11 +9,10 @@ from typing import Any
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.ops.input_roles import PARAMETER_ROLES, Role
 from nnea_graph.passes.constants import WEIGHTS, Weight
-from nnea_graph.passes.cost import COST
 from nnea_graph.passes.importance import IMPORTANCE, ChannelFacts, Importance
 from nnea_graph.passes.shape_inference import SHAPES
 from nnea_graph.passes.weight_statistics import WEIGHT_STATISTICS
-from nnea_graph.report.facts import count, fact, node_fact
+from nnea_graph.report.facts import cost_of, count, fact, node_fact
 from nnea_graph.report.schema import analysis as schema
 from nnea_graph.report.sections.nulls import layer_importance_null, layer_weight_null
 from nnea_graph.static.fused_bias import biased_operator
@@ -54,7 +53,7 @@ def _layer(graph: ModelGraph, members: Sequence[OpNode]) -> schema.Layer:
     node = members[0]
     weights = [weight for member in members for weight in _parameters(graph, member)]
     main = max(weights, key=lambda weight: (weight.role is Role.WEIGHT, weight.constant.size))
-    costs = [node_fact(graph, member, COST) for member in members]
+    costs = [cost_of(graph, member) for member in members]
     statistics = node_fact(graph, node, WEIGHT_STATISTICS)
     cost = costs[0]
     return schema.Layer(
@@ -80,7 +79,7 @@ def _layer(graph: ModelGraph, members: Sequence[OpNode]) -> schema.Layer:
 def _importance(graph: ModelGraph, node: OpNode, main: Weight) -> dict[str, Any]:
     """The fields of a layer that need activations."""
     found = node_fact(graph, node, IMPORTANCE)
-    cost = node_fact(graph, node, COST)
+    cost = cost_of(graph, node)
     if found is None or found.metrics is None or found.channels is None:
         empty = dict.fromkeys(
             ("metrics", "importance", "importance_per_mmac", "importance_per_kib", "channels")

@@ -17,9 +17,8 @@ from nnea_graph.channels.paths.shares import Vector
 from nnea_graph.channels.rule_context.computed_products import QUERY_KEY
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.passes.channels import CHANNELS, STRENGTHS
-from nnea_graph.passes.cost import COST
 from nnea_graph.passes.pathways import MARGINALS, PATH_ENDS, PATHWAYS
-from nnea_graph.report.facts import count, fact, node_fact
+from nnea_graph.report.facts import cost_of, count, fact
 from nnea_graph.report.schema import pathways as schema
 from nnea_graph.report.schema.analysis import Layer
 from nnea_graph.report.sections.path_validation import validation_of
@@ -52,7 +51,7 @@ def channel_coverage(graph: ModelGraph) -> schema.ChannelCoverage | None:
 
 
 def _coverage(graph: ModelGraph, channels: ChannelGraph) -> FollowedLayers:
-    costs = {node.id: node_fact(graph, node, COST) for node in graph}
+    costs = {node.id: cost_of(graph, node) for node in graph}
     if not all(costs.values()):
         return coverage(channels)
     return coverage(channels, {name: count(cost, "macs") or 0 for name, cost in costs.items()})
@@ -88,7 +87,7 @@ def pathways_of(graph: ModelGraph) -> schema.Pathways | None:
         entropy=found.entropy,
         effective_paths=_exponential(found.entropy),
         operators=list(found.operators),
-        operator_macs=_total(count(node_fact(graph, node, COST), "macs") for node in on_paths),
+        operator_macs=_total(count(cost_of(graph, node), "macs") for node in on_paths),
         operator_bytes=_total(_bytes(graph, node) for node in on_paths),
         unusable=dict(found.unusable),
         paths=[_path(path) for path in found.paths],
@@ -117,7 +116,7 @@ def _total(parts: Iterable[int | None]) -> int | None:
 
 
 def _bytes(graph: ModelGraph, node: OpNode) -> int | None:
-    cost = node_fact(graph, node, COST)
+    cost = cost_of(graph, node)
     if cost is None or cost.work.bytes_read is None or cost.work.bytes_written is None:
         return None
     return cost.work.bytes_read + cost.work.bytes_written

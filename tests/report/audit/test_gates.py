@@ -65,7 +65,7 @@ def test_what_is_not_known_is_never_a_pass(report: Report, tmp_path: Path) -> No
 
 
 def test_a_lower_bound_decides_only_over_a_ceiling(report: Report, tmp_path: Path) -> None:
-    partial = with_totals(report, coverage=Coverage(15, 0, 1, {"com.example.Op": 1}))
+    partial = with_totals(report, coverage=Coverage(15, 0, 0, 1, {"com.example.Op": 1}))
     assert run(partial, '[budget]\nmacs = "<= 1M"', tmp_path).exit_code == 1
     assert run(partial, '[budget]\nmacs = "<= 2M"', tmp_path).exit_code == 2
     assert run(partial, '[budget]\nmacs = ">= 2M"', tmp_path).exit_code == 2
