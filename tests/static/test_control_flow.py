@@ -97,7 +97,7 @@ def test_the_largest_number_is_no_bound_where_a_condition_ends_the_loop() -> Non
     body = [MATMUL, op("ReduceSum", ["b"], ["t"], keepdims=0), op("Cast", ["t"], ["go"], to=BOOL)]
     endless = loop(body, ["b", "b"], keep="go", trips=np.iinfo(np.int64).max)
     report = analyze(endless)
-    assert report.totals.macs == 0
+    assert report.totals.macs is None
     assert node(report, "loop/body/matmul").status == "unknown"
     assert [each.rule for each in report.findings] == ["NNEA107"]
 

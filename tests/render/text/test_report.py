@@ -130,7 +130,7 @@ def test_a_loop_of_unknown_trips_is_not_said_to_cost_nothing() -> None:
         "in",
         "total",
     ]
-    assert section(text, "Computational cost")[0].split()[:4] == ["MACs", "0", "+", "?"]
+    assert section(text, "Computational cost")[0].split()[:2] == ["MACs", "unknown"]
 
 
 IF = """<ir_version: 8, opset_import: ["" : 17]>
