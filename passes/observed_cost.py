@@ -31,13 +31,15 @@ _GROWTH = 3
 class ObservedCost:
     """``costs`` of the operators that only a run tells the cost of, with status ``observed``.
 
-    ``totals`` and ``training_flops`` are of the whole model at what was seen, None where nothing was;
+    ``runs`` is how often each body was seen to run, ``bodies`` are the totals of each. ``totals`` and ``training_flops`` are of the whole model at what was seen, None where nothing was;
     ``unknown`` operators are still left out of them. ``reason`` is why nothing was observed, "" where all is known.
     """
 
     source: str = ""
     costs: Mapping[str, Cost] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    runs: Mapping[str, int] = field(default_factory=dict)
+    bodies: Mapping[str, RunTotals] = field(default_factory=dict)
     totals: RunTotals | None = None
     training_flops: int | None = None
     unknown: int = 0
@@ -137,7 +139,7 @@ def _counted(
     if not gained:
         return ObservedCost(source, reason="the run does not tell what these operators cost")
     works |= gained
-    totals, _, left_out = total_work(graph, works, found.trips)
+    totals, bodies, left_out = total_work(graph, works, found.trips)
     by_convention = graph[MODEL_COST].training == "4x"
     training = conventional_flops(works) if by_convention else dict.fromkeys(works)
     spent = sum(training[node.id] or 0 for node in graph if node.body not in left_out)
@@ -145,6 +147,8 @@ def _counted(
         source,
         {name: Cost(work, training[name]) for name, work in gained.items()},
         seen.shapes,
+        seen.runs,
+        bodies,
         totals,
         spent if by_convention else None,
         sum(work.status == "unknown" for work in works.values()),

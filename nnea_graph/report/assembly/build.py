@@ -18,7 +18,7 @@ from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.importance import MODEL_IMPORTANCE
 from nnea_graph.passes.memory import MEMORY
-from nnea_graph.passes.observed_cost import OBSERVED_COST
+from nnea_graph.passes.observed_cost import OBSERVED_COST, ObservedCost
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
 from nnea_graph.passes.weight_statistics import MODEL_STATISTICS
 from nnea_graph.report.assembly.optional_sections import parts_of
@@ -172,9 +172,13 @@ def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.
     parameters: Counter[str] = Counter()
     held = {layer.id: layer.parameters for layer in layers}
     open_bodies: set[str] = set()
+    observed = fact(graph, OBSERVED_COST) or ObservedCost()
+    runs, sums = observed.runs, observed.bodies or cost.bodies
+    seen_on = f"observed on the first sample of {observed.source}"
     for node in graph:
         path = node.body
-        unknown = graph[node, COST].work.status == "unknown"
+        found_cost = cost_of(graph, node)
+        unknown = found_cost is None or found_cost.work.status == "unknown"
         while path:
             open_bodies |= {path} if unknown else set()
             members[path] += 1
@@ -186,11 +190,11 @@ def _branches(graph: ModelGraph, layers: Sequence[schema.Layer]) -> list[schema.
             owner=body.owner,
             operators=members[path],
             parameters=parameters[path],
-            macs=None if path in open_bodies else cost.bodies[path].macs,
-            flops=None if path in open_bodies else cost.bodies[path].flops,
+            macs=None if path in open_bodies else sums[path].macs,
+            flops=None if path in open_bodies else sums[path].flops,
             macs_per_trip=cost.one_trip[path],
-            runs=found.trips[path].count if path in found.trips else None,
-            reason=found.trips[path].reason if path in found.trips else "",
+            runs=runs[path] if path in runs else found.trips[path].count if path in found.trips else None,
+            reason=seen_on if path in runs else found.trips[path].reason if path in found.trips else "",
             in_total=path not in cost.left_out,
         )
         for path, body in graph.bodies.items()
