@@ -128,7 +128,7 @@ class _Counter:
         return self._named(source) or ""
 
     def _named(self, leaf: str) -> str | None:
-        """What the source or the file calls a tensor: why it is a constant, "" for a parameter, None if unknown."""
+        """The word of the source or file on a tensor: why it is a constant, "" for a parameter, None if unknown."""
         if self.graph.source is not None and leaf in self.graph.source.origins:
             made_of = self.graph.source.origins[leaf]
             buffers = [name for name in made_of if name in self._buffers]

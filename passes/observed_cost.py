@@ -31,7 +31,8 @@ _GROWTH = 3
 class ObservedCost:
     """``costs`` of the operators that only a run tells the cost of, with status ``observed``.
 
-    ``runs`` is how often each body was seen to run, ``bodies`` are the totals of each. ``totals`` and ``training_flops`` are of the whole model at what was seen, None where nothing was;
+    ``runs`` is the number of runs of each body, ``bodies`` are the totals of each; ``totals`` and ``training_flops``
+    are of the whole model at what was seen, None where nothing was;
     ``unknown`` operators are still left out of them. ``reason`` is why nothing was observed, "" where all is known.
     """
 

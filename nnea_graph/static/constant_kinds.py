@@ -22,7 +22,7 @@ _TOLERANCE = 1e-4
 
 
 def named_kind(constant: Constant) -> str | None:
-    """Why the file's own words make it a constant; "" where they make it a parameter, None where they are silent."""
+    """Reason why the file's own words make it a constant; "" for a parameter, None if silent."""
     if constant.declared == "parameter":
         return ""
     return f"the file calls it a {constant.declared}" if constant.declared else None

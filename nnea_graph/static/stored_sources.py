@@ -1,4 +1,4 @@
-"""Which stored tensors a constant takes its numbers from: its data, not the indices and shapes that arrange them."""
+"""Finds the stored tensors that a constant takes its numbers from: data, not the indices and shapes."""
 
 from __future__ import annotations
 

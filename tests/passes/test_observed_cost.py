@@ -1,4 +1,4 @@
-"""What only a run tells is observed: the trips of loops and the shapes behind operators that the data decide."""
+"""Observed costs: the trips of loops and the shapes behind operators that the data decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file's own metadata call its tensors, as torch's exporter writes it: parameter, buffer or constant."""
+"""Reads what a file's metadata call its tensors: parameter, buffer or constant, as torch's exporter writes it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _kinds(graph: GraphProto) -> Iterator[tuple[str, str]]:
 
 
 def _of_folded(names: Iterable[str], targets: Mapping[str, str]) -> str:
-    """What was computed from a parameter is one; the rest is a constant."""
+    """The kind of a folded tensor: computed from a parameter it is one, else a constant."""
     return "parameter" if any(targets.get(name) == "parameter" for name in names) else "constant"
 
 

@@ -15,7 +15,7 @@ from nnea_graph.ops.input_roles import Role
 from nnea_graph.ops.int8_products import is_quantized
 from nnea_graph.passes.activations import ACTIVATIONS, Activations
 from nnea_graph.passes.constants import WEIGHTS
-from nnea_graph.passes.cost import COST, MODEL_COST
+from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.importance import MODEL_IMPORTANCE
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.observed_cost import OBSERVED_COST, ObservedCost

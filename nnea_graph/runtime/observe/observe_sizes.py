@@ -33,7 +33,7 @@ def observe_sizes(
     settings: Settings,
     seconds: float,
 ) -> ObservedSizes:
-    """What one run shows of the tensors and bodies ``asked`` for; those bodies are left out that carry nothing out.
+    """Returns what one run shows of the tensors and bodies ``asked`` for; bodies without a way out are left out.
 
     Raises:
         RunError: onnxruntime cannot load or run the model, or the time is up.

@@ -117,7 +117,7 @@ g (int64 n, bool c, float[2, 2] x) => (float[2, 2] y) <float[2, 2] w = {1, 2, 3,
 
 
 def test_a_loop_of_unknown_trips_is_not_said_to_cost_nothing() -> None:
-    text = render_text(of(LOOP))
+    text = render_text(of(LOOP, passes="cost"))
     assert section(text, "Branches")[1].split() == [
         "Loop_0/body",
         "2",
