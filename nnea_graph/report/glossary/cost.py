@@ -76,6 +76,12 @@ TERMS = (
         good_for="scaling with batch size and sequence length",
         aliases=("macs_formula", "macs_formula_short", "macs_formula_note"),
     ),
+    Term(
+        "cost status",
+        "Kind of the cost totals: exact, estimated, observed in one run on the data, or a lower bound.",
+        not_for="comparing observed totals of different data",
+        aliases=("cost_status", "cost_note"),
+    ),
     Term("statistics_of", "Quantity of the model statistics: importance if real data ran, else weights."),
     Term("weight_totals", "The statistics of |w| over the whole model."),
     Term(
