@@ -53,6 +53,21 @@ def test_a_scalar_in_the_place_of_a_weight_fails_no_pass(program: Program, op_ty
     assert program("prune", path, "--plan-only", "--no-run", "-q").code in {0, 2}
 
 
+@pytest.mark.parametrize("dims", [(0, 4), (0, 1, 4), (4, 0), (0,)])
+def test_a_tensor_without_elements_fails_no_pass(program: Program, dims: tuple[int, ...]) -> None:
+    added = op("Add", ["x", "none"], ["h"], name="add")
+    made = model(
+        [added, op("Mul", ["h", "none"], ["m"]), op("MatMul", ["m", "w"], ["y"])],
+        weights=[tensor("none", np.ones(dims)), WEIGHT],
+    )
+    path = program.save(made)
+    outcome = program("run", path, "--format", "json", "-q", "-o", "out", may_run=True)
+    assert outcome.code in {0, 2}, outcome.stderr
+    assert "Warning" not in outcome.stderr
+    if outcome.code == 0:
+        assert [each for each in outcome.report["passes"] if each["status"] != "ok"] == []
+
+
 def test_the_sizes_of_a_reshape_in_a_table_fail_no_plan(program: Program) -> None:
     made = model(
         [

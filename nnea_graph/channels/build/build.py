@@ -23,7 +23,7 @@ def build_channels(sight: ModelView) -> ChannelGraph:
     known = standings(sight, visit)
     for name in sight.graph.inputs:
         found = None if name in sight.graph.constants else input_channels(sight, name, visit, known)
-        if found is not None and found.count <= CHANNEL_LIMIT:
+        if found is not None and 0 < found.count <= CHANNEL_LIMIT:
             draft.begin(name, found.axes, found.dims)
     entered: set[str] = set()
     for node in sight.graph:

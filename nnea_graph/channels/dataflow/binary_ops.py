@@ -38,7 +38,7 @@ def _fixed(
 ) -> ChannelValues | None:
     """A constant operand: all that it adds to or multiplies a channel with."""
     static = scene.found.types[tensor].static
-    if static is None or prod(static) > MOST:
+    if static is None or not 0 < prod(static) <= MOST:
         return None
     values = evaluate(scene.graph, scene.found, tensor)
     if values.dtype.kind != "f":

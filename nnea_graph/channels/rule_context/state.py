@@ -94,5 +94,7 @@ class ChannelGraphBuilder:
 
 
 def _check_count(tensor: ChannelTensor) -> None:
+    if not tensor.count:
+        raise UnknownFactError("a tensor without elements has no channels")
     if tensor.count > CHANNEL_LIMIT:
         raise UnknownFactError(f"'{tensor.name}' would have {tensor.count} channels, limit {CHANNEL_LIMIT}")

@@ -133,7 +133,7 @@ def layer_columns(page: Page) -> list[Column]:
             metric(lambda each: each.effective_weights),
             shown=False,
         ),
-        _column("sparsity", "|w| < 0.001", "share", metric(lambda each: each.sparsity.get("1e-3"))),
+        _column("sparsity", "|w| < 0.001", "share", metric(lambda each: (each.sparsity or {}).get("1e-3"))),
         _column("lorenz", "Lorenz", "lorenz", [_lorenz(each) for each in metrics]),
         _column("importance", "importance", "count", of(lambda each: each.importance), shown=False),
         _column("flow", "flow", "share", of(lambda each: each.flow), shown=False),
