@@ -32,7 +32,11 @@ SYNTHETIC_SAMPLES = 8
 _SYNTHETIC_WORK = 100_000_000_000
 """Operations of all made-up samples together, above which there are fewer: what some seconds are enough for."""
 
-_SYNTHETIC_SECONDS = 10.0
+_SYNTHETIC_MOST = 1_000_000_000_000
+"""Operations of one made-up sample above which it is not run unasked: minutes on a small machine."""
+
+_ENDLESS_SECONDS = 10.0
+"""For models whose end is not known. Where all work is counted, that decides; this only guards against hangs."""
 _SECONDS = 3600.0
 
 _GROWTH = 3
@@ -71,8 +75,9 @@ ACTIVATIONS = Key[Activations]("activations")
 class ActivationsPass(Pass):
     """Sums |a|, a², max |a| and zeros inside the graph while it runs; only these leave it.
 
-    ``seconds`` bound the run, 10 on random inputs and 3600 on data where None. A model that cannot be run within
-    the bounds leaves its reason in place of activations; one without known bounds is run in another process.
+    ``seconds`` bound the run, 3600 where None, and 10 on random inputs where the work of a run cannot be counted.
+    A model that cannot be run within them leaves its reason in place of activations; one without known bounds is
+    run in another process.
     """
 
     name = "activations"
@@ -103,7 +108,10 @@ class ActivationsPass(Pass):
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
         places, size = _places(graph), fitting_batch(graph, context)
-        seconds = context.seconds(self.seconds or (_SYNTHETIC_SECONDS if data.synthetic else _SECONDS))
+        if data.synthetic and self.seconds is None and context.samples is None:
+            _refuse_long(graph)
+        guard = _ENDLESS_SECONDS if data.synthetic and not _is_counted(graph) else _SECONDS
+        seconds = context.seconds(self.seconds or guard)
         apart = doubt_of(graph, min(size, data.samples or size))
         settings = Settings(apart=_limits(graph, context, seconds, _GROWTH) if apart else None)
         counted = _Counted(data, size)
@@ -123,6 +131,31 @@ def _refuse(graph: ModelGraph, most: int) -> None:
             f"one run takes {memory.peak_bytes:,} bytes of activations at '{memory.peak_node}', over {most:,};"
             f" raise it: --limit activation_bytes=N"
         )
+
+
+def _refuse_long(graph: ModelGraph) -> None:
+    """By the work that is counted, so that the load of the machine decides nothing."""
+    work = _work(graph)
+    if work > _SYNTHETIC_MOST:
+        raise RunError(
+            f"one made-up sample takes {work:,} operations, over {_SYNTHETIC_MOST:,}; give data, or have it run all"
+            " the same: -p '+activations{seconds=600}'"
+        )
+
+
+def _work(graph: ModelGraph) -> int:
+    """Operations of one run, as far as they are known."""
+    totals = graph[MODEL_COST].totals
+    return totals.macs + totals.other_flops
+
+
+def _is_counted(graph: ModelGraph) -> bool:
+    """Whether the cost of every operator is known, and how often it runs: such a model comes to an end."""
+    works = (graph[node, COST].work for node in graph)
+    return all(
+        work.runs is not None and None not in {work.count("macs"), work.count("other_flops")}
+        for work in works
+    )
 
 
 def _limits(graph: ModelGraph, context: RunContext, seconds: float, growth: int) -> IsolationLimits:
@@ -158,8 +191,7 @@ def made_up(graph: ModelGraph, samples: int, seed: int) -> Data:
 
 def synthetic_samples(graph: ModelGraph) -> int:
     """Tells how many samples to make up: fewer of a model that takes long."""
-    totals = graph[MODEL_COST].totals
-    return max(1, min(SYNTHETIC_SAMPLES, _SYNTHETIC_WORK // max(totals.macs + totals.other_flops, 1)))
+    return max(1, min(SYNTHETIC_SAMPLES, _SYNTHETIC_WORK // max(_work(graph), 1)))
 
 
 def doubt_of(graph: ModelGraph, samples: int) -> str:

@@ -111,27 +111,39 @@ def test_closed_standard_output_is_no_traceback(program: Program) -> None:
     assert done.returncode in {0, 2}
 
 
-def started(program: Program, *arguments: str) -> subprocess.Popen[str]:
-    """The program at work on a model that takes seconds."""
-    program.save(model(chain(30_000)), "large.onnx")
+WAITING = """
+import pathlib, time, numpy
+
+def samples():
+    pathlib.Path("reading").touch()
+    while not pathlib.Path("come").exists():
+        time.sleep(0.01)
+    return numpy.zeros((2, 4), numpy.float32)
+"""
+
+
+def _opened(program: Program, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*COMMAND, "run", "large.onnx", "--no-run", "--format", "json", *arguments],
+        [*COMMAND, "run", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=program.folder,
     )  # fmt: skip
 
 
-def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline
+def started(program: Program, *arguments: str) -> subprocess.Popen[str]:
+    """The program at work on data that do not come before there is a file ``come``; its outputs are reserved."""
+    program.save(RELU)
+    (program.folder / "waiting.py").write_text(WAITING)
+    process = _opened(program, "model.onnx", "--data", "waiting.py:samples", "--format", "json", *arguments)
+    while not (program.folder / "reading").exists():
+        assert process.poll() is None
         time.sleep(0.01)
+    return process
 
 
 def test_an_interrupted_run_says_so_in_one_line_and_leaves_nothing(program: Program) -> None:
     with started(program, "-o", "out") as process:
-        _wait_for(program.folder / "out" / ".nnea-graph.lock")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate()
     assert process.returncode == 130
     assert out == ""
     assert err == "nnea-graph: error: interrupted\n"
@@ -159,10 +171,9 @@ main()
 
 def test_two_runs_into_one_folder_are_not_both_let_in(program: Program) -> None:
     with started(program, "-o", "out") as process:
-        _wait_for(program.folder / "out" / ".nnea-graph.lock")
         assert "another run" in fails(program, "-o", "out", "--force")
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate()
     assert "report.json" not in listed(program.folder / "out")
     assert program("run", program.save(RELU), "-o", "out").code == 0, (
         "the lock of a killed run holds nobody up"
@@ -173,8 +184,9 @@ def test_two_runs_into_one_folder_are_not_both_let_in(program: Program) -> None:
 def test_a_run_killed_while_writing_leaves_the_older_report(program: Program) -> None:
     assert program("run", program.save(RELU), "-o", "out").code == 0
     before = (program.folder / "out" / "report.json").read_bytes()
+    program.save(model(chain(30_000)), "large.onnx")
     for delay in (0.4, 0.8, 1.2, 1.6, 2.0):
-        with started(program, "-o", "out", "--force", "-p", "cost") as process:
+        with _opened(program, "large.onnx", "--no-run", "-o", "out", "--force", "-p", "cost") as process:
             time.sleep(delay)
             process.kill()
             process.communicate(timeout=20)
@@ -261,9 +273,9 @@ def test_somebody_elses_files_in_the_folder_stay(program: Program, name: str) ->
 
 def test_an_output_that_appears_during_the_run_stays(program: Program) -> None:
     with started(program, "--format", "text=out.txt") as process:
-        time.sleep(1)
         (program.folder / "out.txt").write_text("mine")
-        _, err = process.communicate(timeout=60)
+        (program.folder / "come").touch()
+        _, err = process.communicate()
     assert process.returncode == 2
     assert "--force" in err
     assert (program.folder / "out.txt").read_text() == "mine"

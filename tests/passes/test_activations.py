@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
@@ -279,3 +281,35 @@ def test_a_weight_that_many_files_hold_is_no_obstacle(tmp_path: Any, monkeypatch
         found = annotated(path, "activations", data={"x": x})[ACTIVATIONS]
         assert found.not_run == ""
         assert found.seen["y", 1].mean_abs == pytest.approx(np.abs(x @ weight).mean(0), rel=1e-5)
+
+
+def test_the_load_of_the_machine_changes_nothing() -> None:
+    made = CASES["mlp"].model
+    alone = build_report(annotated(made, "activations"), [], "")
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        assert build_report(annotated(made, "activations"), [], "") == alone
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
+
+
+def test_made_up_samples_of_too_much_work_are_not_run_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = CASES["mlp"]
+    graph, before = observed(case.model)
+    assert before.not_run == ""
+    totals = graph[MODEL_COST].totals
+    work = totals.macs + totals.other_flops
+    monkeypatch.setattr(module, "_SYNTHETIC_MOST", work)
+    assert observed(case.model)[1].not_run == ""
+    monkeypatch.setattr(module, "_SYNTHETIC_MOST", work - 1)
+    said = observed(case.model)[1].not_run
+    assert said.startswith(f"one made-up sample takes {work:,} operations, over {work - 1:,}; give data")
+    assert observed(case.model, case.feeds)[1].not_run == ""
+    assert observed(case.model, passes="activations{seconds=600}")[1].not_run == ""
+
+
+def test_only_a_run_without_a_known_end_is_short_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ENDLESS_SECONDS", 1e-9)
+    assert observed(CASES["mlp"].model)[1].not_run == ""

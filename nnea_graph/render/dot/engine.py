@@ -42,9 +42,16 @@ def draw(dot: str, form: str = "svg", seconds: float = SECONDS) -> Drawing:
     except OSError as error:
         return Drawing(b"", f"graphviz cannot be run: {error.strerror}; {_INSTALL}")
     if done.returncode or not done.stdout:
-        lines = done.stderr.decode("utf-8", "replace").split("\n")
-        return Drawing(b"", f"graphviz failed: {lines[0][:200] or done.returncode}")
+        return Drawing(b"", f"graphviz failed: {_said(done.stderr) or done.returncode}")
     return Drawing(done.stdout)
+
+
+def _said(stderr: bytes) -> str:
+    """The first line; of a traceback the last one, which is the error."""
+    lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    if not lines:
+        return ""
+    return lines[-1 if lines[0].startswith("Traceback") else 0][:200]
 
 
 def _engine(form: str) -> list[str]:

@@ -265,3 +265,23 @@ def test_pictures_of_the_readme_are_what_the_program_draws(
 def words(svg: str) -> list[str]:
     """All that can be read in a picture."""
     return sorted((element.text or "").strip() for element in elements(svg) if element.tag.endswith("text"))
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("Error: syntax error in line 1\\nmore", "Error: syntax error in line 1"),
+        ("Traceback (most recent call last):\\n  File 'a.py'\\nOSError: too large", "OSError: too large"),
+        ("", "3"),
+    ],
+    ids=["message", "traceback", "nothing"],
+)
+def test_an_engine_that_fails_is_quoted_in_one_line(
+    said: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = tmp_path / "dot"
+    engine.write_text(f'#!/bin/sh\nprintf "{said}\\n" >&2\nexit 3\n')
+    engine.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    found = draw("digraph {}")
+    assert (found.data, found.reason) == (b"", f"graphviz failed: {reason}")

@@ -184,6 +184,7 @@ class _Recorder(ReferenceEvaluator):
 RECORDED: dict[str, list[Any]] = {}
 
 
+@pytest.mark.skipif(not SILERO.is_file(), reason=f"no {SILERO}: set NNEA_SHARED")
 @pytest.mark.filterwarnings("ignore:overflow encountered in exp")  # in the evaluator's Sigmoid
 def test_all_that_runs_in_the_branches_of_silero_equals_onnx_own_evaluator() -> None:
     rng = np.random.default_rng(0)
