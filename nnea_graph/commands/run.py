@@ -64,7 +64,10 @@ def run_model(source: str, **options: Any) -> int:
                 PAGE: FORMATS["html"].pieces(given),
                 FACTS: [json.dumps(run_facts, indent=1), "\n"],
             }
-            folder.write(files | _pictures(opened.graph, report, options))
+            pictures, reasons = _pictures(opened.graph, report, options)
+            folder.write(files | pictures)
+            for reason in reasons if not options["quiet"] else ():
+                say(f"nnea-graph: {reason}\n")
         write_formats(given, outputs, force=options["force"])
     if options["verbose"]:
         _tell_passes(results)
@@ -95,18 +98,18 @@ def _known_files() -> tuple[str, ...]:
     return (FACTS, PAGE, *PICTURES, *PLOT_FILES)
 
 
-def _pictures(graph: ModelGraph, report: Report, options: dict[str, Any]) -> dict[str, Iterable[str]]:
-    """The pictures and plots by file name; what cannot be drawn is said on stderr."""
+def _pictures(
+    graph: ModelGraph, report: Report, options: dict[str, Any]
+) -> tuple[dict[str, Iterable[str]], list[str]]:
+    """The pictures and plots by file name, and why some cannot be drawn."""
     from nnea_graph.render.dot.engine import picture_files  # noqa: PLC0415 - only runs with -o draw
     from nnea_graph.render.plots.visualizer import plot_files  # noqa: PLC0415
     from nnea_graph.report.diagrams import diagrams_of  # noqa: PLC0415
 
     files, missing = picture_files(diagrams_of(graph, report), accents=options["path_colors"])
     plots, without = plot_files(report)
-    for reason in (missing, without):
-        if reason and not options["quiet"]:
-            say(f"nnea-graph: {reason}\n")
-    return {name: [text] for name, text in (files | plots).items()}
+    reasons = [each for each in (missing, without) if each]
+    return {name: [text] for name, text in (files | plots).items()}, reasons
 
 
 def format_outputs(texts: Sequence[str]) -> list[FormatOutput]:
