@@ -38,6 +38,8 @@ class Weight:
     reason: str = ""
 
 
+_MOST_READ = 1 << 22
+
 WEIGHTS = Key[tuple[Weight, ...]]("weights")
 """The constants of each operator that are more than settings."""
 
@@ -123,6 +125,13 @@ class _Counter:
         bytes_or_less = stored is not None and stored.dtype.kind in {"int", "uint"} and stored.dtype.bits <= 8
         if bytes_or_less or source in self._sources.dequantized:
             return ""  # quantized weights, which frameworks keep in buffers
+        if (
+            node.op_type == "Expand"
+            and stored is not None
+            and stored.size <= _MOST_READ
+            and not stored.array().any()
+        ):
+            return "zeros that are repeated: an initial state"
         if declared_role(node.op_type, node.domain, index) is None:
             return self._why(source)
         return self._named(source) or ""
@@ -181,12 +190,20 @@ class _Counter:
             numeric = constant.dtype.kind in {"float", "complex"}
             gathered = node.op_type.startswith("Gather")
             return declared if numeric or not gathered else None
+        if self._scales_products(node, index):
+            return Role.QUANTIZATION
         if constant.dtype.kind == "bool" and constant.size > 1:
             return Role.WEIGHT
         named = any(self._named(leaf) == "" for leaf in leaves)
         if constant.dtype.kind != "float" or (constant.size < 2 and not named):
             return None
-        return operand_role(node.op_type, constant.shape)
+        return operand_role(node.op_type.removeprefix("QLinear"), constant.shape)
+
+    def _scales_products(self, node: OpNode, index: int) -> bool:
+        """Whether the operand is multiplied by the scale that DynamicQuantizeLinear gives: a scale of weights."""
+        others = [name for place, name in enumerate(node.inputs) if place != index]
+        maker = self.graph.producer(others[0]) if node.op_type == "Mul" and others else None
+        return maker is not None and maker.op_type == "DynamicQuantizeLinear"
 
     def _constant(self, node: OpNode, index: int, tensor: str) -> Constant | None:
         """What the operator sees: stored as it is, derived, or unpacked by the operator itself."""

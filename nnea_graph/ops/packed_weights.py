@@ -45,16 +45,23 @@ def _table(call: OpCall) -> tuple[int, ...]:
     return (*stored[:-1], stored[-1] * per_byte)
 
 
-def _dequantized(weight: int, scale: int | None, zero_point: int, axis: int) -> Packing:
+def _gemm_outputs(call: OpCall) -> int:
+    """The axis of a Gemm's weight that leads to its outputs."""
+    return 0 if call.attr("transB", 0) else 1
+
+
+def _dequantized(
+    weight: int, scale: int | None, zero_point: int, axis: int | Callable[[OpCall], int]
+) -> Packing:
     """An integer weight whose scale and zero point, one or one a channel of ``axis``, are inputs as well."""
     inputs = tuple(index for index in (weight, scale, zero_point) if index is not None)
 
     def unpack(call: OpCall) -> Array:
-        numbers = call.value(weight).astype(np.float32)
+        numbers, place = call.value(weight).astype(np.float32), axis if isinstance(axis, int) else axis(call)
         if call.has(zero_point):
-            numbers = numbers - _along(call.value(zero_point).astype(np.float32), numbers, axis)
+            numbers = numbers - _along(call.value(zero_point).astype(np.float32), numbers, place)
         if scale is not None and call.has(scale):
-            numbers = numbers * _along(call.value(scale).astype(np.float32), numbers, axis)
+            numbers = numbers * _along(call.value(scale).astype(np.float32), numbers, place)
         return numbers
 
     return Packing(weight, inputs, lambda call: call.shape(weight), unpack)
@@ -83,5 +90,6 @@ PACKED_WEIGHTS.add(Packing(1, (1, 2), _matrix, unpack_bnb4), "MatMulBnb4", domai
 PACKED_WEIGHTS.add(_dequantized(1, 3, 5, -1), "MatMulIntegerToFloat", domain=MICROSOFT)
 PACKED_WEIGHTS.add(Packing(1, (1, 2, 3, 4), _matrix, unpack_nbits), "MatMulNBits", domain=MICROSOFT)
 PACKED_WEIGHTS.add(_dequantized(1, 4, 7, -1), "QAttention", domain=MICROSOFT)
-PACKED_WEIGHTS.add(_dequantized(3, 4, 5, -1), "QGemm", domain=MICROSOFT)
+PACKED_WEIGHTS.add(_dequantized(3, 4, 5, _gemm_outputs), "QGemm", domain=MICROSOFT)
 PACKED_WEIGHTS.add(_dequantized(3, 4, 5, 0), "QLinearConv", domain=MICROSOFT)
+PACKED_WEIGHTS.add(_dequantized(3, 4, 5, -1), "QLinearAdd", "QLinearMul", domain=MICROSOFT)
