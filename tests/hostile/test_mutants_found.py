@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hostile.support.models import model, op, tensor, typed
 from hostile.support.running import Program
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
 WEIGHT = tensor("w", np.ones((4, 4)))
 MATMUL = op("MatMul", ["h", "w"], ["y"], name="matmul")
@@ -81,3 +81,50 @@ def test_the_sizes_of_a_reshape_in_a_table_fail_no_plan(program: Program) -> Non
     )
     path = program.save(made)
     assert program("prune", path, "--plan-only", "--align", "1", "--rounds", "2", "-q").code in {0, 2}
+
+
+INDICES = tensor("i", [1, 0], np.int64)
+NAMED: dict[str, ModelProto] = {
+    "one-gather": model([op("Gather", ["x", "i"], ["y"], axis=1)], weights=[INDICES]),
+    "one-gather-of-a-table": model(
+        [op("Gather", ["w", "n"], ["y"])], [typed("n", 3, dtype=TensorProto.INT64)], weights=[WEIGHT]
+    ),
+    "flatten-without-an-output": model([op("Flatten", ["x"], [""], name="odd"), op("Relu", ["x"], ["y"])]),
+    "relu-without-an-output": model([op("Relu", ["x"], [], name="odd"), op("Relu", ["x"], ["y"])]),
+    "a-huge-input": model([op("MatMul", ["x", "w"], ["y"])], [typed("x", 1 << 40, 4)], weights=[WEIGHT]),
+    "a-huge-input-of-int64": model(
+        [op("Gather", ["w", "x"], ["y"])], [typed("x", 1 << 62, dtype=TensorProto.INT64)], weights=[WEIGHT]
+    ),
+    "more-axes-than-starts": model(
+        [op("Slice", ["x", "i", "e", "a"], ["h"], name="odd"), MATMUL],
+        weights=[
+            tensor("i", [0], np.int64),
+            tensor("e", [2], np.int64),
+            tensor("a", [0, 1], np.int64),
+            WEIGHT,
+        ],
+    ),
+    "prelu-of-a-long-slope": model(
+        [op("PRelu", ["x", "s"], ["h"]), MATMUL], weights=[tensor("s", np.ones((3, 1, 4))), WEIGHT]
+    ),
+    "matmul-of-a-row": model([op("MatMul", ["x", "v"], ["y"])], weights=[tensor("v", np.ones(4))]),
+    "einsum-of-strange-letters": model(
+        [op("Einsum", ["x", "w"], ["h"], equation="aé,éb->ab"), MATMUL], weights=[WEIGHT]
+    ),
+    "einsum-of-too-few-letters": model(
+        [op("Einsum", ["x", "w"], ["h"], equation="a,ab"), MATMUL], weights=[WEIGHT]
+    ),
+}
+
+
+@pytest.mark.parametrize("made", NAMED.values(), ids=NAMED)
+def test_a_model_that_was_an_internal_error_is_reported_or_refused(
+    program: Program, made: ModelProto
+) -> None:
+    path = program.save(made)
+    outcome = program("run", path, "--format", "json", "-q", "-o", "out", may_run=True)
+    assert outcome.code in {0, 1, 2}, outcome.stderr
+    assert outcome.stderr.count("\n") == (outcome.code == 2)
+    if outcome.code != 2:
+        assert [each for each in outcome.report["passes"] if each["status"] != "ok"] == []
+    assert program("prune", path, "--plan-only", "--no-run", "-q").code in {0, 2}
