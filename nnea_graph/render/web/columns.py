@@ -8,6 +8,7 @@ from typing import Any
 
 from nnea_graph.render.page import Page
 from nnea_graph.render.sanitize import inert
+from nnea_graph.report.glossary.lookup import find_terms
 from nnea_graph.report.schema.analysis import Layer, Report
 from nnea_graph.report.views.layer_rows import metrics_of
 
@@ -164,5 +165,11 @@ def _column(key: str, title: str, form: str, values: list[Any], *, shown: bool =
         "format": form,
         "values": values,
         "shown": shown and known,
-        "about": "",
+        "about": _about(title),
     }
+
+
+def _about(title: str) -> str:
+    """The definition of a column, where the glossary has it."""
+    found = find_terms(title)
+    return found[0].definition if found else ""

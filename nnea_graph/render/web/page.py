@@ -13,6 +13,8 @@ from typing import Any
 from nnea_graph.render.page import Page, many
 from nnea_graph.render.sanitize import inert
 from nnea_graph.render.web.columns import NODE_FACTS, layer_columns, node_columns, rounded
+from nnea_graph.report.glossary.lookup import TERMS, find_terms
+from nnea_graph.report.glossary.term import Term
 from nnea_graph.report.schema.analysis import Finding, Report
 from nnea_graph.report.units import amount, binary, percent
 from nnea_graph.report.views.module_tree import ModuleBranch, module_tree
@@ -48,6 +50,8 @@ def render_page(report: Report, verdict: str = "") -> str:
                 (page.called(each.id), inert(each.op_type), _amount(each.macs))
                 for each in most_expensive_layers(report, _TOP)
             ],
+            terms=TERMS,
+            extensions=list(report.extensions.values()),
             conventions=report.conventions,
             pathways=bool(report.pathways and report.pathways.paths),
             curves=[(f"curve-{place}", title) for place, title in enumerate(_curves(page))],
@@ -111,8 +115,19 @@ def _data(page: Page) -> dict[str, Any]:
         "layer_ops": [places[layer.id] for layer in report.layers],
         "pathways": _pathways(page, places),
         "curves": {f"curve-{place}": chart for place, chart in enumerate(_curves(page).values())},
-        "terms": dict(report.conventions),
+        "terms": _definitions(page),
     }
+
+
+def _definitions(page: Page) -> dict[str, str]:
+    """What every marked word means: the totals' titles and the columns' titles."""
+    words = [title for title, _, _ in _totals(page.report)]
+    found = {word: find_terms(word) for word in words}
+    return {word: _definition(terms[0]) for word, terms in found.items() if terms}
+
+
+def _definition(term: Term) -> str:
+    return f"{term.definition}{f' {term.formula}' if term.formula else ''}"
 
 
 def _tree(branch: ModuleBranch) -> dict[str, Any]:
@@ -217,7 +232,7 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
     ):
         yield title, _amount(value), "" if value is None else f"{value:,}"
     for title, size in (
-        ("stored weights", totals.weight_bytes),
+        ("stored size", totals.weight_bytes),
         ("peak activations", totals.peak_activation_bytes),
     ):
         yield title, "unknown" if size is None else binary(size), "" if size is None else f"{size:,} bytes"

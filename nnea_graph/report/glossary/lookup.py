@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from nnea_graph.report.findings import quantization, redundancy, rules, sensitivity
+from nnea_graph.report.findings.catalogue import every_rule
 from nnea_graph.report.findings.rules import Rule
 from nnea_graph.report.glossary import cost, importance, measurement
 from nnea_graph.report.glossary.term import Term
 
 TERMS: tuple[Term, ...] = (*cost.TERMS, *importance.TERMS, *measurement.TERMS)
-_RULE_MODULES = (rules, sensitivity, redundancy, quantization)
 
 
 def all_rules() -> list[Rule]:
     """Every rule of the findings, sorted by id."""
-    found = [each for module in _RULE_MODULES for each in vars(module).values() if isinstance(each, Rule)]
-    return sorted({id(each): each for each in found}.values(), key=lambda rule: rule.id)
+    return [rule for _, rule in every_rule().values()]
 
 
 def find_terms(word: str) -> list[Term]:

@@ -12,6 +12,7 @@ import pytest
 from render.web.pages import HOSTILE, large_report
 
 from nnea_graph import analyze
+from nnea_graph.engine.section import Column, FactRow, FactSection
 from nnea_graph.render.web.page import render_page
 from nnea_graph.report.schema.analysis import Report
 
@@ -102,3 +103,20 @@ def test_what_is_not_known_is_said(report: Report) -> None:
     page = render_page(report)
     assert "dims assumed: batch=1" in page
     assert "synthetic inputs" in page
+
+
+def test_facts_of_other_passes_are_a_table_with_their_reasons(report: Report) -> None:
+    rows = (FactRow({"depth": 3}), FactRow({"depth": None}, "node_conv2d", {"depth": "in a <loop>"}))
+    section = FactSection("Depth of it", (Column("depth", "layers"), Column("other")), rows)
+    page = render_page(replace(report, extensions={"depth": section}))
+    assert "<h2>Depth of it</h2>" in page
+    assert "<td>3</td><td></td>" in page
+    assert "<td>not known: in a &lt;loop&gt;</td>" in page
+
+
+def test_every_total_explains_itself(report: Report) -> None:
+    found = Elements(render_page(report))
+    terms = json.loads(found.texts["script"][0])["terms"]
+    marked = [each["data-term"] for _, each in found.tags if "data-term" in each]
+    assert marked
+    assert [word for word in marked if not terms.get(word or "")] == []
