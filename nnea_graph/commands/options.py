@@ -21,11 +21,13 @@ def named_dims(texts: Sequence[str]) -> dict[str, int]:
     >>> named_dims(["batch=8", "a=b=2"])
     {'batch': 8, 'a=b': 2}
     """
-    dims = {}
+    dims: dict[str, int] = {}
     for text in texts:
         name, equals, number = text.rpartition("=")
         if not equals or not name or not re.fullmatch("[0-9]{1,19}", number):
             raise UsageError(f"--dim '{text}': write name=number, e.g. --dim batch=8")
+        if name in dims:
+            raise UsageError(f"--dim '{name}' is given twice: {dims[name]} and {number}; give it once")
         dims[name] = int(number)
     return dims
 

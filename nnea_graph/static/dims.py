@@ -86,6 +86,13 @@ def symbols_of(inputs: Mapping[str, TensorInfo]) -> list[str]:
     return list(dict.fromkeys(dim for dim in dims if isinstance(dim, str)))
 
 
+def inner_symbols(graph: ModelGraph, inputs: Collection[str]) -> list[str]:
+    """Symbols that only appear inside, where the file declares shapes by them: sizes that the data decide."""
+    dims = (dim for info in graph.tensors.values() for dim in info.shape or ())
+    names = (dim for dim in dims if isinstance(dim, str) and _SYMBOL.fullmatch(dim))
+    return [name for name in dict.fromkeys(names) if name not in inputs]
+
+
 def is_batch(symbol: str) -> bool:
     """Tells whether a symbol counts samples."""
     return _BATCH.fullmatch(symbol) is not None
@@ -107,11 +114,12 @@ def resolve(
     overridden = _bind_shapes(symbolic, input_shapes, given)
     symbols = symbols_of(symbolic)
     free = [symbol for symbol in _freed(symbolic, input_shapes) if symbol not in given]
-    _check_known(dims, symbols)
+    inner = inner_symbols(graph, symbols)
+    _check_known(dims, [*symbols, *inner])
     batch = {symbol: 1 for symbol in free if is_batch(symbol)}
     others = [symbol for symbol in free if symbol not in batch]
 
-    known = {symbol: number for symbol, number in given.items() if symbol in symbols}
+    known = {symbol: number for symbol, number in given.items() if symbol in {*symbols, *inner}}
     partly = {name: _replaced(info, input_shapes.get(name)) for name, info in symbolic.items()}
 
     def at(numbers: Mapping[str, int], note: str = "") -> Dims:

@@ -14,7 +14,7 @@ from nnea_graph.ops.shape_rules import SHAPE_RULES
 from nnea_graph.ops.validity_rules import refuse
 from nnea_graph.ops.value_rules import VALUE_RULES
 from nnea_graph.static.control_flow import CONTROL_FLOW, Trips
-from nnea_graph.static.dims import Dims, DimsFit, bound
+from nnea_graph.static.dims import Dims, DimsFit, bound, symbols_of
 from nnea_graph.static.result import UNKNOWN, Contradiction, StaticFacts, call_of
 
 VALUE_LIMIT = 4096
@@ -47,6 +47,7 @@ class _Walker:
         self.graph = graph
         self.dims = dims
         self._observed = observed
+        self._inner = not dims.values.keys() <= set(symbols_of(dims.symbolic))
         self.found = StaticFacts(types=dict(dims.inputs), constant=set(graph.constants))
         for name, constant in graph.constants.items():
             self.found.types[name] = TensorInfo(constant.dtype, constant.shape)
@@ -203,7 +204,18 @@ class _Walker:
             declared = [self._declared(name, info) for name, info in zip(node.outputs, outputs, strict=False)]
             source = "declared" if declared != outputs else source
             outputs = declared
-        self._store(node, outputs, source)
+        filled = [self._filled(name, info) for name, info in zip(node.outputs, outputs, strict=False)]
+        self._store(node, filled, source if filled == outputs else "declared")
+
+    def _filled(self, name: str, info: TensorInfo) -> TensorInfo:
+        """Open dims as the file declares them, by symbols inside the model that the user has given."""
+        declared = self.graph.tensors.get(name)
+        if not self._inner or info.shape is None or info.static is not None or declared is None:
+            return info
+        if declared.shape is None or len(declared.shape) != len(info.shape):
+            return info
+        known = bound(declared, self.dims.values).shape or ()
+        return TensorInfo(info.dtype, tuple(a if isinstance(a, int) else b for a, b in zip(info.shape, known, strict=True)))
 
     def _evaluated(self, node: OpNode) -> list[TensorInfo] | None:
         """The outputs of an operator whose inputs are all known and that our own rule can evaluate."""
