@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
@@ -26,6 +26,8 @@ LARGEST = 1 << 62
 
 _NUMBERED = re.compile(r"unk__\d+|.*DynamicDimension\.\d+|dyn_?\d*|_d\d+|s\d+")
 """Names that exporters make up: on the first axis they mean the batch, elsewhere they say what is equal."""
+
+_SYMBOL = re.compile(r"[A-Za-z_][\w.]*")
 
 _NAMELESS = frozenset({"?", "None", "-1", ""})
 _BATCH = re.compile(r"(n|b|bs|nb|.*batch.*)", re.IGNORECASE)

@@ -215,7 +215,9 @@ class _Walker:
         if declared.shape is None or len(declared.shape) != len(info.shape):
             return info
         known = bound(declared, self.dims.values).shape or ()
-        return TensorInfo(info.dtype, tuple(a if isinstance(a, int) else b for a, b in zip(info.shape, known, strict=True)))
+        return TensorInfo(
+            info.dtype, tuple(a if isinstance(a, int) else b for a, b in zip(info.shape, known, strict=True))
+        )
 
     def _evaluated(self, node: OpNode) -> list[TensorInfo] | None:
         """The outputs of an operator whose inputs are all known and that our own rule can evaluate."""
