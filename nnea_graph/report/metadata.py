@@ -21,7 +21,7 @@ _COUNTS = ("macs", "flops", "other_flops", "training_flops")
 _STATISTICS = ("utilization", "redundancy", "gini", "effective_weights", "entropy", "sparsity")
 _WORST_FIRST = ("unknown", "estimated", "exact")
 _GIVEN_BY = {
-    **dict.fromkeys(("parameters", "buffers"), "constants"),
+    **dict.fromkeys(("parameters", "buffers", "constants"), "constants"),
     **dict.fromkeys(("weight_bytes", "peak_activation_bytes", "peak_node", "unsized_tensors"), "memory"),
     **dict.fromkeys((*_COUNTS, "macs_formula", "macs_formula_short", "coverage"), "cost"),
     "importance_totals": "importance",

@@ -113,6 +113,10 @@ def test_masks_tables_and_grids_are_constants_by_their_values(tmp_path: Path, na
     assert report.totals.parameters == 128
     assert [layer.op_type for layer in report.layers] == ["MatMul"]
     assert weights_of(path)[0].reason == reason
+    assert [(each.node, each.elements, each.reason) for each in report.constants] == [
+        (report.nodes[0].id, values.size, reason)
+    ]
+    assert report.totals.constants == values.size
 
 
 LEARNED: dict[str, NDArray[Any]] = {

@@ -53,6 +53,10 @@ def _weights(page: Page) -> list[Text]:
     if totals.buffers:
         what = "BatchNorm running means and variances" if training is None else "as the source model has them"
         lines += named("buffers", si(totals.buffers), what, width=width)
+    if totals.constants:
+        lines += named(
+            "constants", si(totals.constants), "masks, tables and grids: no parameters", width=width
+        )
     if totals.weight_bytes is None:
         return lines + sentence("stored size", Text(page.why_not("memory"), "dim"), width=width)
     return lines + named("stored size", binary(totals.weight_bytes), "all constants as stored", width=width)

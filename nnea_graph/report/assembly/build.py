@@ -27,6 +27,7 @@ from nnea_graph.report.facts import cost_of, count, fact
 from nnea_graph.report.findings.general import findings_of
 from nnea_graph.report.formula import exact, note, short
 from nnea_graph.report.schema import analysis as schema
+from nnea_graph.report.sections.constants import constants_of
 from nnea_graph.report.sections.cost_totals import cost_totals
 from nnea_graph.report.sections.layers import layers_of
 from nnea_graph.report.sections.modules import modules_of
@@ -71,6 +72,7 @@ def build_report(graph: ModelGraph, results: Sequence[PassResult], sha256: str) 
         sensitivity=parts.sensitivity,
         quantization=parts.quantization,
         redundancy=parts.redundancy,
+        constants=constants_of(graph),
         extensions={each.name: each.section for each in results if each.section is not None},
     )
 
@@ -214,6 +216,7 @@ def _totals(graph: ModelGraph, layers: Sequence[schema.Layer]) -> schema.Totals:
         parameters=_parameters(graph, layers) if has_weights else None,
         trainable_parameters=graph.source.trainable if graph.source else None,
         buffers=_buffers(graph) if has_weights else None,
+        constants=sum(each.elements for each in constants_of(graph)) if has_weights else None,
         weight_bytes=memory.weight_bytes if memory else None,
         **cost_totals(graph),
         macs_formula=exact(cost.formula) if cost and cost.formula else None,

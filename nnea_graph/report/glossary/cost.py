@@ -31,6 +31,11 @@ TERMS = (
         units="count",
     ),
     Term(
+        "constants",
+        "Elements of masks, tables, position grids and other constant operands that are no parameters.",
+        units="count",
+    ),
+    Term(
         "buffers", "BatchNorm running means and variances, or the buffers of the source model.", units="count"
     ),
     Term(

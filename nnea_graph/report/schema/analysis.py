@@ -236,6 +236,16 @@ class Branch:
     in_total: bool = field(metadata=doc("false where a costlier alternative is taken for the total"))
 
 
+@dataclass(frozen=True, slots=True)
+class PlainConstant:
+    """A constant operand that is no parameter: a mask, a table, a grid, a buffer."""
+
+    tensor: str = field(metadata=doc("as the operator reads it"))
+    node: str = field(metadata=doc("the first operator that reads it"))
+    elements: int = field(metadata=doc("how many numbers it has"))
+    reason: str = field(metadata=doc("how one can tell that it is no parameter"))
+
+
 @dataclass(frozen=True)
 class CostTotals:
     """Sizes and costs of one run of the model, at the stated dims."""
@@ -251,6 +261,9 @@ class CostTotals:
     )
     buffers: int | None = field(
         metadata=doc("BatchNorm running means and variances, or what the source model calls buffers")
+    )
+    constants: int | None = field(
+        metadata=doc("elements of masks, tables, grids and other operands that are no parameters")
     )
     weight_bytes: int | None = field(metadata=doc("of all constants as stored"))
     cost_status: str | None = field(
@@ -366,6 +379,9 @@ class Report:
     )
     redundancy: ModelRedundancy | None = field(
         default=None, metadata=doc("what can go without any loss, null where the pass did not run")
+    )
+    constants: Sequence[PlainConstant] = field(
+        default=(), metadata=doc("operands that are no parameters, each with the reason")
     )
     extensions: Mapping[str, FactSection] = field(
         default_factory=dict, metadata=doc("facts of passes that describe them themselves, by pass")
