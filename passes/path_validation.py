@@ -17,6 +17,7 @@ from nnea_graph.errors import RunError, UsageError
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.passes.activations import ACTIVATIONS, fitting_batch, limits_apart
 from nnea_graph.passes.channels import CHANNELS
+from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.pathways import MARGINALS, PATHWAYS
 from nnea_graph.passes.shape_inference import SHAPES
@@ -68,6 +69,12 @@ class PathValidationFact:
     kept: Trials | None = None
 
 
+_OPERATIONS_PER_SECOND = 10_000_000_000
+"""What one second stands for: about what two cores do in a model of some size."""
+
+_PATIENCE, _START_SECONDS = 10, 60.0
+"""By the clock a machine may be so much slower, before it is taken to hang."""
+
 PATH_VALIDATION = Key[PathValidationFact]("path_validation")
 
 
@@ -75,12 +82,13 @@ PATH_VALIDATION = Key[PathValidationFact]("path_validation")
 class PathValidationPass(Pass):
     """Tells whether the units on the best paths matter more than others, by running the model; needs real data.
 
-    ``repeats`` random choices are drawn for each layer. After ``seconds`` the samples so far are what counts.
+    ``repeats`` random choices are drawn for each layer. After ``seconds`` of work, counted at 10 billion operations
+    each and not by the clock, the samples so far are what counts.
     What had to be run in another process is so here as well.
     """
 
     name = "path_validation"
-    requires = (SHAPES, MEMORY, ACTIVATIONS, CHANNELS, PATHWAYS, MARGINALS)
+    requires = (SHAPES, MEMORY, MODEL_COST, ACTIVATIONS, CHANNELS, PATHWAYS, MARGINALS)
     provides = (PATH_VALIDATION,)
     runs_model = True
 
@@ -104,11 +112,13 @@ class PathValidationPass(Pass):
     def _tried(
         self, graph: ModelGraph, context: RunContext, data: Data, found: _Layers
     ) -> PathValidationFact:
-        from nnea_graph.runtime.perturb.ablation_trials import Setting, run_trials  # noqa: PLC0415 - start-up
+        from nnea_graph.runtime.perturb.ablation_trials import Setting, TrialBudget, run_trials  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.perturb.channel_mask import Maskable, MaskedSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
-        tensors, seconds = graph[CHANNELS].tensors, context.seconds(self.seconds)
+        tensors, cost = graph[CHANNELS].tensors, graph[MODEL_COST].totals
+        seconds = context.seconds(_PATIENCE * self.seconds + _START_SECONDS) if self.seconds > 0 else 0.0
+        budget = TrialBudget(self.seconds * _OPERATIONS_PER_SECOND, cost.macs + cost.other_flops, seconds)
         places = [tensors[layer.place] for layer in found.tried]
         session = MaskedSession(
             graph,
@@ -123,7 +133,7 @@ class PathValidationPass(Pass):
             output, axes = _output(graph)
             trials = _trials(graph, found.tried, self._choices(graph, found.tried, context.seed))
             batches = data.batches(fitting_batch(graph, context))
-            outcome = run_trials(Setting(session, trials, output, axes), batches, seconds)
+            outcome = run_trials(Setting(session, trials, output, axes), batches, budget)
         return PathValidationFact(
             output=output,
             samples=outcome.samples,

@@ -19,6 +19,7 @@ from nnea_graph.errors import UsageError
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.graph import ModelGraph
 from nnea_graph.passes.activations import ACTIVATIONS
+from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.path_validation import PATH_VALIDATION, PathValidationFact, PathValidationPass
 from nnea_graph.passes.pathways import PATHWAYS
 from nnea_graph.render.page import Page
@@ -138,6 +139,15 @@ def test_it_says_why_nothing_was_validated(options: str, request_: dict[str, Any
     assert tried.removed is None
     assert tried.kept is None
     assert re.search(reason, tried.not_validated)
+
+
+def test_work_that_is_counted_decides_how_many_samples_are_tried() -> None:
+    totals = run(STRONG)[MODEL_COST].totals
+    runs = 1 + 2 * (3 + 5)  # whole; without and with nothing but: paths, importance, marginal, five at random
+    batch = 4 * runs * (totals.macs + totals.other_flops)
+    seconds = 2.5 * batch / 10_000_000_000
+    tried = found(STRONG, f"path_validation{{seconds={seconds}}},pathways{{k=2}}", {"x": X}, batch_size=4)
+    assert (tried.samples, tried.complete) == (8, False)
 
 
 def test_a_model_of_unknown_cost_is_run_in_another_process_to_the_same_end() -> None:

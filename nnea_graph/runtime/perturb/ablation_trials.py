@@ -57,16 +57,32 @@ class Setting(Generic[Name]):
         return compared(original), {name: compared(outcome(kept)) for name, kept in self.trials.items()}
 
 
-def run_trials(setting: Setting[Name], batches: Iterable[Batch], seconds: float) -> Outcome[Name]:
-    """All batches, or those that there is time for; a batch counts for all trials or for none.
+@dataclass(frozen=True, slots=True)
+class TrialBudget:
+    """``operations`` that all trials together may take, where one sample takes ``sample`` in each.
+
+    They are counted, so that the load of the machine decides nothing; ``seconds`` only guard against hangs.
+    """
+
+    operations: float
+    sample: int
+    seconds: float
+
+
+def run_trials(setting: Setting[Name], batches: Iterable[Batch], budget: TrialBudget) -> Outcome[Name]:
+    """All batches, or the first ones that fit, one at least; a batch counts for all trials or for none.
 
     Raises:
         RunError: the model cannot be run, or the time is up before one batch has been.
     """
-    deadline = time.monotonic() + seconds
+    deadline, spent = time.monotonic() + budget.seconds, 0
     whole, samples, complete = OutputComparison(setting.axes), 0, True
     comparisons = {name: OutputComparison(setting.axes) for name in setting.trials}
     for batch in batches:
+        spent += budget.sample * batch.samples * (1 + len(setting.trials))
+        if samples and spent > budget.operations:
+            complete = False
+            break
         try:
             first, found = setting.run(batch, deadline)
         except RunError:
