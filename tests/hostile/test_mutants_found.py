@@ -10,6 +10,10 @@ from hostile.support.models import model, op, tensor, typed
 from hostile.support.running import Program
 from onnx import ModelProto, TensorProto
 
+from nnea_graph.channels.graph import ChannelTensor
+from nnea_graph.channels.rule_context.axis_labels import real_letters
+from nnea_graph.ops.call import BadCallError
+
 WEIGHT = tensor("w", np.ones((4, 4)))
 MATMUL = op("MatMul", ["h", "w"], ["y"], name="matmul")
 
@@ -128,3 +132,10 @@ def test_a_model_that_was_an_internal_error_is_reported_or_refused(
     if outcome.code != 2:
         assert [each for each in outcome.report["passes"] if each["status"] != "ok"] == []
     assert program("prune", path, "--plan-only", "--no-run", "-q").code in {0, 2}
+
+
+def test_channels_along_axes_that_an_operator_has_no_letters_for_end_with_a_reason() -> None:
+    channels = ChannelTensor("h", (2,), (4,))
+    with pytest.raises(BadCallError, match="'h' has more dims than the operator takes"):
+        real_letters(channels, ("a", "b"))
+    assert real_letters(channels, ("a", "b", "c")) == ("c",)

@@ -13,7 +13,7 @@ from nnea_graph.channels.rule_context.join_shares import JoinShare
 from nnea_graph.channels.rule_context.model_view import ConstantView
 from nnea_graph.channels.rule_context.op_context import OpContext
 from nnea_graph.channels.rule_context.strength import StrengthBlock, magnitudes
-from nnea_graph.ops.call import UnknownFactError
+from nnea_graph.ops.call import BadCallError, UnknownFactError
 
 Letters = tuple[str, ...]
 """The name of each axis."""
@@ -61,6 +61,8 @@ def _batch(mine: Sequence[int | None], others: Sequence[int | None]) -> Letters:
 
 def real_letters(tensor: ChannelTensor, letters: Letters) -> Letters:
     """The letters of the axes that tell channels apart."""
+    if max(tensor.real, default=-1) >= len(letters):
+        raise BadCallError(f"'{tensor.name}' has more dims than the operator takes")
     return tuple(letters[axis] for axis in tensor.real)
 
 
