@@ -9,8 +9,8 @@ from typing import Any
 from nnea_graph.api.analyze import report_on
 from nnea_graph.api.annotate import annotate
 from nnea_graph.commands.messages import say
-from nnea_graph.commands.options import analysis_request, check_output
-from nnea_graph.commands.output import data_files
+from nnea_graph.commands.output import check_output, data_files
+from nnea_graph.commands.request import analysis_request
 from nnea_graph.errors import OutputError
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.render.output_files import write_output

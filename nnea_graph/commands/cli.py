@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from nnea_graph import __version__
+from nnea_graph.commands import options
 from nnea_graph.commands.messages import reaching_standard_output, say
 from nnea_graph.errors import InterruptedRunError, NneaError, PipelineError, RunError
 
@@ -121,71 +122,26 @@ def cli() -> None:
     """Analyze the cost, redundancy and importance of a trained neural network, and make it smaller."""
 
 
-_FAIL_ON = click.option(
-    "--fail-on",
-    multiple=True,
-    metavar="GATE",
-    help="Exit 1 where this holds: macs>600M, or a finding of this severity: note, warning, error.",
-)
-_POLICY = click.option(
-    "--policy", type=click.Path(path_type=Path), metavar="FILE", help="Policy to check (TOML)."
-)
-_BASELINE = click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    metavar="REPORT",
-    help="Earlier report.json to compare with.",
-)
-
-
 @cli.command(cls=_LimitsHelp)
 @click.argument("model")
-@click.option(
-    "--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim, e.g. batch=8."
+@options.DIMS
+@options.SHAPES
+@options.data(
+    "Calibration data: .npz, .npy, a folder of arrays, test_data_set_* or images, or file.py:function."
 )
-@click.option(
-    "--input-shape",
-    "shapes",
-    multiple=True,
-    metavar="[NAME:]SHAPE",
-    help="Shape of an input: x:1,3,224,224, x:1x3x224x224, x:f32:1x3x224x224, or the list alone.",
+@options.PREPROCESS
+@options.SAMPLES
+@options.batch_size(8)
+@options.seed("Seed of the random inputs.")
+@options.time_limit("Time in which the model may be run, over all passes.")
+@options.no_run()
+@options.PASSES
+@options.formats(
+    "text (default), json, html, md, sarif … (nnea-graph formats), to stdout or a file; may be repeated."
 )
-@click.option(
-    "--data",
-    metavar="D",
-    help="Calibration data: .npz, .npy, a folder of arrays, test_data_set_* or images, or file.py:function.",
-)
-@click.option("--preprocess", metavar="SPEC", help="Image preprocessing: imagenet, mnist, size=224,…")
-@click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
-@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True, help="Samples per run.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random inputs."
-)
-@click.option(
-    "--time-limit",
-    "seconds",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Time in which the model may be run, over all passes.",
-)
-@click.option("--no-run", is_flag=True, help="Static analysis only: do not run the model.")
-@click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    metavar="F[=PATH]",
-    help="text (default), json, html, md, sarif … (nnea-graph formats), to stdout or a file; may be repeated.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder for report.json, run.json, the pictures and plots.",
-)
+@options.output("DIR", "Folder for report.json, run.json, the pictures and plots.")
 @click.option("--path-colors", is_flag=True, help="Color each of the best paths in pathways.svg.")
-@click.option("--force", is_flag=True, help="Overwrite an existing report, folder or file.")
+@options.force("Overwrite an existing report, folder or file.")
 @click.option(
     "--training",
     type=click.Choice(["4x", "exact"]),
@@ -196,13 +152,7 @@ _BASELINE = click.option(
 @click.option(
     "--frozen", multiple=True, metavar="PATTERN", help="Frozen weights, operators or modules (not trained)."
 )
-@click.option(
-    "--top",
-    type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    help="Maximum number of rows in the longest tables.",
-)
+@options.TOP
 @click.option("--top-k", type=click.IntRange(1, 10_000), metavar="N", help="Number of paths (default 10).")
 @click.option(
     "--class",
@@ -217,31 +167,21 @@ _BASELINE = click.option(
     type=click.Choice(["flow", "importance"]),
     help="Path score: flow (default) or importance.",
 )
-@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see below.")
-@click.option(
-    "--allow-external",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Allowed folder for links to external data (e.g. the Hugging Face cache).",
-)
-@_FAIL_ON
-@_POLICY
-@_BASELINE
+@options.LIMITS
+@options.ALLOW_EXTERNAL
+@options.FAIL_ON
+@options.POLICY
+@options.baseline("REPORT", "Earlier report.json to compare with.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if a finding is an error.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only data and errors.")
-@click.option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    help="Print time and memory of each pass on stderr; show all rows and conventions.",
-)
-@click.option("--no-progress", is_flag=True, help="Do not show progress on stderr.")
-@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
-def run(model: str, **options: Any) -> int:
+@options.QUIET
+@options.verbose("Print time and memory of each pass on stderr; show all rows and conventions.")
+@options.NO_PROGRESS
+@options.DEBUG
+def run(model: str, **given: Any) -> int:
     """Analyze MODEL: an .onnx, .pt2, .keras, .h5 or .tflite file, SavedModel FOLDER[:SIGNATURE], or module:callable."""
     from nnea_graph.commands.run import run_model  # noqa: PLC0415 - help and errors cost no imports
 
-    return run_model(model, **options)
+    return run_model(model, **given)
 
 
 @cli.command(name="prune", cls=_LimitsHelp)
@@ -255,25 +195,15 @@ def run(model: str, **options: Any) -> int:
     "or the largest accuracy drop: loss=0.5% (needs labels). May be repeated. exact: lossless removals only; needs no "
     "--data.",
 )
-@click.option(
-    "--data",
-    metavar="D",
-    help="Calibration data, split into parts for fitting, selection and measurement; see run --help.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="OUT.onnx",
-    help="Output file of the pruned model.",
-)
+@options.data("Calibration data, split into parts for fitting, selection and measurement; see run --help.")
+@options.output("OUT.onnx", "Output file of the pruned model.")
 @click.option(
     "--plan-only",
     is_flag=True,
     help="Show only the plan: coupled channel groups, affected operators and savings.",
 )
-@click.option("--no-run", is_flag=True, help="With --plan-only: do not run the model, measure no latency.")
-@click.option("--force", is_flag=True, help="Overwrite an existing output file; never the input model.")
+@options.no_run("With --plan-only: do not run the model, measure no latency.")
+@options.force()
 @click.option(
     "--criterion",
     type=click.Choice(["reconstruction", "spread", "importance", "magnitude", "random"]),
@@ -296,83 +226,74 @@ def run(model: str, **options: Any) -> int:
 @click.option(
     "--rounds", type=click.IntRange(2), default=30, show_default=True, help="Number of latency measurements."
 )
-@click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
-@click.option("--preprocess", metavar="SPEC", help="Image preprocessing: imagenet, mnist, size=224,…")
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Samples per run.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all random choices."
-)
-@click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim.")
-@click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
-@click.option(
-    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Report format."
-)
-@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see below.")
-@click.option(
-    "--allow-external",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Allowed folder for links to external data.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Print only data and errors.")
-@click.option("--no-progress", is_flag=True, help="Do not show progress on stderr.")
-@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
-def prune_command(model: str, **options: Any) -> int:
+@options.SAMPLES
+@options.PREPROCESS
+@options.batch_size(32)
+@options.seed("Seed of all random choices.")
+@options.DIMS
+@options.SHAPES
+@options.FORMAT
+@options.LIMITS
+@options.ALLOW_EXTERNAL
+@options.QUIET
+@options.NO_PROGRESS
+@options.DEBUG
+def prune_command(model: str, **given: Any) -> int:
     """Prune channels of MODEL to a target budget, refit the consumers by least squares, and verify the result.
 
     Exit 1 also if a target is not met; the report then names the nearest model found.
     """
-    if options["plan_only"]:
+    if given["plan_only"]:
         from nnea_graph.commands.prune import plan_model  # noqa: PLC0415 - as below
 
-        return plan_model(model, **options)
+        return plan_model(model, **given)
     from nnea_graph.commands.prune import prune_model  # noqa: PLC0415 - help and errors cost no imports
 
-    return prune_model(model, **options)
+    return prune_model(model, **given)
 
 
 @cli.command("export")
 @click.argument("source")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="MODEL.onnx")
-@click.option("--data", metavar="D", help="Source of the example inputs.")
-@click.option("--preprocess", metavar="SPEC", help="Image preprocessing: imagenet, mnist, size=224,…")
-@click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
-@click.option("--force", is_flag=True, help="Overwrite an existing output file; never the source.")
-@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see run --help.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
-@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
-def export_command(source: str, **options: Any) -> int:
+@options.output("MODEL.onnx", "Output file of the exported model.", required=True)
+@options.data("Source of the example inputs.")
+@options.PREPROCESS
+@options.SHAPES
+@options.force("Overwrite an existing output file; never the source.")
+@options.LIMITS
+@options.QUIET
+@options.DEBUG
+def export_command(source: str, **given: Any) -> int:
     """Export SOURCE, a PyTorch, TensorFlow or Keras model, as an .onnx file that keeps module and parameter names.
 
     Exit 1 if the outputs of the file differ from those of the source.
     """
     from nnea_graph.commands.export import export_model  # noqa: PLC0415 - help and errors cost no imports
 
-    return export_model(source, **options)
+    return export_model(source, **given)
 
 
 @cli.command("annotate")
 @click.argument("model")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.onnx")
-@click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim.")
-@click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
-@click.option("--data", metavar="D", help="Calibration data; see run --help.")
-@click.option("--preprocess", metavar="SPEC", help="Image preprocessing: imagenet, mnist, size=224,…")
-@click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
-@click.option("--no-run", is_flag=True, help="Static analysis only: do not run the model.")
-@click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
-@click.option("--force", is_flag=True, help="Overwrite an existing output file; never the input model.")
-@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see run --help.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
-@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
-def annotate_command(model: str, **options: Any) -> int:
+@options.output("OUT.onnx", "Output file of the annotated model.", required=True)
+@options.DIMS
+@options.SHAPES
+@options.data("Calibration data; see run --help.")
+@options.PREPROCESS
+@options.SAMPLES
+@options.no_run()
+@options.PASSES
+@options.force()
+@options.LIMITS
+@options.QUIET
+@options.DEBUG
+def annotate_command(model: str, **given: Any) -> int:
     """Analyze MODEL and write it with the results in its metadata, under nnea_graph.; the graph is unchanged.
 
     Viewers such as Netron show them. Exit 1 if a finding is an error.
     """
     from nnea_graph.commands.annotate import annotate_model  # noqa: PLC0415 - help and errors cost no imports
 
-    return annotate_model(model, **options)
+    return annotate_model(model, **given)
 
 
 @cli.command()
@@ -385,19 +306,12 @@ def passes() -> None:
 
 @cli.command(name="operators")
 @click.argument("name", required=False)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Output format.",
-)
-def operators_command(name: str | None, form: str) -> None:
+@options.FORMAT
+def operators_command(name: str | None, **given: Any) -> None:
     """List which operators have rules for cost, shape, channels, pruning and more: all, or those called NAME."""
     from nnea_graph.commands.operators import list_operators  # noqa: PLC0415
 
-    list_operators(name, form)
+    list_operators(name, given["format"])
 
 
 @cli.command()
@@ -431,21 +345,19 @@ def help_command(topic: str | None) -> None:
 
 @cli.command(name="render")
 @click.argument("report", type=click.Path(path_type=Path))
-@click.option("--format", "formats", multiple=True, metavar="F[=PATH]", help="See nnea-graph formats.")
-@click.option(
-    "--top", type=click.IntRange(1), default=10, show_default=True, help="Rows of the longest tables."
-)
-@click.option("-v", "--verbose", is_flag=True, help="Sections in full.")
-@click.option("--force", is_flag=True, help="Overwrite files.")
-@_FAIL_ON
-@_POLICY
-@_BASELINE
-@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
-def render_command(report: Path, **options: Any) -> int:
+@options.formats("See nnea-graph formats.")
+@options.TOP
+@options.verbose("Sections in full.")
+@options.force("Overwrite files.")
+@options.FAIL_ON
+@options.POLICY
+@options.baseline("REPORT", "Earlier report.json to compare with.")
+@options.DEBUG
+def render_command(report: Path, **given: Any) -> int:
     """Render REPORT, a report.json, in another format; gates are checked again."""
     from nnea_graph.commands.render import render_report  # noqa: PLC0415 - help and errors cost no imports
 
-    return render_report(report, **options)
+    return render_report(report, **given)
 
 
 @cli.command(name="formats")
@@ -458,22 +370,11 @@ def formats_command() -> None:
 
 @cli.command(name="audit")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@_POLICY
-@click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Earlier report.json, or the folder of the reports of many models.",
-)
+@options.POLICY
+@options.baseline("PATH", "Earlier report.json, or the folder of the reports of many models.")
 @click.option("--update-baseline", is_flag=True, help="Make these reports the baseline, in its folder.")
-@_FAIL_ON
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of all results; goes on where it was.",
-)
+@options.FAIL_ON
+@options.output("DIR", "Folder of all results; goes on where it was.")
 @click.option(
     "-j", "--jobs", type=click.IntRange(1), metavar="N", help="Models at once (default: one a core)."
 )
@@ -485,14 +386,7 @@ def formats_command() -> None:
     help="What runs the models.",
 )
 @click.option("--address", metavar="ADDRESS", help="Ray cluster (default: one on this machine).")
-@click.option(
-    "--time-limit",
-    "seconds",
-    type=click.FloatRange(0, min_open=True),
-    default=600.0,
-    show_default=True,
-    help="Seconds for one model.",
-)
+@options.time_limit("Seconds for one model.", 600.0)
 @click.option(
     "--memory-limit",
     "memory_bytes",
@@ -501,34 +395,28 @@ def formats_command() -> None:
     metavar="BYTES",
     help="For one model (0: none).",
 )
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    metavar="F[=PATH]",
-    help="text, json, sarif, junit, gitlab, github, md.",
-)
-@click.option("--data", metavar="D", help="What to run on; see run --help.")
-@click.option("--samples", type=click.IntRange(1), help="Use the first so many samples only.")
-@click.option("--seed", type=click.IntRange(0), help="Seed of the random inputs.")
-@click.option("-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics.")
-@click.option("--no-run", is_flag=True, help="Keep onnxruntime out: static facts only.")
-@click.option("--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim.")
-@click.option("--input-shape", "shapes", multiple=True, metavar="[NAME:]SHAPE", help="Shape of an input.")
-@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="Change a limit, see run --help.")
+@options.formats("text, json, sarif, junit, gitlab, github, md.")
+@options.data("What to run on; see run --help.")
+@options.SAMPLES
+@options.seed("Seed of the random inputs.", None)
+@options.PASSES
+@options.no_run()
+@options.DIMS
+@options.SHAPES
+@options.LIMITS
 @click.option("--today", metavar="DAY", help="Day that ignores expire by (default: today, UTC).")
-@click.option("--force", is_flag=True, help="Overwrite files of --format.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@click.option("--no-progress", is_flag=True, help="No progress on stderr.")
-@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
-def audit_command(paths: tuple[str, ...], **options: Any) -> int:
+@options.force("Overwrite files of --format.")
+@options.QUIET
+@options.NO_PROGRESS
+@options.DEBUG
+def audit_command(paths: tuple[str, ...], **given: Any) -> int:
     """Check the models of every PATH (files, folders, globs, @list) against a policy.
 
     Exit 1 where one fails, 2 where one cannot be read or a gate is on what is not known.
     """
     from nnea_graph.commands.audit import audit_models, parse_day  # noqa: PLC0415 - help and errors cost no imports
 
-    return audit_models(paths, **options | {"today": parse_day(options["today"])})
+    return audit_models(paths, **given | {"today": parse_day(given["today"])})
 
 
 @cli.group(name="policy")
@@ -538,10 +426,8 @@ def policy_group() -> None:
 
 @policy_group.command(name="init")
 @click.argument("model")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Policy file (default: stdout)."
-)
-@click.option("--force", is_flag=True, help="Overwrite the file.")
+@options.output("FILE", "Policy file (default: stdout).")
+@options.force("Overwrite the file.")
 def policy_init(model: str, output: Path | None, force: bool) -> int:  # noqa: FBT001 - click passes it
     """Write a policy with the present numbers of MODEL and 10 % head-room."""
     from nnea_graph.commands.policy import init_policy  # noqa: PLC0415 - help and errors cost no imports

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nnea_graph.commands.messages import say
-from nnea_graph.commands.options import check_output, input_specs
+from nnea_graph.commands.output import check_output
+from nnea_graph.commands.request import input_specs
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.render.output_files import write_output
 from nnea_graph.runtime.live_model import LiveModel

@@ -1,97 +1,129 @@
-"""What several commands take alike: dims by name, what a pruning and its plan are made with, a model file to write."""
+"""Options that several commands have, each defined once, as decorators of click."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nnea_graph.api.request import AnalysisRequest
-from nnea_graph.errors import OutputError, UsageError
-from nnea_graph.frontends.shared.interface import InputSpec
-from nnea_graph.frontends.shared.limits import Limits
-from nnea_graph.static.shape_syntax import parse_input_shape
+import click
+
+Command = Callable[..., Any]
+Option = Callable[[Command], Command]
+
+MODEL_IS_KEPT = "Overwrite an existing output file; never the input model."
+
+DIMS = click.option(
+    "--dim", "dims", multiple=True, metavar="NAME=N", help="Number for a symbolic dim, e.g. batch=8."
+)
+SHAPES = click.option(
+    "--input-shape",
+    "shapes",
+    multiple=True,
+    metavar="[NAME:]SHAPE",
+    help="Shape of an input: x:1,3,224,224, x:1x3x224x224, x:f32:1x3x224x224, or the list alone.",
+)
+PREPROCESS = click.option(
+    "--preprocess", metavar="SPEC", help="Image preprocessing: imagenet, mnist, size=224,…"
+)
+SAMPLES = click.option("--samples", type=click.IntRange(1), help="Use only the first N samples.")
+PASSES = click.option(
+    "-p", "--passes", metavar="PIPELINE", help="Passes to run, e.g. cost,weight_statistics."
+)
+LIMITS = click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=N",
+    help="Change a limit, e.g. nodes=1000; run --help lists them.",
+)
+ALLOW_EXTERNAL = click.option(
+    "--allow-external",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Allowed folder for links to external data (e.g. the Hugging Face cache).",
+)
+FORMAT = click.option(
+    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
+)
+TOP = click.option(
+    "--top",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Maximum number of rows in the longest tables.",
+)
+FAIL_ON = click.option(
+    "--fail-on",
+    multiple=True,
+    metavar="GATE",
+    help="Exit 1 where this holds: macs>600M, or a finding of this severity: note, warning, error.",
+)
+POLICY = click.option(
+    "--policy", type=click.Path(path_type=Path), metavar="FILE", help="Policy to check (TOML)."
+)
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Print only data and errors.")
+NO_PROGRESS = click.option("--no-progress", is_flag=True, help="Do not show progress on stderr.")
+DEBUG = click.option("--debug", is_flag=True, help="Show a traceback for errors.")
 
 
-def named_dims(texts: Sequence[str]) -> dict[str, int]:
-    """The numbers of ``--dim name=number``.
-
-    >>> named_dims(["batch=8", "a=b=2"])
-    {'batch': 8, 'a=b': 2}
-    """
-    dims: dict[str, int] = {}
-    for text in texts:
-        name, equals, number = text.rpartition("=")
-        if not equals or not name or not re.fullmatch("[0-9]{1,19}", number):
-            raise UsageError(f"--dim '{text}': write name=number, e.g. --dim batch=8")
-        if name in dims:
-            raise UsageError(f"--dim '{name}' is given twice: {dims[name]} and {number}; give it once")
-        dims[name] = int(number)
-    return dims
+def data(meaning: str) -> Option:
+    """``--data`` of a command that takes it for its own purpose."""
+    return click.option("--data", metavar="D", help=meaning)
 
 
-def analysis_request(source: object, options: Mapping[str, Any]) -> AnalysisRequest:
-    """A request as the options of a command say it; what a command has no option for is as usual."""
-    plain = {name: options[name] for name in _OF_REQUEST if options.get(name) is not None}
-    return AnalysisRequest(
-        source=source,
-        data=options["data"] or None,
-        dims=named_dims(options["dims"]),
-        input_shapes=input_specs(options["shapes"]),
-        limits=Limits.with_text(options["limits"]),
-        may_run=not options["no_run"],
-        frozen=tuple(options.get("frozen", ())),
-        **plain,
+def output(metavar: str, meaning: str, *, required: bool = False) -> Option:
+    """``-o``, a file or a folder."""
+    path = click.Path(path_type=Path)
+    return click.option("-o", "--output", required=required, type=path, metavar=metavar, help=meaning)
+
+
+def force(meaning: str = MODEL_IS_KEPT) -> Option:
+    """``--force``."""
+    return click.option("--force", is_flag=True, help=meaning)
+
+
+def no_run(meaning: str = "Static analysis only: do not run the model.") -> Option:
+    """``--no-run``."""
+    return click.option("--no-run", is_flag=True, help=meaning)
+
+
+def batch_size(default: int) -> Option:
+    """``--batch-size``."""
+    return click.option(
+        "--batch-size", type=click.IntRange(1), default=default, show_default=True, help="Samples per run."
     )
 
 
-_OF_REQUEST = (
-    "passes",
-    "allow_external",
-    "samples",
-    "batch_size",
-    "preprocess",
-    "seed",
-    "seconds",
-    "training",
-    "top_k",
-    "score",
-    "sink",
-    "sink_channel",
-)
-"""Fields of a request that an option of the same name gives."""
+def seed(meaning: str, default: int | None = 0) -> Option:
+    """``--seed``; without a default, what is run has one."""
+    return click.option("--seed", type=click.IntRange(0), default=default, show_default=True, help=meaning)
 
 
-def input_specs(texts: Sequence[str]) -> dict[str, InputSpec]:
-    """The shapes of ``--input-shape``, with their types where they are told."""
-    return {each.name or "": InputSpec(each.dims, each.dtype or "") for each in map(parse_input_shape, texts)}
+def time_limit(meaning: str, default: float | None = None) -> Option:
+    """``--time-limit``."""
+    seconds = click.FloatRange(0, min_open=True)
+    return click.option(
+        "--time-limit",
+        "seconds",
+        type=seconds,
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help=meaning,
+    )
 
 
-def pruning_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``prune`` and ``prune_plan`` take alike."""
-    names = ("keep", "align", "seed", "samples", "preprocess", "allow_external", "run_samples", "rounds")
-    return {name: options[name] for name in names} | {
-        "dims": named_dims(options["dims"]),
-        "input_shapes": input_specs(options["shapes"]),
-        "limits": Limits.with_text(options["limits"]),
-    }
+def formats(meaning: str) -> Option:
+    """``--format`` of a command that writes several, each to stdout or its file."""
+    return click.option("--format", "formats", multiple=True, metavar="F[=PATH]", help=meaning)
 
 
-def check_output(output: Path, source: str, *, force: bool) -> None:
-    """Checks the place of an output before anything is computed.
+def verbose(meaning: str) -> Option:
+    """``-v``."""
+    return click.option("-v", "--verbose", is_flag=True, help=meaning)
 
-    Raises:
-        OutputError: it is the source, there already, or in no folder.
-    """
-    if output.exists() and Path(source).exists() and output.samefile(source):
-        raise OutputError(
-            f"-o {output}: output equals input; in-place writing is not supported, give another file"
-        )
-    if output.is_dir():
-        raise OutputError(f"-o {output}: is a folder; give a file")
-    if os.path.lexists(output) and not force:
-        raise OutputError(f"-o {output}: file exists; use --force to overwrite")
-    if not output.absolute().parent.is_dir():
-        raise OutputError(f"-o {output}: there is no folder {output.absolute().parent}")
+
+def baseline(metavar: str, meaning: str) -> Option:
+    """``--baseline``."""
+    return click.option("--baseline", type=click.Path(path_type=Path), metavar=metavar, help=meaning)

@@ -10,7 +10,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnea_graph.commands.options import check_output
 from nnea_graph.errors import OutputError, UsageError
 from nnea_graph.frontends.onnx.file import OnnxFile
 from nnea_graph.frontends.onnx.graph import load_onnx
@@ -40,6 +39,24 @@ def data_paths(output: Path) -> list[Path]:
 def _free_data_path(output: Path) -> Path:
     places = (_data_path(output, number) for number in count())
     return next(place for place in places if not os.path.lexists(place))
+
+
+def check_output(output: Path, source: str, *, force: bool) -> None:
+    """Checks the place of an output before anything is computed.
+
+    Raises:
+        OutputError: it is the source, there already, or in no folder.
+    """
+    if output.exists() and Path(source).exists() and output.samefile(source):
+        raise OutputError(
+            f"-o {output}: output equals input; in-place writing is not supported, give another file"
+        )
+    if output.is_dir():
+        raise OutputError(f"-o {output}: is a folder; give a file")
+    if os.path.lexists(output) and not force:
+        raise OutputError(f"-o {output}: file exists; use --force to overwrite")
+    if not output.absolute().parent.is_dir():
+        raise OutputError(f"-o {output}: there is no folder {output.absolute().parent}")
 
 
 def check_outputs(output: Path, source: str, *, force: bool, **reading: Any) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from nnea_graph.api.prune import prune, prune_plan
-from nnea_graph.commands.options import pruning_options
 from nnea_graph.commands.output import check_outputs, save
 from nnea_graph.commands.progress import progress
+from nnea_graph.commands.request import pruning_options
 from nnea_graph.errors import UsageError
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.render.json import json_pieces

@@ -16,9 +16,9 @@ from nnea_graph.api.analyze import report_on
 from nnea_graph.api.request import AnalysisRequest
 from nnea_graph.commands.gates import audit_report, exit_code, gates_of
 from nnea_graph.commands.messages import say
-from nnea_graph.commands.options import analysis_request
 from nnea_graph.commands.output import check_reports
 from nnea_graph.commands.progress import progress
+from nnea_graph.commands.request import analysis_request
 from nnea_graph.engine import PassResult
 from nnea_graph.engine.context import silent
 from nnea_graph.engine.manager import peak_bytes

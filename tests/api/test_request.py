@@ -12,7 +12,7 @@ from hostile.support.models import model, op, typed
 
 from nnea_graph import NNEfficiencyAnalyzer, analyze, prune
 from nnea_graph.api.request import AnalysisRequest
-from nnea_graph.commands.options import analysis_request
+from nnea_graph.commands.request import analysis_request
 from nnea_graph.errors import UsageError
 from nnea_graph.frontends.onnx.file import OnnxFile
 from nnea_graph.frontends.shared.interface import InputSpec

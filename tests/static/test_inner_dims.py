@@ -7,7 +7,7 @@ import pytest
 from onnx import numpy_helper, parser
 
 from nnea_graph import analyze
-from nnea_graph.commands.options import named_dims
+from nnea_graph.commands.request import named_dims
 from nnea_graph.errors import UsageError
 
 
