@@ -84,8 +84,12 @@ class Edit:
 
     def value(self, index: int) -> NDArray[Any] | None:
         """A small input where it is known, its elements one after the other."""
-        found = self.found.values.get(self.node.inputs[index]) if index < len(self.node.inputs) else None
+        found = self.shaped_value(index)
         return None if found is None else found.reshape(-1)
+
+    def shaped_value(self, index: int) -> NDArray[Any] | None:
+        """A small input where it is known, in its own shape."""
+        return self.found.values.get(self.node.inputs[index]) if index < len(self.node.inputs) else None
 
     def set_attribute(self, name: str, value: Any) -> None:
         """Replace an attribute, or add it."""

@@ -151,7 +151,7 @@ def _amounts(change: Edit, axis: int, before: int, after: int) -> tuple[int, int
 @edit("Gather")
 def gather(change: Edit) -> None:
     """Known positions, counted anew."""
-    x, output, known = change.node.inputs[0], change.node.outputs[0], change.value(1)
+    x, output, known = change.node.inputs[0], change.node.outputs[0], change.shaped_value(1)
     rank = len(change.dims(x))
     axis = int(change.node.attributes.get("axis", 0)) % rank
     lost = axis in change.loses(x) or (known is not None and known.ndim == 1 and axis in change.loses(output))
