@@ -20,8 +20,8 @@ SPARSE = {"0": 0.0, "1e-3": 1e-3, "1e-2": 1e-2, "1e-1": 1e-1}
 def stored_activations(model: ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Every tensor that the main graph makes, and its inputs, as onnxruntime runs the original model.
 
-    With its usual optimizations, which change results: a matrix behind DequantizeLinear meets activations of
-    8 bits. So constants are left where they are.
+    Products between quantized tensors are computed in floats: kernels of integers may saturate. Constants are left
+    where they are, as other optimizations change results.
     """
     copy = ModelProto.FromString(model.SerializeToString())
     constant = {tensor.name for tensor in copy.graph.initializer}
@@ -32,6 +32,7 @@ def stored_activations(model: ModelProto, feeds: Mapping[str, Array]) -> dict[st
     copy.graph.output.extend(ValueInfoProto(name=name) for name in names if name not in present)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry("session.disable_quant_qdq", "1")  # kernels of integers may saturate
     session = onnxruntime.InferenceSession(copy.SerializeToString(), options)
     return {**feeds, **dict(zip(names, session.run(names, dict(feeds)), strict=True))}
 

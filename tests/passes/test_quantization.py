@@ -164,7 +164,7 @@ def test_the_fewest_layers_that_must_stay_in_floats_are_found_by_running() -> No
         )
     findings = [each for each in report.findings if each.rule == "NNEA231"]
     assert [each.node for each in findings] == ["node_linear", "node_linear"]
-    assert all("with 'node_linear' in floats" in each.message for each in findings)
+    assert all("with 'node_linear' in float" in each.message for each in findings)
     (spread,) = [each for each in report.layers if each.id == "node_linear"]
     assert spread.quantization is not None
     assert spread.quantization.rank == 1
