@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.weight_inputs import WeightInput, meetings
 from nnea_graph.engine import Pass, RunContext
 from nnea_graph.engine.data import Data
 from nnea_graph.errors import DataError, PipelineError, RunError
@@ -18,13 +17,12 @@ from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.runtime.export.to_onnx import too_many
-from nnea_graph.runtime.observe.observations import ChannelStats, Collected, Kind, Observation
-from nnea_graph.runtime.session.isolation_policy import doubt
 from nnea_graph.static.dims import Dims
 from nnea_graph.static.propagation import infer
 
 if TYPE_CHECKING:
+    from nnea_graph.channels.weight_inputs import WeightInput
+    from nnea_graph.runtime.observe.observations import ChannelStats, Collected, Observation
     from nnea_graph.runtime.session.session import IsolationLimits
 
 SYNTHETIC_SAMPLES = 8
@@ -123,6 +121,8 @@ class ActivationsPass(Pass):
 
 def _refuse(graph: ModelGraph, most: int) -> None:
     """Refuse what is known to take too much, before anything is made for it."""
+    from nnea_graph.runtime.export.to_onnx import too_many  # noqa: PLC0415 - start-up
+
     memory = graph[MEMORY]
     if reason := too_many(len(graph)):
         raise RunError(reason)
@@ -196,6 +196,8 @@ def synthetic_samples(graph: ModelGraph) -> int:
 
 def doubt_of(graph: ModelGraph, samples: int) -> str:
     """Reason why batches of so many samples should be run in another process; "" if in this one."""
+    from nnea_graph.runtime.session.isolation_policy import doubt  # noqa: PLC0415 - start-up
+
     memory = graph[MEMORY]
     works = [graph[node, COST].work for node in graph]
     peak, unknown = memory.peak_bytes, memory.unknown
@@ -230,6 +232,8 @@ class _ObservedTensors:
 
 
 def _places(graph: ModelGraph) -> _ObservedTensors:
+    from nnea_graph.channels.weight_inputs import meetings  # noqa: PLC0415 - start-up
+
     found = graph[SHAPES]
     observations: dict[Observation, None] = {}
     outputs: dict[str, Place] = {}
@@ -247,6 +251,8 @@ def _places(graph: ModelGraph) -> _ObservedTensors:
 
 def observation_of(meeting: WeightInput) -> Observation:
     """What to ask the runtime for."""
+    from nnea_graph.runtime.observe.observations import Kind, Observation  # noqa: PLC0415 - start-up
+
     if meeting.layout.rows:
         return Observation(meeting.tensor, None, Kind.ROWS, meeting.layout.channels(meeting.constant.shape))
     return Observation(meeting.tensor, meeting.axis, Kind.ALL)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnea_graph.channels.weight_inputs import WeightInput, meetings
 from nnea_graph.engine import Pass, RunContext
 from nnea_graph.errors import PipelineError
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.passes.activations import ACTIVATIONS, Activations, observation_of
 from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.passes.shape_inference import SHAPES
-from nnea_graph.runtime.observe.observations import ChannelStats
 from nnea_graph.static.constant_folding import loaded
-from nnea_graph.stats.accumulator import Accumulator
-from nnea_graph.stats.channel_sums import ChannelSums
-from nnea_graph.stats.importance import WeightImportance, weigh
-from nnea_graph.stats.metrics import DistributionMetrics, metrics
-from nnea_graph.stats.null_models import ImportanceNull, importance_null
+
+if TYPE_CHECKING:
+    from nnea_graph.channels.weight_inputs import WeightInput
+    from nnea_graph.runtime.observe.observations import ChannelStats
+    from nnea_graph.stats.accumulator import Accumulator
+    from nnea_graph.stats.channel_sums import ChannelSums
+    from nnea_graph.stats.importance import WeightImportance
+    from nnea_graph.stats.metrics import DistributionMetrics
+    from nnea_graph.stats.null_models import ImportanceNull
 
 Floats = NDArray[np.float64]
 
@@ -84,6 +87,9 @@ class ImportancePass(Pass):
         """Read every weight once."""
         if self.side not in {"input", "output"}:
             raise PipelineError(f"option 'side' of pass 'importance' is input or output, not '{self.side}'")
+        from nnea_graph.stats.accumulator import Accumulator  # noqa: PLC0415 - start-up
+        from nnea_graph.stats.metrics import metrics  # noqa: PLC0415 - start-up
+
         whole = Accumulator()
         activations = graph[ACTIVATIONS]
         for node in graph:
@@ -94,6 +100,12 @@ class ImportancePass(Pass):
     def _layer(
         self, graph: ModelGraph, node: OpNode, activations: Activations, whole: Accumulator
     ) -> Importance:
+        from nnea_graph.channels.weight_inputs import meetings  # noqa: PLC0415 - start-up
+        from nnea_graph.stats.accumulator import Accumulator  # noqa: PLC0415 - start-up
+        from nnea_graph.stats.importance import weigh  # noqa: PLC0415 - start-up
+        from nnea_graph.stats.metrics import metrics  # noqa: PLC0415 - start-up
+        from nnea_graph.stats.null_models import importance_null  # noqa: PLC0415 - start-up
+
         weights = graph[node, WEIGHTS]
         found = list(meetings(graph, graph[SHAPES], node, weights, self.side)) if weights else []
         if activations.not_run or not found:

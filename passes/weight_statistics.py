@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nnea_graph.engine import Pass, RunContext
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.ops.input_roles import Role
 from nnea_graph.passes.constants import WEIGHTS, Weight
 from nnea_graph.static.constant_folding import loaded
-from nnea_graph.stats.accumulator import Accumulator
-from nnea_graph.stats.metrics import DistributionMetrics, metrics
-from nnea_graph.stats.null_models import WeightNull, null_of
-from nnea_graph.stats.parallel_count import measure_each
+
+if TYPE_CHECKING:
+    from nnea_graph.stats.accumulator import Accumulator
+    from nnea_graph.stats.metrics import DistributionMetrics
+    from nnea_graph.stats.null_models import WeightNull
 
 STATISTICS_ROLES = frozenset({Role.WEIGHT, Role.SCALE})
 """What the statistics are of. Biases are few and of another kind than the weights beside them."""
@@ -48,6 +50,11 @@ class WeightStatisticsPass(Pass):
 
     def run(self, graph: ModelGraph, _context: RunContext) -> None:
         """Measure weight by weight; what is known of a layer is kept until it is complete."""
+        from nnea_graph.stats.accumulator import Accumulator  # noqa: PLC0415 - start-up
+        from nnea_graph.stats.metrics import metrics  # noqa: PLC0415 - start-up
+        from nnea_graph.stats.null_models import null_of  # noqa: PLC0415 - start-up
+        from nnea_graph.stats.parallel_count import measure_each  # noqa: PLC0415 - start-up
+
         jobs: list[tuple[OpNode, Weight]] = []
         for node in graph:
             weights = [weight for weight in graph[node, WEIGHTS] if weight.role in STATISTICS_ROLES]

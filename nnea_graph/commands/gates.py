@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,10 @@ from typing import Any
 from nnea_graph.commands.messages import say
 from nnea_graph.errors import UsageError
 from nnea_graph.render.sanitize import inert
-from nnea_graph.report.audit.baseline import baseline_for
 from nnea_graph.report.audit.check import UNKNOWN, ModelAudit
-from nnea_graph.report.audit.gates import Subject, audit, with_gates
-from nnea_graph.report.audit.policy import Policy, load_policy
+from nnea_graph.report.audit.gates import Subject, audit
+from nnea_graph.report.audit.policy import Policy
 from nnea_graph.report.schema.analysis import Report
-from nnea_graph.report.schema.load import load_report
 
 
 def gates_of(options: Mapping[str, Any]) -> tuple[Policy, Report | None]:
@@ -26,11 +24,20 @@ def gates_of(options: Mapping[str, Any]) -> tuple[Policy, Report | None]:
         DataError: the baseline is no report.
     """
     path: Path | None = options.get("policy")
-    policy = with_gates(load_policy(path) if path else Policy(), options.get("fail_on", ()))
+    policy = _policy(path, options.get("fail_on", ()))
     before: Path | None = options.get("baseline")
     if before is None and any(True for _ in policy.table("baseline")) and "baseline" in options:
         say("nnea-graph: the policy's [baseline] is not checked: there is no --baseline\n")
     return policy, _baseline(before)
+
+
+def _policy(path: Path | None, fail_on: Sequence[str]) -> Policy:
+    if path is None and not fail_on:
+        return Policy()
+    from nnea_graph.report.audit.gates import with_gates  # noqa: PLC0415 - start-up
+    from nnea_graph.report.audit.policy_file import load_policy  # noqa: PLC0415 - start-up
+
+    return with_gates(load_policy(path) if path else Policy(), fail_on)
 
 
 def _baseline(path: Path | None) -> Report | None:
@@ -39,6 +46,8 @@ def _baseline(path: Path | None) -> Report | None:
         return None
     if not path.exists():
         raise UsageError(f"--baseline {path}: there is no such report")
+    from nnea_graph.report.schema.load import load_report  # noqa: PLC0415 - start-up
+
     return load_report(path)
 
 
@@ -46,7 +55,11 @@ def audit_report(
     report: Report, path: str, policy: Policy, before: Report | None, today: date | None = None
 ) -> ModelAudit:
     """Check a report; the day is today's (UTC) unless it is given."""
-    baseline = None if before is None else baseline_for(report, before, "--baseline")
+    baseline = None
+    if before is not None:
+        from nnea_graph.report.audit.baseline import baseline_for  # noqa: PLC0415 - start-up
+
+        baseline = baseline_for(report, before, "--baseline")
     return audit(Subject(report, path, baseline=baseline), policy, today or datetime.now(UTC).date())
 
 

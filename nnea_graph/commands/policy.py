@@ -12,7 +12,7 @@ from nnea_graph.render.output_files import standard_output, write_output
 from nnea_graph.report.audit.keys import json_schema
 from nnea_graph.report.audit.limit import BYTES, COUNT
 from nnea_graph.report.audit.metrics import METRICS, flat
-from nnea_graph.report.audit.policy import load_policy
+from nnea_graph.report.audit.policy_file import load_policy
 
 HEAD_ROOM = 1.1
 _BUDGETED = ("macs", "parameters", "file_size", "weight_bytes", "peak_activations")

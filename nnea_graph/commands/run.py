@@ -25,9 +25,7 @@ from nnea_graph.engine.manager import peak_bytes
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph
 from nnea_graph.render.formats.report import FORMATS, Rendering, ReportFormat, format_named
-from nnea_graph.render.json import json_pieces
 from nnea_graph.render.output_files import standard_output, write_output
-from nnea_graph.render.output_folder import FACTS, PAGE, PICTURES, REPORT, output_folder
 from nnea_graph.render.sanitize import inert
 from nnea_graph.report.schema.analysis import Report
 
@@ -49,6 +47,8 @@ def run_model(source: str, **options: Any) -> int:
     _check_places(source, outputs, request, options)
     with ExitStack() as stack:
         if options["output"]:
+            from nnea_graph.render.output_folder import output_folder  # noqa: PLC0415 - start-up
+
             folder = stack.enter_context(
                 output_folder(options["output"], _known_files(), force=options["force"])
             )
@@ -59,11 +59,7 @@ def run_model(source: str, **options: Any) -> int:
         given = Rendering(report, audited, options["top"], options["verbose"], opened.graph)
         run_facts = _run_facts(source, started, time.perf_counter() - clock, results)
         if options["output"]:
-            files = {
-                REPORT: json_pieces(report),
-                PAGE: FORMATS["html"].pieces(given),
-                FACTS: [json.dumps(run_facts, indent=1), "\n"],
-            }
+            files = _files(given, run_facts)
             pictures, reasons = _pictures(opened.graph, report, options)
             folder.write(files | pictures)
             for reason in reasons if not options["quiet"] else ():
@@ -81,9 +77,14 @@ def _check_places(
     source: str, outputs: Sequence[FormatOutput], request: AnalysisRequest, options: dict[str, Any]
 ) -> None:
     folder: Path | None = options["output"]
+    places = []
+    if folder is not None:
+        from nnea_graph.render.output_folder import REPORT  # noqa: PLC0415 - start-up
+
+        places = [folder / name for name in (REPORT, *_known_files())]
     check_reports(
         [each.path for each in outputs if each.path is not None],
-        [folder / name for name in (REPORT, *_known_files())] if folder is not None else [],
+        places,
         [source, options["data"] or ""],
         force=options["force"],
         limits=request.limits,
@@ -93,9 +94,21 @@ def _check_places(
 
 def _known_files() -> tuple[str, ...]:
     """Files beside the report that there can be."""
+    from nnea_graph.render.output_folder import FACTS, PAGE, PICTURES  # noqa: PLC0415 - start-up
     from nnea_graph.render.plots.visualizer import PLOT_FILES  # noqa: PLC0415 - only runs with -o draw
 
     return (FACTS, PAGE, *PICTURES, *PLOT_FILES)
+
+
+def _files(given: Rendering, run_facts: dict[str, Any]) -> dict[str, Iterable[str]]:
+    """The report and the files beside it without the pictures, by file name."""
+    from nnea_graph.render.output_folder import FACTS, PAGE, REPORT  # noqa: PLC0415 - start-up
+
+    return {
+        REPORT: FORMATS["json"].pieces(given),
+        PAGE: FORMATS["html"].pieces(given),
+        FACTS: [json.dumps(run_facts, indent=1), "\n"],
+    }
 
 
 def _pictures(

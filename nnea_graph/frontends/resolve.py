@@ -12,10 +12,8 @@ from onnx import ModelProto
 
 from nnea_graph.errors import UsageError, naming
 from nnea_graph.frontends.onnx.file import OnnxFile
-from nnea_graph.frontends.onnx.from_graphsurgeon import exported, is_surgeon_graph
-from nnea_graph.frontends.onnx.from_onnx_ir import is_ir_model, serialized
 from nnea_graph.frontends.onnx.graph import graph_of, load_onnx, read_whole
-from nnea_graph.frontends.shared.interface import ConvertedModel, Example, Frontend, InputSpec
+from nnea_graph.frontends.shared.interface import ConvertedModel, Example, Frontend, InputSpec, derives_from
 from nnea_graph.frontends.shared.limits import Limits
 from nnea_graph.frontends.shared.source_metadata import put_facts
 from nnea_graph.frontends.shared.user_code import called, names_a_callable
@@ -32,6 +30,9 @@ _FRONTENDS = (
     ("pytorch", "nnea_graph.frontends.torch.frontend"),
 )
 """Framework and module with its ``FRONTEND``, asked in this order."""
+
+_ONNX_OBJECTS = ("onnx_ir.Model", "onnx_graphsurgeon.ir.graph.Graph")
+"""Classes of other packages that are written as an ONNX model."""
 
 _NAMELESS = "<memory>"
 
@@ -84,14 +85,19 @@ def resolve(source: object, framework: str = "auto") -> Source:
 def _is_onnx(source: object) -> bool:
     if isinstance(source, Path):
         return source.suffix == ".onnx"
-    return isinstance(source, ModelProto) or is_ir_model(source) or is_surgeon_graph(source)
+    return isinstance(source, ModelProto) or derives_from(source, *_ONNX_OBJECTS)
 
 
 def _model_of(value: Any) -> tuple[ModelProto, Path | None]:
     """A model in memory, and the folder of its external data where it has some."""
+    if isinstance(value, ModelProto):
+        return value, None
+    from nnea_graph.frontends.onnx.from_graphsurgeon import exported  # noqa: PLC0415 - start-up
+    from nnea_graph.frontends.onnx.from_onnx_ir import is_ir_model, serialized  # noqa: PLC0415 - start-up
+
     if is_ir_model(value):
         return serialized(value)
-    return (exported(value) if is_surgeon_graph(value) else value), None
+    return exported(value), None
 
 
 def load_found(found: Source, limits: Limits | None, allow_external: Path | None) -> ModelGraph:

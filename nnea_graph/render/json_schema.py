@@ -6,9 +6,10 @@ import json
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
 
 from nnea_graph.report.schema.analysis import SCHEMA_VERSION, Report
+from nnea_graph.report.schema.hints import hints_of
 from nnea_graph.report.schema.pruning import PruningReport
 from nnea_graph.report.schema.pruning_plan import PruningPlan
 
@@ -56,7 +57,7 @@ def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 def _dataclass(kind: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
     if kind.__name__ not in definitions:
         definitions[kind.__name__] = {}  # holds the place while its fields are read
-        hints = get_type_hints(kind)
+        hints = hints_of(kind)
         definitions[kind.__name__] = {
             "type": "object",
             "description": (kind.__doc__ or "").strip(),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nnea_graph.graph import Key, ModelGraph, OpNode
 from nnea_graph.passes.cost import COST, Cost
 from nnea_graph.passes.observed_cost import OBSERVED_COST
-from nnea_graph.stats.measurement import Measured
+
+if TYPE_CHECKING:
+    from nnea_graph.stats.measurement import Measured
 
 T = TypeVar("T")
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from nnea_graph.errors import UsageError
 from nnea_graph.graph import ModelGraph, OpNode
-from nnea_graph.ops.gradient_rules import gradient_macs
 from nnea_graph.ops.input_roles import PARAMETER_ROLES, Role
 from nnea_graph.static.cost_counting import NodeCost
 from nnea_graph.static.result import StaticFacts, call_of
@@ -117,4 +116,6 @@ def _spent(node: OpNode, work: NodeCost, found: StaticFacts, reached: set[str]) 
     inputs = {index for index, name in enumerate(node.inputs) if name in reached}
     if not macs or not inputs:
         return forward
+    from nnea_graph.ops.gradient_rules import gradient_macs  # noqa: PLC0415 - start-up: the convention needs none
+
     return forward + 2 * work.runs * gradient_macs(call_of(node, found), work.once.macs, inputs)

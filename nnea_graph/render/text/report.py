@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from io import StringIO
 
 from rich.console import Console
 from rich.text import Text
 
 from nnea_graph.render.page import Page
-from nnea_graph.render.text.activity import activity
-from nnea_graph.render.text.channels import channels
 from nnea_graph.render.text.cost import branches, sites
-from nnea_graph.render.text.extensions import extensions
 from nnea_graph.render.text.findings import conventions, failures, findings
 from nnea_graph.render.text.layers import layers
 from nnea_graph.render.text.model import header
-from nnea_graph.render.text.modules import modules
-from nnea_graph.render.text.path_validation import validation
-from nnea_graph.render.text.pathways import pathways
-from nnea_graph.render.text.quantization import quantization
-from nnea_graph.render.text.redundancy import redundancy
-from nnea_graph.render.text.sensitivity import sensitivity
 from nnea_graph.render.text.totals import cost, metrics
 from nnea_graph.report import Report
 
-_SECTIONS = (
-    header,
-    metrics,
-    cost,
-    branches,
-    sites,
-    modules,
-    layers,
-    activity,
-    sensitivity,
-    quantization,
-    pathways,
-    validation,
-    channels,
-    redundancy,
-    extensions,
-    findings,
-    conventions,
-    failures,
-)
+Section = Callable[[Page], Iterable[Text]]
+
+
+def _section(module: str, name: str = "") -> Section:
+    """The section of a module that is imported where it has something to show."""
+    found: Section = getattr(import_module(f"nnea_graph.render.text.{module}"), name or module)
+    return found
+
+
+def _sections(report: Report) -> Iterator[Section]:
+    """The sections in their order; those of one pass only where it has left something."""
+    yield from (header, metrics, cost, branches, sites)
+    if report.modules:
+        yield _section("modules")
+    yield layers
+    if any(layer.importance for layer in report.layers):
+        yield _section("activity")
+    if report.sensitivity:
+        yield _section("sensitivity")
+    if report.quantization:
+        yield _section("quantization")
+    if report.pathways:
+        yield from (_section("pathways"), _section("path_validation", "validation"), _section("channels"))
+    if report.redundancy:
+        yield _section("redundancy")
+    if report.extensions:
+        yield _section("extensions")
+    yield from (findings, conventions, failures)
+
+
 _NARROWEST, _WIDEST = 72, 120
 _PLAIN: dict[int, str | int] = {
     **str.maketrans("×·…█▏▎▍▌▋▊▉→–", "x*~#|||||||>-"),
@@ -84,7 +86,7 @@ def print_text(
         verdict: the last line, beginning with PASSED or FAILED.
     """
     page = Page(report, max(_NARROWEST, min(console.width, _WIDEST)), verbose, top)
-    for section in _SECTIONS:
+    for section in _sections(report):
         for line in section(page):
             _print(line, console)
     if verdict is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from nnea_graph.graph import Key, ModelGraph
 from nnea_graph.report.schema.analysis import Finding, Layer
-from nnea_graph.report.schema.pathways import ChannelCoverage, Pathways
-from nnea_graph.report.schema.quantization import ModelQuantization
-from nnea_graph.report.schema.redundancy import ModelRedundancy
-from nnea_graph.report.schema.sensitivity import ModelSensitivity
+
+if TYPE_CHECKING:
+    from nnea_graph.report.schema.pathways import ChannelCoverage, Pathways
+    from nnea_graph.report.schema.quantization import ModelQuantization
+    from nnea_graph.report.schema.redundancy import ModelRedundancy
+    from nnea_graph.report.schema.sensitivity import ModelSensitivity
 
 
 @dataclass(frozen=True, slots=True)

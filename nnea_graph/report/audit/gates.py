@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 from nnea_graph.errors import UsageError
-from nnea_graph.report.audit.baseline import Baseline
 from nnea_graph.report.audit.check import FAIL, IGNORED, PASS, RANKS, UNKNOWN, Check, ModelAudit
 from nnea_graph.report.audit.limit import BYTES, COUNT, Change, Limit, parse_limit
 from nnea_graph.report.audit.metrics import METRICS, MetricValue, flat, measured, metric_named
@@ -16,6 +16,9 @@ from nnea_graph.report.audit.policy import Policy, PolicySetting
 from nnea_graph.report.audit.structure import structure
 from nnea_graph.report.schema.analysis import Report
 from nnea_graph.report.units import amount
+
+if TYPE_CHECKING:
+    from nnea_graph.report.audit.baseline import Baseline
 
 BUDGET, REGRESSION = "NNEA901", "NNEA902"
 EXPIRED = "NNEA910"

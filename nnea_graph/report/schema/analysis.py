@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from nnea_graph.engine.section import FactSection
 from nnea_graph.report.schema import doc
 from nnea_graph.report.schema.modules import Module, StatisticTotals
 from nnea_graph.report.schema.nulls import LayerImportanceNull, LayerWeightNull, ModelNull
-from nnea_graph.report.schema.pathways import ChannelCoverage, ChannelFlow, Pathways
-from nnea_graph.report.schema.quantization import LayerQuantization, ModelQuantization
-from nnea_graph.report.schema.redundancy import LayerRedundancy, ModelRedundancy
-from nnea_graph.report.schema.sensitivity import LayerSensitivity, ModelSensitivity
+
+if TYPE_CHECKING:  # the parts of one pass: where it has run, they are imported
+    from nnea_graph.engine.section import FactSection
+    from nnea_graph.report.schema.pathways import ChannelCoverage, ChannelFlow, Pathways
+    from nnea_graph.report.schema.quantization import LayerQuantization, ModelQuantization
+    from nnea_graph.report.schema.redundancy import LayerRedundancy, ModelRedundancy
+    from nnea_graph.report.schema.sensitivity import LayerSensitivity, ModelSensitivity
 
 SCHEMA_VERSION = "1"
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin
 
 from nnea_graph.errors import DataError
 from nnea_graph.report.schema.analysis import SCHEMA_VERSION, Report
+from nnea_graph.report.schema.hints import hints_of
 
 
 def load_report(path: Path) -> Report:
@@ -99,5 +100,5 @@ def _record(kind: Any, found: Any, where: str) -> Any:
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     return {each.name: hints[each.name] for each in fields(kind)}

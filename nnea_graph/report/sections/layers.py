@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnea_graph.graph import ModelGraph, OpNode
 from nnea_graph.ops.input_roles import PARAMETER_ROLES, Role
@@ -16,8 +16,9 @@ from nnea_graph.report.facts import cost_of, count, fact, node_fact
 from nnea_graph.report.schema import analysis as schema
 from nnea_graph.report.sections.nulls import layer_importance_null, layer_weight_null
 from nnea_graph.static.fused_bias import biased_operator
-from nnea_graph.stats.metrics import DistributionMetrics
-from nnea_graph.stats.ranking import rank_correlation
+
+if TYPE_CHECKING:
+    from nnea_graph.stats.metrics import DistributionMetrics
 
 _FEWEST_RANKED = 3
 """Channels below which an order says nothing."""
@@ -121,6 +122,8 @@ def _agreement(importance: Importance, found: ChannelFacts) -> float | None:
     weights = importance.sums[0].s
     if len(weights) != len(found.inputs) or len(weights) < _FEWEST_RANKED:
         return None
+    from nnea_graph.stats.ranking import rank_correlation  # noqa: PLC0415 - start-up
+
     return rank_correlation(weights.tolist(), found.inputs.tolist())
 
 

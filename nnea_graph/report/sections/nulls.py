@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from nnea_graph.report.schema.analysis import Layer
 from nnea_graph.report.schema.nulls import LayerImportanceNull, LayerWeightNull, ModelNull
-from nnea_graph.stats.null_models import ImportanceNull, WeightNull
+
+if TYPE_CHECKING:
+    from nnea_graph.stats.null_models import ImportanceNull, WeightNull
 
 
 def layer_weight_null(found: WeightNull | None) -> LayerWeightNull | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nnea_graph.report.schema.analysis import Layer, Metrics
 from nnea_graph.report.schema.modules import StatisticTotals
-from nnea_graph.stats.metrics import DistributionMetrics as Measured
+
+if TYPE_CHECKING:
+    from nnea_graph.stats.metrics import DistributionMetrics as Measured
 
 NO_STATISTICS = StatisticTotals(None, None, None, None, None, None, None)
 

@@ -13,7 +13,8 @@ from nnea_graph.report.audit.baseline import baseline_for
 from nnea_graph.report.audit.check import Check, ModelAudit
 from nnea_graph.report.audit.gates import Subject, audit, with_gates
 from nnea_graph.report.audit.metrics import METRICS, flat, measured
-from nnea_graph.report.audit.policy import Policy, load_policy
+from nnea_graph.report.audit.policy import Policy
+from nnea_graph.report.audit.policy_file import load_policy
 from nnea_graph.report.schema.analysis import Coverage, Finding, Report
 
 MODELS = Path(__file__).parents[3] / "models"

@@ -11,7 +11,8 @@ import pytest
 from nnea_graph.errors import UsageError
 from nnea_graph.report.audit.keys import json_schema
 from nnea_graph.report.audit.limit import BYTES, COUNT, SHARE, Change, Limit, parse_change, parse_limit
-from nnea_graph.report.audit.policy import Policy, glob_match, load_policy
+from nnea_graph.report.audit.policy import Policy, glob_match
+from nnea_graph.report.audit.policy_file import load_policy
 
 GOOD = """
 version = 1
