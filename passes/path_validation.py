@@ -21,6 +21,7 @@ from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.pathways import MARGINALS, PATHWAYS
 from nnea_graph.passes.shape_inference import SHAPES
+from nnea_graph.runtime.perturb.work_budget import OPERATIONS_PER_SECOND, hang_seconds
 from nnea_graph.stats.output_change import OutputChange
 
 _GROWTH = 3
@@ -69,12 +70,6 @@ class PathValidationFact:
     kept: Trials | None = None
 
 
-_OPERATIONS_PER_SECOND = 10_000_000_000
-"""What one second stands for: about what two cores do in a model of some size."""
-
-_PATIENCE, _START_SECONDS = 10, 60.0
-"""By the clock a machine may be so much slower, before it is taken to hang."""
-
 PATH_VALIDATION = Key[PathValidationFact]("path_validation")
 
 
@@ -117,8 +112,8 @@ class PathValidationPass(Pass):
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
         tensors, cost = graph[CHANNELS].tensors, graph[MODEL_COST].totals
-        seconds = context.seconds(_PATIENCE * self.seconds + _START_SECONDS) if self.seconds > 0 else 0.0
-        budget = TrialBudget(self.seconds * _OPERATIONS_PER_SECOND, cost.macs + cost.other_flops, seconds)
+        seconds = context.seconds(hang_seconds(self.seconds)) if self.seconds > 0 else 0.0
+        budget = TrialBudget(self.seconds * OPERATIONS_PER_SECOND, cost.macs + cost.other_flops, seconds)
         places = [tensors[layer.place] for layer in found.tried]
         session = MaskedSession(
             graph,

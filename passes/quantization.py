@@ -25,7 +25,12 @@ from nnea_graph.passes.constants import WEIGHTS
 from nnea_graph.passes.cost import COST, MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.runtime.session.time_budget import TimeBudget
+from nnea_graph.runtime.perturb.work_budget import (
+    WorkBudget,
+    fitting_samples,
+    hang_seconds,
+    sample_operations,
+)
 from nnea_graph.static.constant_folding import loaded
 from nnea_graph.stats.fake_quantize import FORMATS, Format, distance, matrix_shape, rounded
 from nnea_graph.stats.measurement import Measured
@@ -77,8 +82,9 @@ MODEL_QUANTIZATION = Key[ModelQuantizationFact]("model_quantization")
 class QuantizationPass(Pass):
     """Rounds weights as onnxruntime's tools do, and runs the data with all layers and with each alone rounded.
 
-    ``seconds`` bound the running: what does not fit is left out, the most telling comes first. ``loss`` is what
-    quantization may cost: points of accuracy (0.01 is one point) with labels, else the share of samples whose
+    ``seconds`` of work, counted at 10 billion operations each and not by the clock, bound the running: what does
+    not fit is left out, the most telling comes first. ``loss`` is what quantization may cost:
+    points of accuracy (0.01 is one point) with labels, else the share of samples whose
     class changes, else relative L2. Activations stay as they are: this is what the weights lose.
     """
 
@@ -92,7 +98,7 @@ class QuantizationPass(Pass):
     loss: float = 0.01
 
     def run(self, graph: ModelGraph, context: RunContext) -> None:
-        """Round every weight once, then run as far as the model and the time allow."""
+        """Round every weight once, then run as far as the model and the budget allow."""
         for name, value in (("seconds", self.seconds), ("loss", self.loss)):
             if not value > 0:
                 raise PipelineError(f"option '{name}' of pass 'quantization' is above 0, not {value}")
@@ -121,21 +127,24 @@ class QuantizationPass(Pass):
         from nnea_graph.runtime.perturb.weight_override import ALTERABLE, WeightOverrideSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
-        activations, seconds = graph[ACTIVATIONS], context.seconds(self.seconds)
-        clock = TimeBudget(seconds)
+        activations, totals = graph[ACTIVATIONS], graph[MODEL_COST].totals
+        hang, batch_size = context.seconds(hang_seconds(self.seconds)), fitting_batch(graph, context)
+        sample = sample_operations(totals.macs + totals.other_flops, len(graph), batch_size)
+        budget = WorkBudget(self.seconds, sample, hang)
         nothing = ModelQuantizationFact(activations.source, activations.synthetic, self.loss)
         constants = {part.slot: part.constant for each in layers.values() for part in each.parts}
         foreign = {each.dtype.name for each in constants.values()} - ALTERABLE
         reason = activations.not_run or _nothing_to_run(layers, foreign)
         if reason:
             return replace(nothing, not_run=reason), None
-        settings = Settings(apart=limits_apart(graph, context, seconds, _GROWTH))
+        settings = Settings(apart=limits_apart(graph, context, hang, _GROWTH))
         try:
             data = data_of(graph, context)
             with closing(WeightOverrideSession(graph, constants, settings)) as session:
-                bounds = Bounds(seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
-                rerun = Rerun(session, data, fitting_batch(graph, context), bounds)
-                runs = RoundedRuns(layers, session, rerun, clock, self.loss, context.progress)
+                first = fitting_samples(self.seconds * _FIRST_SHARE, sample)
+                bounds = Bounds(first, stop=budget.stop if activations.apart else None)
+                rerun = Rerun(session, data, batch_size, bounds)
+                runs = RoundedRuns(layers, session, rerun, budget, self.loss, context.progress)
                 return _described(nothing, runs, runs.measure()), runs
         except (RunError, DataError) as error:
             if isinstance(error, DataError) and context.data is not None:
@@ -144,7 +153,7 @@ class QuantizationPass(Pass):
 
 
 _FIRST_SHARE = 0.05
-"""Of the time, at most, for the first run of the samples."""
+"""Of the work, at most, for the first run of the samples."""
 _GROWTH = 5
 """How often a process may hold a weight: mapped, packed, folded into another one, and rounded twice."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -36,7 +35,12 @@ from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.importance import mean_activations
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.passes.shape_inference import DIMS, SHAPES
-from nnea_graph.runtime.session.time_budget import TimeBudget
+from nnea_graph.runtime.perturb.work_budget import (
+    WorkBudget,
+    fitting_samples,
+    hang_seconds,
+    sample_operations,
+)
 from nnea_graph.static.constant_folding import UnpackedPayload
 from nnea_graph.stats.measurement import Measured
 from nnea_graph.stats.output_change import OutputChange, loss, loss_kind
@@ -80,8 +84,9 @@ MODEL_SENSITIVITY = Key[ModelSensitivityFact]("model_sensitivity")
 class SensitivityPass(Pass):
     """Zeroes 10 to 90 % of each layer's and of all weights or channels, the least first, and runs the data.
 
-    ``seconds`` bound the measuring: what does not fit is left out, the most telling comes first. ``loss`` is what
-    a removal may cost to count as harmless: points of accuracy (0.01 is one point) with labels, else the share
+    ``seconds`` of work, counted at 10 billion operations each and not by the clock, bound the measuring: what does
+    not fit is left out, the most telling comes first. ``loss`` is what a removal may cost
+    to count as harmless: points of accuracy (0.01 is one point) with labels, else the share
     of samples whose class changes, else relative L2. ``units`` are ``weights`` and ``channels``.
     """
 
@@ -96,14 +101,13 @@ class SensitivityPass(Pass):
     units: tuple[str, ...] = UNITS
 
     def run(self, graph: ModelGraph, context: RunContext) -> None:
-        """Measure, as far as the model and the time allow."""
+        """Measure, as far as the model and the budget allow."""
         self._check()
-        clock = TimeBudget(context.seconds(self.seconds))
         found = {node.id: removable_of(graph, node) for node in graph}
         layers = {node: each for node, each in found.items() if isinstance(each, Removable)}
         last = last_layers(graph, layers)
         layers = {node: _kept_outputs(each) if node in last else each for node, each in layers.items()}
-        model, points = self._measured(graph, context, layers, clock)
+        model, points = self._measured(graph, context, layers)
         graph[MODEL_SENSITIVITY] = replace(model, points=tuple(points.get(WHOLE, ())))
         for node in graph:
             each = layers.get(node.id)
@@ -126,15 +130,18 @@ class SensitivityPass(Pass):
                 raise PipelineError(f"option '{name}' of pass 'sensitivity' is above 0, not {value}")
 
     def _measured(
-        self, graph: ModelGraph, context: RunContext, layers: dict[str, Removable], clock: TimeBudget
+        self, graph: ModelGraph, context: RunContext, layers: dict[str, Removable]
     ) -> tuple[ModelSensitivityFact, dict[str, list[AblationPoint]]]:
         """The facts of the model but for its points, and points by layer."""
         from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.perturb.weight_override import WeightOverrideSession  # noqa: PLC0415 - start-up
         from nnea_graph.runtime.session.session import Settings  # noqa: PLC0415 - start-up
 
-        activations, seconds = graph[ACTIVATIONS], context.seconds(self.seconds)
-        settings = Settings(apart=limits_apart(graph, context, seconds, _GROWTH))
+        activations, totals = graph[ACTIVATIONS], graph[MODEL_COST].totals
+        hang, batch_size = context.seconds(hang_seconds(self.seconds)), fitting_batch(graph, context)
+        sample = sample_operations(totals.macs + totals.other_flops, len(graph), batch_size)
+        budget = WorkBudget(self.seconds, sample, hang)
+        settings = Settings(apart=limits_apart(graph, context, hang, _GROWTH))
         nothing = ModelSensitivityFact(activations.source, activations.synthetic, self.loss)
         if activations.not_run or not layers:
             return replace(nothing, not_run=activations.not_run or "no layer's weights can be altered"), {}
@@ -144,9 +151,10 @@ class SensitivityPass(Pass):
                 slot: constant for each in layers.values() for slot, constant in each.constants().items()
             }
             with closing(WeightOverrideSession(graph, weights, settings)) as session:
-                bounds = Bounds(seconds * _FIRST_SHARE, stop=clock.stop if activations.apart else None)
-                rerun = Rerun(session, data, fitting_batch(graph, context), bounds)
-                return _Measuring(self, context, layers, session, rerun, clock).all(nothing)
+                first = fitting_samples(self.seconds * _FIRST_SHARE, sample)
+                bounds = Bounds(first, stop=budget.stop if activations.apart else None)
+                rerun = Rerun(session, data, batch_size, bounds)
+                return _Measuring(self, context, layers, session, rerun, budget).all(nothing)
         except (RunError, DataError) as error:
             if isinstance(error, DataError) and context.data is not None:
                 raise
@@ -154,30 +162,29 @@ class SensitivityPass(Pass):
 
 
 _FIRST_SHARE = 0.05
-"""Of the time, at most, for the first run of the samples."""
+"""Of the work, at most, for the first run of the samples."""
 _GROWTH = 4
 """How often a process may hold a weight: mapped, packed, folded into another one, and replaced."""
 
 
 @dataclass(slots=True)
 class _Measuring:
-    """All points of a model, as far as the time goes."""
+    """All points of a model, as far as the budget goes."""
 
     wanted: SensitivityPass
     context: RunContext
     layers: dict[str, Removable]
     session: WeightOverrideSession
     rerun: Rerun
-    clock: TimeBudget
+    budget: WorkBudget
     loss_of: str = ""
     unaltered: OutputChange = field(default_factory=lambda: OutputChange(None, None, None, None))
 
     def all(
         self, nothing: ModelSensitivityFact
     ) -> tuple[ModelSensitivityFact, dict[str, list[AblationPoint]]]:
-        started = time.monotonic()
+        self.budget.take_samples(self.rerun.samples)
         self.unaltered = self.rerun.change({}) or self.unaltered
-        self.clock.run = time.monotonic() - started
         if self.unaltered.relative_l2 is None:
             reason = self.unaltered.reason or "the model has no output of real numbers other than zero"
             return replace(nothing, not_run=reason), {}
@@ -200,10 +207,10 @@ class _Measuring:
         sizes = [self._weights(name, cut) for name, cut in plan]
         left, measured = sum(sizes), 0
         for place, ((name, cut), weights) in enumerate(zip(plan, sizes, strict=True)):
-            seconds = round(self.clock.left(left, len(plan) - place))
+            seconds = round(self.budget.left(left, len(plan) - place))
             self.context.progress(f"{measured}/{len(plan)}, {seconds // 60}:{seconds % 60:02} left")
             left -= weights
-            point = self._point(name, cut, weights) if self.clock.fits(weights) else None
+            point = self._point(name, cut, weights) if self.budget.fits(weights) else None
             if point is not None:
                 points.setdefault(name, []).append(point)
                 measured += 1
@@ -213,11 +220,11 @@ class _Measuring:
         return sum(layer.size("weights") for layer in concerned(self.layers, name, cut))
 
     def _point(self, name: str, cut: Ablation, weights: int) -> AblationPoint | None:
-        """None where the time was up before it was known."""
+        """None where it is taken to hang."""
         from nnea_graph.runtime.perturb.repeated_runs import measured  # noqa: PLC0415 - start-up
 
         concerns = list(concerned(self.layers, name, cut))
-        change = measured(self.rerun, self.clock, weights, lambda: self._zeroed(concerns, cut))
+        change = measured(self.rerun, self.budget, weights, lambda: self._zeroed(concerns, cut))
         if change is None:
             return None
         count = sum(removed(layer, cut) for layer in concerns)

@@ -105,7 +105,7 @@ def table(graph: ModelGraph, report: Report, data: dict[str, Array]) -> None:
     session = WeightOverrideSession(
         graph, {slot: each for layer in layers.values() for slot, each in layer.constants().items()}
     )
-    rerun = Rerun(session, open_data(data, symbolic_inputs(graph)), 1000, Bounds(600))
+    rerun = Rerun(session, open_data(data, symbolic_inputs(graph)), 1000, Bounds())
     whole = rerun.change({})
     assert whole is not None
     assert whole.accuracy is not None

@@ -55,7 +55,7 @@ def test_a_loop_whose_trips_depend_on_data_costs_an_unknown_amount_in_every_fiel
     fields = ("macs", "flops", "training_flops", "macs_formula")
     assert [totals[name] for name in fields] == [None] * 4
     assert totals["cost_status"] == "lower bound"
-    assert totals["cost_note"] == "without 1 operators of unknown cost"
+    assert totals["cost_note"] == "without 1 operator of unknown cost"
     assert report.branches[0].macs is None
     assert report.branches[0].macs_per_trip == 64
 

@@ -242,7 +242,7 @@ def test_with_little_time_less_is_measured_and_that_is_said() -> None:
     report = report_of("digits_transformer", "seconds=0.05", batch_size=1)
     found = model_of(report)
     assert found.measured < found.planned == 55
-    assert f"{found.measured} of 55 runs completed within the time limit" in " ".join(
+    assert f"{found.measured} of 55 runs fitted into the budget of work" in " ".join(
         render_text(report).split()
     )
     assert all(each.layers is None and each.reason for each in found.kept if each.format == "int4_block128")

@@ -61,7 +61,7 @@ class Counted(IsolatedSession):
 
 
 def test_a_model_without_known_bounds_is_measured_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnea_graph.runtime.perturb.weight_override.ApartSession", Counted)
+    monkeypatch.setattr("nnea_graph.runtime.perturb.weight_override.IsolatedSession", Counted)
     text = """<ir_version: 8, opset_import: ["" : 17]>
         g (int64 n, float[1,2] x) => (float[1,2] y) <bool yes = {1}, float[2,2] w = {0.5, -2, 3, 0.25}>
         { [turns] y = Loop (n, yes, x) <body = b (int64 i, bool c, float[1,2] s) => (bool d, float[1,2] t)

@@ -78,7 +78,7 @@ def _aside(found: ModelQuantization) -> str:
     samples = f"measured on {found.samples:,}{of} {'synthetic ' if found.synthetic else ''}samples"
     if found.measured == found.planned:
         return samples
-    return f"{samples}; {found.measured:,} of {many(found.planned, 'run')} completed within the time limit"
+    return f"{samples}; {found.measured:,} of {many(found.planned, 'run')} fitted into the budget of work"
 
 
 def _formats(page: Page, found: ModelQuantization) -> Iterator[Row]:

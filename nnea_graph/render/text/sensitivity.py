@@ -69,7 +69,7 @@ def _aside(found: ModelSensitivity) -> str:
     samples = f"measured on {found.samples:,}{of} {'synthetic ' if found.synthetic else ''}samples"
     if found.measured == found.planned:
         return samples
-    return f"{samples}; {found.measured:,} of {many(found.planned, 'point')} completed within the time limit"
+    return f"{samples}; {found.measured:,} of {many(found.planned, 'point')} fitted into the budget of work"
 
 
 def _unaltered(found: ModelSensitivity) -> str:

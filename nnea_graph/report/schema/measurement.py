@@ -21,4 +21,4 @@ class Measurement:
     loss_of: str = field(metadata=doc("accuracy (its drop), agreement (1 minus it), or relative_l2"))
     loss_limit: float = field(metadata=doc("losses below it count as harmless"))
     planned: int = field(metadata=doc("runs there are, without those that search"))
-    measured: int = field(metadata=doc("of these, runs that completed within the time limit"))
+    measured: int = field(metadata=doc("of these, runs that fitted into the budget of work"))

@@ -34,7 +34,7 @@ def cost_totals(graph: ModelGraph) -> dict[str, Any]:
 def _status(statuses: set[str], unknown: int, source: str) -> dict[str, str]:
     seen = f"in part observed on the first sample of {source}" if source else ""
     if unknown:
-        note = f"without {unknown:,} operators of unknown cost"
+        note = f"without {unknown:,} operator{'s' if unknown > 1 else ''} of unknown cost"
         return {"cost_status": "lower bound", "cost_note": f"{note}; {seen}" if seen else note}
     if seen:
         return {"cost_status": "observed", "cost_note": seen}

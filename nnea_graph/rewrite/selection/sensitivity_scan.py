@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from nnea_graph.engine.data import Data
 from nnea_graph.graph import Constant, ModelGraph
+from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.rewrite.coupling.groups import Coupling, Family
 from nnea_graph.rewrite.refit.layers import RefittableLayer
 from nnea_graph.rewrite.refit.options import RefitOptions
@@ -19,10 +20,11 @@ from nnea_graph.rewrite.selection.least_squares_views import LeastSquaresView, v
 from nnea_graph.rewrite.selection.sensitivity_curves import Curve, measured_curve
 from nnea_graph.runtime.perturb.repeated_runs import Bounds, Rerun
 from nnea_graph.runtime.perturb.weight_override import WeightOverrideSession
+from nnea_graph.runtime.perturb.work_budget import fitting_samples, sample_operations
 from nnea_graph.runtime.session.session import Settings
 
 SECONDS = 10.0
-"""For one run of the held-out samples, at most: those that it is enough for are used."""
+"""Of work, counted and not by the clock, for one run of the held-out samples: those that it is enough for are used."""
 
 Progress = Callable[[str, int, int], None]
 """Told before each family: its name, its place, how many there are."""
@@ -58,7 +60,7 @@ def survey(  # noqa: PLR0913, PLR0917 - a model, what may go, data, options
     """Measure the families.
 
     Args:
-        graph: the model, with the facts of shape inference.
+        graph: the model, with the facts of shape inference and cost.
         coupling: its groups.
         families: those that may lose groups.
         parts: data to fit on, and others to measure on.
@@ -80,7 +82,7 @@ def survey(  # noqa: PLR0913, PLR0917 - a model, what may go, data, options
     constants = dict(_constants(graph, [reader for family in chosen for reader in readers[family.name]]))
     curves: dict[str, Curve] = {}
     with closing(WeightOverrideSession(graph, constants, Settings(options.costs.threads))) as session:
-        rerun = Rerun(session, parts[1], options.costs.batch_size, Bounds(SECONDS))
+        rerun = Rerun(session, parts[1], options.costs.batch_size, Bounds(_held_out(graph, options)))
         for family, views in _views(graph, chosen, readers, parts[0], options):
             if progress:
                 progress(family.name, len(curves), len(chosen))
@@ -88,6 +90,13 @@ def survey(  # noqa: PLR0913, PLR0917 - a model, what may go, data, options
             order = order_of(options.criterion, candidates)
             curves[family.name] = measured_curve(candidates, order, rerun)
         return SensitivityScan(curves, left_out, rerun.samples)
+
+
+def _held_out(graph: ModelGraph, options: ScanOptions) -> int:
+    """How many samples are measured on, at most."""
+    totals = graph[MODEL_COST].totals
+    sample = sample_operations(totals.macs + totals.other_flops, len(graph), options.costs.batch_size)
+    return fitting_samples(SECONDS, sample)
 
 
 def _constants(graph: ModelGraph, readers: Sequence[ConsumerLayer]) -> Iterator[tuple[Slot, Constant]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from nnea_graph.engine.context import silent
 from nnea_graph.runtime.perturb.repeated_runs import Rerun, measured
 from nnea_graph.runtime.perturb.weight_override import Slot, WeightOverrideSession
-from nnea_graph.runtime.session.time_budget import TimeBudget
+from nnea_graph.runtime.perturb.work_budget import WorkBudget
 from nnea_graph.stats.fake_quantize import FORMATS, Format, rounded
 from nnea_graph.stats.output_change import OutputChange, loss, loss_kind
 from nnea_graph.stats.quantizable import QuantizableWeights
@@ -47,12 +46,12 @@ class KeptFloat:
 
 @dataclass(slots=True)
 class RoundedRuns:
-    """Measures as far as the time goes: ``planned`` runs, but for those that search what to keep."""
+    """Measures as far as the budget goes: ``planned`` runs, but for those that search what to keep."""
 
     layers: Mapping[str, QuantizableWeights]
     session: WeightOverrideSession
     rerun: Rerun
-    clock: TimeBudget
+    budget: WorkBudget
     limit: float
     progress: Callable[[str], None] = silent
     unaltered: OutputChange = _UNKNOWN
@@ -69,14 +68,13 @@ class RoundedRuns:
 
     @property
     def measured(self) -> int:
-        """Those that completed within the time limit."""
+        """Those that fitted into the budget."""
         return len(self.whole) + sum(map(len, self.alone.values()))
 
     def measure(self) -> str:
         """All runs, the most telling first; why nothing can be measured, or ""."""
-        started = time.monotonic()
+        self.budget.take_samples(self.rerun.samples)
         self.unaltered = self.rerun.change({}) or _UNKNOWN
-        self.clock.run = time.monotonic() - started
         if self.unaltered.relative_l2 is None:
             return self.unaltered.reason or "the model has no output of real numbers other than zero"
         self.loss_of = loss_kind(self.unaltered)
@@ -96,12 +94,12 @@ class RoundedRuns:
             into[key] = found
 
     def run(self, form: Format, names: Collection[str]) -> QuantizedRun | None:
-        """With the weights of these layers rounded; None where the time is up."""
+        """With the weights of these layers rounded; None where the budget is spent."""
         size = sum(self.layers[name].size for name in names)
-        if not self.clock.fits(size):
+        if not self.budget.fits(size):
             return None
         self.progress(f"{self.measured}/{self.planned}")
-        change = measured(self.rerun, self.clock, size, lambda: self._altered(form, names))
+        change = measured(self.rerun, self.budget, size, lambda: self._altered(form, names))
         return (
             None if change is None else QuantizedRun(form, change, loss(self.loss_of, self.unaltered, change))
         )
@@ -127,7 +125,7 @@ class RoundedRuns:
         whole = self.whole.get(form.name)
         worst = self._worst_first(form)
         if whole is None or len(worst) < len(self.layers):
-            return KeptFloat(form, None, reason="the time was up before every layer was measured alone")
+            return KeptFloat(form, None, reason="the budget was spent before every layer was measured alone")
         tried = {0: whole}
 
         def reaches(count: int) -> bool | None:
@@ -141,7 +139,7 @@ class RoundedRuns:
 
         count = fewest(reaches, len(worst))
         if count is None:
-            return KeptFloat(form, None, tried, "the time was up before it was found")
+            return KeptFloat(form, None, tried, "the budget was spent before it was found")
         return KeptFloat(form, tuple(worst[:count]), tried)
 
     def _worst_first(self, form: Format) -> Sequence[str]:

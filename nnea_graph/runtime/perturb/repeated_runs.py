@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nnea_graph.engine.data import Batch, Data
 from nnea_graph.errors import RunError
 from nnea_graph.runtime.perturb.weight_override import Slot, WeightOverrideSession
-from nnea_graph.runtime.session.time_budget import TimeBudget
+from nnea_graph.runtime.perturb.work_budget import WorkBudget
 from nnea_graph.stats.output_change import OutputChange, OutputComparison, float_outputs
 
 Array = NDArray[Any]
@@ -26,12 +26,12 @@ OUTPUT_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """When enough samples are used, at the latest: seconds of the first run, bytes of its outputs.
+    """When enough samples are used, at the latest: their number, or None for all, and bytes of the outputs.
 
     ``stop`` (of ``time.monotonic``) ends even a batch that is being run; None where all are known to end.
     """
 
-    seconds: float
+    samples: int | None = None
     output_bytes: int = OUTPUT_BYTES
     stop: float | None = None
 
@@ -55,7 +55,7 @@ class Rerun:
         self._first_run(bounds)
 
     def _first_run(self, bounds: Bounds) -> None:
-        stop, fed, given = time.monotonic() + bounds.seconds, 0, 0
+        fed, given = 0, 0
         for batch in self._data.batches(self._size):
             outputs = self._outputs(batch, {})
             self._before.append(outputs)
@@ -66,7 +66,8 @@ class Rerun:
                 self._kept.append(batch)
             if fed > FEED_BYTES:
                 self._kept = None
-            if time.monotonic() > stop or given > bounds.output_bytes:
+            enough = bounds.samples is not None and self.samples >= bounds.samples
+            if enough or given > bounds.output_bytes:
                 return
 
     def _outputs(self, batch: Batch, altered: Mapping[Slot, Array]) -> list[Array]:
@@ -94,21 +95,16 @@ class Rerun:
 
 
 def measured(
-    rerun: Rerun, clock: TimeBudget, weights: int, alter: Callable[[], Mapping[Slot, Array]]
+    rerun: Rerun, budget: WorkBudget, weights: int, alter: Callable[[], Mapping[Slot, Array]]
 ) -> OutputChange | None:
-    """What so many altered weights change, with the reason where it cannot be run; the clock learns what it took.
+    """What so many altered weights change, with the reason where it cannot be run; it is taken from the budget.
 
-    None where the time was up before it was known.
+    None where it is taken to hang.
     """
-    started = time.monotonic()
-    altered = alter()
-    ready = time.monotonic()
+    budget.spend(weights)
     try:
-        change = rerun.change(altered, clock.stop)
+        return rerun.change(alter(), budget.stop)
     except RunError as error:
-        if time.monotonic() >= clock.stop:
+        if time.monotonic() >= budget.stop:
             return None
-        change = OutputChange(None, None, None, None, str(error))
-    if change is not None:
-        clock.learn(ready - started, time.monotonic() - ready, weights)
-    return change
+        return OutputChange(None, None, None, None, str(error))
