@@ -85,6 +85,8 @@ class OpCall:
             BadCallError: it is not of the kind of its default: operators that onnx does not define are not checked.
         """
         found = self.attributes.get(name, default)
+        if isinstance(default, str) and isinstance(found, bytes):
+            found = found.decode("utf-8", "replace")
         kind, words = _KINDS.get(type(default), (object, ""))
         if not isinstance(found, kind):
             raise BadCallError(f"attribute {name} is {found!r:.60}, not {words}")

@@ -232,7 +232,7 @@ def test_the_best_path_is_the_best_of_all_products_of_shares(digits: NNEfficienc
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_no_paths_at_all_are_refused(digits: NNEfficiencyAnalyzer, count: int) -> None:
-    with pytest.raises(UsageError, match="at least 1"):
+    with pytest.raises(UsageError, match="ask for 1 to"):
         digits.compute_neural_pathways(count)
 
 

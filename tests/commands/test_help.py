@@ -61,7 +61,7 @@ def test_an_unknown_topic_is_an_error_that_lists_the_topics(program: Program) ->
     outcome = program("help", "nothing")
     assert (outcome.code, outcome.stdout) == (2, "")
     assert outcome.stderr.startswith(
-        "nnea-graph: error: help nothing: no such topic; choose from benchmarks, "
+        "nnea-graph: error: help nothing: no such topic; choose from audit, benchmarks, "
     )
 
 

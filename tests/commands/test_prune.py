@@ -26,7 +26,7 @@ def test_a_model_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     out = tmp_path / "small.onnx"
     assert run(MLP, "--data", DATA, "--target", "params=0.4", "--align", 1, "-o", out) == 0
     page = capsys.readouterr().out
-    assert "at most 40.0 % was wanted: met" in page
+    assert "target 40.0 %: met" in page
     assert page.splitlines()[-1] == "PASSED: all targets met"
     assert "without refit" in page
     assert "random channels" in page
@@ -61,7 +61,7 @@ def test_a_target_that_is_not_met_is_exit_1_and_the_nearest_is_written(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--target", "macs=0.5"), "--data: what to fit"),
+        (("--target", "macs=0.5"), "--data: calibration data are required"),
         (("--target", "macs=9", "--data", DATA), "--target 'macs=9'"),
         (("--target", "macs=0.5", "--data", DATA, "--align", "odd"), "--align 'odd'"),
         (("--target", "macs=0.5", "--data", DATA, "-o", MLP, "--force"), "in-place writing is not supported"),

@@ -34,7 +34,7 @@ def test_a_folder_gets_the_report_and_the_facts_of_the_run(program: Program) -> 
     outcome = program("run", program.save(RELU), "-o", "out/deep", "--format", "json")
     assert outcome.code == 0
     pictures = {"graph.dot", "graph.svg"}  # Relu alone has no paths
-    assert listed(program.folder / "out" / "deep") == {"report.json", "run.json"} | pictures
+    assert listed(program.folder / "out" / "deep") == {"report.html", "report.json", "run.json"} | pictures
     assert (program.folder / "out/deep/report.json").read_text() == outcome.stdout
     assert json.loads((program.folder / "out/deep/run.json").read_text())["seconds"] > 0
 

@@ -183,7 +183,7 @@ def _pad_amounts(call: OpCall, rank: int) -> list[tuple[int, int]]:
 
 
 def _pad_value(call: OpCall) -> float:
-    return scalar(call, 2) if call.has(2) else call.attr("value", 0)  # type: ignore[no-any-return]
+    return scalar(call, 2) if call.has(2) else call.attr("value", 0.0)  # type: ignore[no-any-return]
 
 
 @value("Trilu")

@@ -208,6 +208,7 @@ def test_the_output_folder_gets_pictures_and_loses_those_of_an_older_report(
     assert program("run", "a.onnx", "-o", "out", "-q").code == 0
     written = {path.name for path in out.iterdir()}
     assert written == {
+        "report.html",
         "report.json",
         "run.json",
         *(f"{each}.{form}" for each in NAMES for form in ("dot", "svg")),
@@ -215,7 +216,7 @@ def test_the_output_folder_gets_pictures_and_loses_those_of_an_older_report(
     }
     assert program("run", "b.onnx", "-o", "out", "-q", "--force", "-p", "cost").code == 0
     assert {path.name for path in out.iterdir()} == {
-        *("report.json", "run.json", "graph.dot", "graph.svg"),
+        *("report.html", "report.json", "run.json", "graph.dot", "graph.svg"),
         *("plot_cost_breakdown.svg", "plot_layer_comparison.svg"),  # nothing is known of the rest
     }
     assert "b.onnx" in (out / "graph.dot").read_text(encoding="utf-8")

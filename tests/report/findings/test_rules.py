@@ -7,8 +7,7 @@ import re
 from collections import Counter
 from importlib import import_module
 
-from nnea_graph import audit
-from nnea_graph.report import findings
+from nnea_graph.report import audit, findings
 from nnea_graph.report.findings.rules import Rule
 
 MODULES = [
