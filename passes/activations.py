@@ -46,7 +46,7 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """What was seen of each place; ``refused`` says why something was not.
+    """Observations of what was seen of each place; ``refused`` says why something was not.
 
     ``rows`` is how often each row of a table was used, by the tensor that chooses them and how many there are.
 
@@ -134,7 +134,7 @@ def _refuse(graph: ModelGraph, most: int) -> None:
 
 
 def _refuse_long(graph: ModelGraph) -> None:
-    """By the work that is counted, so that the load of the machine decides nothing."""
+    """Refuses by the work that is counted, so that the load of the machine decides nothing."""
     work = _work(graph)
     if work > _SYNTHETIC_MOST:
         raise RunError(
@@ -150,7 +150,7 @@ def _work(graph: ModelGraph) -> int:
 
 
 def _is_counted(graph: ModelGraph) -> bool:
-    """Whether the cost of every operator is known, and how often it runs: such a model comes to an end."""
+    """Tells whether the cost of every operator is known, and how often it runs: such a model comes to an end."""
     works = (graph[node, COST].work for node in graph)
     return all(
         work.runs is not None and None not in {work.count("macs"), work.count("other_flops")}
@@ -225,7 +225,7 @@ def _types_at(graph: ModelGraph) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _ObservedTensors:
-    """What is to be observed, each tensor once."""
+    """Tensors: what is to be observed, each tensor once."""
 
     observations: list[Observation]
     leaving: dict[str, Place]
@@ -250,7 +250,7 @@ def _places(graph: ModelGraph) -> _ObservedTensors:
 
 
 def observation_of(meeting: WeightInput) -> Observation:
-    """What to ask the runtime for."""
+    """Observation: what to ask the runtime for."""
     from nnea_graph.runtime.observe.observations import Kind, Observation  # noqa: PLC0415 - start-up
 
     if meeting.layout.rows:

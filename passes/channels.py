@@ -59,7 +59,7 @@ def measured_means(graph: ModelGraph) -> Means:
 
 
 def sight_of(graph: ModelGraph, activations: Means | None = None) -> ModelView:
-    """What the builder of the channel graph sees of a model, by the facts of earlier passes."""
+    """View that the builder of the channel graph sees of a model, by the facts of earlier passes."""
     found = graph[SHAPES]
     layers = frozenset(
         node.id for node in graph if any(weight.role in _LAYER_ROLES for weight in graph[node, WEIGHTS])

@@ -161,7 +161,7 @@ class _Counter:
         return "" if self._stand_ins else "one value everywhere"
 
     def _same(self, leaves: Sources) -> str | None:
-        """What the live model calls the tensor, which an exporter may have stored turned and as it is."""
+        """Name that the live model calls the tensor, which an exporter may have stored turned and as it is."""
         return self._ledger.main(leaves) if self._ledger else None
 
     def _of_source(self, node: OpNode, leaves: Sources, wanted: int) -> int | None:
@@ -200,13 +200,13 @@ class _Counter:
         return operand_role(node.op_type.removeprefix("QLinear"), constant.shape)
 
     def _scales_products(self, node: OpNode, index: int) -> bool:
-        """Whether the operand is multiplied by the scale that DynamicQuantizeLinear gives: a scale of weights."""
+        """Tells whether the operand is multiplied by the scale that DynamicQuantizeLinear gives: a scale of weights."""
         others = [name for place, name in enumerate(node.inputs) if place != index]
         maker = self.graph.producer(others[0]) if node.op_type == "Mul" and others else None
         return maker is not None and maker.op_type == "DynamicQuantizeLinear"
 
     def _constant(self, node: OpNode, index: int, tensor: str) -> Constant | None:
-        """What the operator sees: stored as it is, derived, or unpacked by the operator itself."""
+        """Constant that the operator sees: stored as it is, derived, or unpacked by the operator itself."""
         packing = packing_of(node.op_type, node.domain)
         if packing is not None and packing.index == index:
             return self._unpacked(node, tensor, packing)

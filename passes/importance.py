@@ -34,7 +34,7 @@ _SPREAD = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class ChannelFacts:
-    """What the channels of a layer show.
+    """Facts that the channels of a layer show.
 
     ``inputs`` and ``outputs`` are sums of x by channel. ``dead_inputs`` never carry anything and ``stranded`` is
     the share of sum |w| that meets them; ``dead_outputs`` are never active after the activation function,
@@ -189,7 +189,7 @@ def _spread(means: Floats, needed: int, gates: int, stats: ChannelStats) -> Floa
 
 
 def _channels(met: _Met, part: WeightImportance, side: str) -> ChannelFacts:
-    """From the weight's sums; which inputs are dead is only known where they were looked at."""
+    """Facts from the weight's sums; which inputs are dead is only known where they were looked at."""
     if side == "output":
         return ChannelFacts(part.outputs, part.inputs)
     dead = met.activations == 0

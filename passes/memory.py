@@ -99,5 +99,5 @@ def _last_reads(graph: ModelGraph, buffers: dict[str, str]) -> dict[str, list[st
 
 
 def _touched(graph: ModelGraph, node: OpNode) -> list[str]:
-    """What an operator reads, and what it makes (which may never be read)."""
+    """Tensors that an operator reads, and what it makes (which may never be read)."""
     return [*graph.reads(node), *(name for name in node.outputs if name)]

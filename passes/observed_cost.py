@@ -105,7 +105,7 @@ def _open_tensors(graph: ModelGraph) -> list[str]:
 
 
 def _is_open(info: TensorInfo | None) -> bool:
-    """Whether it is a tensor, as far as that is known, whose dims are not all numbers."""
+    """Tells whether it is a tensor, as far as that is known, whose dims are not all numbers."""
     return info is not None and info.dtype is not None and info.static is None
 
 

@@ -68,7 +68,7 @@ class LayerQuantizationFact:
 
 @dataclass(frozen=True, slots=True)
 class ModelQuantizationFact(Measured):
-    """What all layers together lose by format, and which must stay in floats."""
+    """Loss that all layers together lose by format, and which must stay in floats."""
 
     whole: Mapping[str, QuantizedRun] = field(default_factory=dict)
     kept: tuple[KeptFloat, ...] = ()
@@ -202,7 +202,7 @@ def weights_rounded(found: QuantizableWeights | str) -> LayerQuantizationFact:
 
 
 def _values(constant: Constant) -> NDArray[Any]:
-    """In the type in which they are stored, where numpy has it: scales are of that type too."""
+    """Values in the type in which they are stored, where numpy has it: scales are of that type too."""
     wanted = storage(constant.dtype) if constant.dtype.name == "float16" else None
     return np.ascontiguousarray(loaded(constant).array(), wanted)
 

@@ -86,7 +86,7 @@ class LayerKnowledge:
 
 
 def known_channels(graph: ModelGraph) -> LayerKnowledge:
-    """What holds on any input, by the facts of shapes, weights and channels."""
+    """Facts that hold on any input, by the facts of shapes, weights and channels."""
     layers = linear_layers(graph)
     values = channel_values(graph, graph[SHAPES], graph[CHANNELS], layers)
     return LayerKnowledge(layers, values, channel_reads(graph, graph[CHANNELS], layers))

@@ -71,7 +71,7 @@ class LayerSensitivityFact:
 
 @dataclass(frozen=True, slots=True)
 class ModelSensitivityFact(Measured):
-    """What was measured of all layers at once, and on what."""
+    """Measurements: what was measured of all layers at once, and on what."""
 
     points: tuple[AblationPoint, ...] = ()
 
@@ -239,7 +239,7 @@ class _Measuring:
 
 
 def _place(point: AblationPoint) -> tuple[int, int, float]:
-    """In a table."""
+    """Place in a table."""
     return UNITS.index(point.cut.unit), CRITERIA.index(point.cut.criterion), point.cut.fraction
 
 
@@ -248,7 +248,7 @@ def _kept_outputs(layer: Removable) -> Removable:
 
 
 def removable_of(graph: ModelGraph, node: OpNode) -> Removable | str:
-    """What can go from an operator, or why nothing is measured of it."""
+    """Parts that can go from an operator, or why nothing is measured of it."""
     from nnea_graph.runtime.perturb.weight_override import ALTERABLE  # noqa: PLC0415 - start-up
 
     weights = graph[node, WEIGHTS]

@@ -88,7 +88,7 @@ class WeightStatisticsPass(Pass):
 
 
 def _drawn(weights: Sequence[Weight]) -> bool:
-    """Whether initializers draw them at random: scales of normalizations start at 1."""
+    """Tells whether initializers draw them at random: scales of normalizations start at 1."""
     return not any(weight.role is Role.SCALE for weight in weights)
 
 

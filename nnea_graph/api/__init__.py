@@ -1,1 +1,1 @@
-"""What Python programs call: analyze, annotate, prune, the analyzer."""
+"""Functions that Python programs call: analyze, annotate, prune, the analyzer."""

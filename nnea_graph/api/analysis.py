@@ -1,4 +1,4 @@
-"""What one analysis of a model has found: the report, the layers with their arrays, and numbers by name."""
+"""Results of one analysis of a model: the report, the layers with their arrays, and numbers by name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Analysis:
 
     @property
     def numbers(self) -> Numbers:
-        """Of the model; None is not known."""
+        """Numbers of the model; None is not known."""
         totals = self.report.totals
         return {
             "total_parameters": totals.parameters,

@@ -1,4 +1,4 @@
-"""What other programs call."""
+"""Functions that other programs call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _shown(report: Report) -> str:
-    """What a notebook shows of a report."""
+    """View of a report in a notebook."""
     from nnea_graph.render.html import report_table  # noqa: PLC0415 - start-up
 
     return report_table(report)

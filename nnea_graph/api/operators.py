@@ -50,7 +50,7 @@ _TABLES: Mapping[str, Registry[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class OperatorSupport:
-    """Who gives the facts of each kind of one operator: rule, onnx, general, or None where nobody does."""
+    """Source of the facts of each kind of one operator: rule, onnx, general, or None where nobody does."""
 
     name: str
     domain: str

@@ -204,7 +204,7 @@ def _opened(request: AnalysisRequest) -> tuple[ModelGraph, Data | None]:
 
 
 def _check_held(graph: ModelGraph) -> None:
-    """What cannot be handed over apart must fit into one message."""
+    """Checks that what cannot be handed over apart fits into one message."""
     from nnea_graph.runtime.export.large_models import MESSAGE_BYTES, held_inside  # noqa: PLC0415 - start-up
 
     inside = held_inside(graph)

@@ -1,4 +1,4 @@
-"""What is asked of a model, made alike by the command line and by every function that Python programs call."""
+"""Request to analyze a model, made alike by the command line and by every function that Python programs call."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class AnalysisRequest:
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
-    """What a ``request`` opens to: the source, its graph without facts, and the context of its passes."""
+    """Model that a ``request`` opens: the source, its graph without facts, and the context of its passes."""
 
     request: AnalysisRequest
     model: LiveModel

@@ -1,4 +1,4 @@
-"""Which weights of an operator a quantizer would store in few bits, and which axis is that of their channels."""
+"""Weights of an operator that a quantizer would store in few bits, and which axis is that of their channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What enters an operator with weights, channel by channel, and what leaves it after its activation function."""
+"""Tensors that enter an operator with weights, channel by channel, and what leaves it after its activation function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnea_graph.static.result import StaticFacts, call_of
 
 
 class WeightConstant(Protocol):
-    """What is needed to know of a weight here."""
+    """Facts that are needed of a weight here."""
 
     @property
     def tensor(self) -> str:
@@ -22,12 +22,12 @@ class WeightConstant(Protocol):
 
     @property
     def role(self) -> Role:
-        """What it is to the operator."""
+        """Role that it has for the operator."""
         ...
 
     @property
     def constant(self) -> Constant:
-        """What the operator sees."""
+        """Values as the operator sees them."""
         ...
 
 
@@ -118,7 +118,7 @@ _MOST_STEPS = 4
 
 
 def leaving(graph: ModelGraph, own: str) -> str:
-    """What an operator's output ``own`` is after the activation function; itself where none follows.
+    """Tensor that an operator's output ``own`` is after the activation function; itself where none follows.
 
     Steps over what stands between (bias, normalization), as long as nothing else reads the tensor; x sigmoid(x)
     written as two operators is an activation function too.

@@ -1,1 +1,1 @@
-"""What the commands do, one a file; ``cli.py`` reads arguments and does nothing else."""
+"""Work of the commands, one a file; ``cli.py`` reads arguments and does nothing else."""

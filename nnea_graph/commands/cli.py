@@ -67,7 +67,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _ending(error: Exception) -> NneaError | None:
-    """What an exception of the system or of an import comes down to."""
+    """Ending that an exception of the system or of an import comes down to."""
     if any(isinstance(each, KeyboardInterrupt) for each in _causes(error)):
         return InterruptedRunError("interrupted")
     if any(isinstance(each, MemoryError) for each in _causes(error)) or _NO_MEMORY.search(str(error)):

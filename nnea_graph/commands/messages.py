@@ -1,4 +1,4 @@
-"""What is said on stderr. That nobody can read it is no reason to fail: the exit code and the files still tell."""
+"""Messages on stderr. That nobody can read it is no reason to fail: the exit code and the files still tell."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def input_specs(texts: Sequence[str]) -> dict[str, InputSpec]:
 
 
 def pruning_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``prune`` and ``prune_plan`` take alike."""
+    """Options that ``prune`` and ``prune_plan`` take alike."""
     names = ("keep", "align", "seed", "samples", "preprocess", "allow_external", "run_samples", "rounds")
     return {name: options[name] for name in names} | {
         "dims": named_dims(options["dims"]),

@@ -170,7 +170,7 @@ def _print_text(given: Rendering) -> None:
 def _run_facts(
     source: str, started: datetime, seconds: float, results: Sequence[PassResult]
 ) -> dict[str, Any]:
-    """What differs from run to run, kept out of the report."""
+    """Facts that differ from run to run, kept out of the report."""
     return {
         "command": sys.argv[1:],
         "path": str(Path(source).absolute()) if Path(source).exists() else source,

@@ -1,4 +1,4 @@
-"""What runs passes: their contract, their order, what a run gives them."""
+"""Engine that runs passes: their contract, their order, what a run gives them."""
 
 from nnea_graph.engine.base import Pass
 from nnea_graph.engine.context import RunContext

@@ -1,4 +1,4 @@
-"""What a run gives to all its passes, besides the graph."""
+"""Context that a run gives to all its passes, besides the graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is fed to a model: batches of samples, and where they come from."""
+"""Data that are fed to a model: batches of samples, and where they come from."""
 
 from __future__ import annotations
 

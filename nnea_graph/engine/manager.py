@@ -21,7 +21,7 @@ Listener = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class PassResult:
-    """How a pass went: ``status`` is ok, failed or skipped. ``peak_bytes`` is of the process, up to its end.
+    """Outcome of a pass: ``status`` is ok, failed or skipped. ``peak_bytes`` is of the process, up to its end.
 
     ``section`` is what it says of its facts, None where it does not describe them.
     """

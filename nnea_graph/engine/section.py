@@ -39,7 +39,7 @@ class FactRow:
 
 @dataclass(frozen=True, slots=True)
 class FactSection:
-    """What a pass says of its facts; rows are shown in this order.
+    """Facts as a pass describes them; rows are shown in this order.
 
     >>> FactSection("Depth", (Column("depth"),), (FactRow({"depth": 12}),)).rows[0].values["depth"]
     12

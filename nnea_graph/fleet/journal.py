@@ -31,7 +31,7 @@ class Journal:
         self._file = file
 
     def entries(self) -> Mapping[str, Entry]:
-        """What is done, by path."""
+        """Entries of what is done, by path."""
         try:
             lines = self._file.read_bytes().split(b"\n")
         except FileNotFoundError:

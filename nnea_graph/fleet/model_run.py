@@ -30,7 +30,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """How a task ended: the exit code of ``nnea-graph run``, and the error in one line where there is one."""
+    """Ending of a task: the exit code of ``nnea-graph run``, and the error in one line where there is one."""
 
     model: str
     exit_code: int

@@ -67,5 +67,5 @@ def report_path(folder: Path, model: str) -> Path:
 
 
 def _current(entry: Entry, key: str, folder: Path) -> bool:
-    """Whether what was done holds: the same bytes and options, and a report where there was one."""
+    """Tells whether what was done holds: the same bytes and options, and a report where there was one."""
     return entry.key == key and (entry.exit_code != 0 or report_path(folder, entry.path).is_file())

@@ -1,1 +1,1 @@
-"""What a source becomes a ModelGraph by: safe readers of model files, and builders of graphs from them."""
+"""Frontends, by which a source becomes a ModelGraph: safe readers of model files, and builders of graphs from them."""

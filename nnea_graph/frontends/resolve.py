@@ -39,7 +39,7 @@ _NAMELESS = "<memory>"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the user's words mean: an object or a path, the frontend that takes it, and what to call it.
+    """Meaning of the user's words: an object or a path, the frontend that takes it, and what to call it.
 
     ``frontend`` is None for ONNX; ``framework`` is ``pytorch``, ``tensorflow`` or ``onnx``.
     """

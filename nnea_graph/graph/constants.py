@@ -17,7 +17,7 @@ CHUNK = 1 << 18
 
 
 class Payload(Protocol):
-    """Where the elements of a constant come from."""
+    """Source of the elements of a constant come from."""
 
     def elements(self, start: int, stop: int) -> NDArray[Any]:
         """Elements ``start`` to ``stop`` in row-major order, as ordinary numbers (see ``dtypes.decode``)."""
@@ -90,7 +90,7 @@ class FillPayload:
     numpy_dtype: np.dtype[Any]
 
     def elements(self, start: int, stop: int) -> NDArray[Any]:
-        """As many copies as asked for."""
+        """Yields as many copies as asked for."""
         return np.full(stop - start, self.value, self.numpy_dtype)
 
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class TypeInference(Protocol):
-    """What the source format itself knows about an operator's outputs."""
+    """Knowledge that the source format itself knows about an operator's outputs."""
 
     def infer(
         self,
@@ -70,7 +70,7 @@ class ModelFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Where the model came from; ``metadata`` is what its file says of itself, each text cut to a line."""
+    """Origin of the model; ``metadata`` is what its file says of itself, each text cut to a line."""
 
     path: str
     format: str

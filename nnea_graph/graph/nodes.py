@@ -1,4 +1,4 @@
-"""What the graph is made of: operators, bodies and tensors."""
+"""Parts of the graph: operators, bodies and tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a live model says of itself before it is exported: its own parameters and modules, by its own names."""
+"""Facts that a live model states of itself before it is exported: its own parameters and modules, by its own names."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class SourceFacts:
         return sum(each.size for each in self.parameters if not each.shared_with and each.trainable)
 
     def modules_of(self) -> dict[str, tuple[str, ...]]:
-        """By stored tensor the modules that hold what it is mostly made of, the first name's first."""
+        """Modules by stored tensor that hold what it is mostly made of, the first name's first."""
         names = self._names()
         return {
             stored: tuple(outer(name) for name in names.get(made_of[0], made_of[:1]))

@@ -1,1 +1,1 @@
-"""What an operator does, as pure functions of its shapes, attributes and small known values."""
+"""Work of an operator, as pure functions of its shapes, attributes and small known values."""

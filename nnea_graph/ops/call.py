@@ -1,4 +1,4 @@
-"""What a rule sees of an operator: types, shapes, attributes and the small values that are known."""
+"""View that a rule has of an operator: types, shapes, attributes and the small values that are known."""
 
 from __future__ import annotations
 

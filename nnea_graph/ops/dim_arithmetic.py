@@ -43,7 +43,7 @@ def known(call: OpCall, index: int) -> list[int] | None:
 
 
 def results(call: OpCall, *infos: TensorInfo) -> list[TensorInfo]:
-    """As many of the outputs as the operator has; more than the rule knows are unknown."""
+    """Gives as many of the outputs as the operator has; more than the rule knows are unknown."""
     count = len(call.outputs) or len(infos)
     return [*infos[:count], *([UNKNOWN] * (count - len(infos)))]
 

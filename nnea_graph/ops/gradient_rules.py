@@ -1,4 +1,4 @@
-"""What the gradients of an operator's matrix work cost, operand by operand.
+"""Costs that the gradients of an operator's matrix work cost, operand by operand.
 
 Every product of two operands has two gradients, each a product of the same size: the gradient of what it makes
 times the other operand. A gradient is computed where something that trains lies behind its operand.

@@ -8,7 +8,7 @@ from nnea_graph.ops.registry import MICROSOFT
 
 
 class Role(StrEnum):
-    """What a constant is to the operator that reads it. Only the first three are parameters."""
+    """Role that a constant has to the operator that reads it. Only the first three are parameters."""
 
     WEIGHT = "weight"
     SCALE = "scale"

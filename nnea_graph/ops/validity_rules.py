@@ -1,4 +1,4 @@
-"""What every runtime refuses though the source format's own inference lets it pass."""
+"""Faults that every runtime refuses though the source format's own inference lets it pass."""
 
 from __future__ import annotations
 

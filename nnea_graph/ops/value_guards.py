@@ -1,4 +1,4 @@
-"""What every value rule promises: bounded memory, silence, and errors in two classes only."""
+"""Guards of what every value rule promises: bounded memory, silence, and errors in two classes only."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a weight (input ``weight``, as the operator sees it) meets the channels of a tensor.
+    """Layout by which a weight (input ``weight``, as the operator sees it) meets the channels of a tensor.
 
     ``data`` names the tensor: ("input", n) or ("output", n); ``data_axis`` is its channel axis.
     ``in_axis`` and ``out_axis`` are the weight's axes of input and output channels, None where it has none.
@@ -87,7 +87,7 @@ def layouts(call: OpCall) -> tuple[Layout, ...]:
 
 
 def _has_axes(call: OpCall, layout: Layout) -> bool:
-    """Whether the weight has the axes that are spoken of: a scalar may stand for a row of equal numbers."""
+    """Tells whether the weight has the axes that are spoken of: a scalar may stand for a row of equal numbers."""
     info = call.inputs[layout.weight] if layout.weight < len(call.inputs) else None
     if info is None or info.shape is None:
         return True

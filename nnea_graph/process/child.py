@@ -130,7 +130,7 @@ def _end(process: subprocess.Popen[bytes], errors: IO[bytes] | None) -> None:
 
 
 def completed(command: Sequence[str], content: bytes, seconds: float) -> subprocess.CompletedProcess[bytes]:
-    """What a program makes of its input.
+    """Output that a program makes of its input.
 
     Raises:
         TimeoutError: it takes longer.

@@ -1,4 +1,4 @@
-"""What a process may take: set by itself, once its libraries are loaded."""
+"""Limits of a process: set by itself, once its libraries are loaded."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _WORDS = 2
 
 
 def report_table(report: Report) -> str:
-    """What the model is, its totals, its dearest layers, and what was found."""
+    """Table of the model, its totals, its dearest layers, and what was found."""
     page = Page(report, _WIDTH, top=_TOP)
     shown = most_expensive_layers(report, _TOP)
     names = shorten_all([page.called(layer.id) for layer in shown], _NAME)

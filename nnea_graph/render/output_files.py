@@ -218,7 +218,7 @@ def standard_output() -> Iterator[TextIO]:
 
 
 def _drop_standard_output() -> None:
-    """What is still buffered goes nowhere, or Python would complain about it when it ends."""
+    """Sends what is still buffered nowhere, or Python would complain about it when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

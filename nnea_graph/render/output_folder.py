@@ -75,7 +75,7 @@ class OutputFolder:
             return []
 
     def check(self) -> None:
-        """What is there stays, without ``force``.
+        """Checks that what is there stays, without ``force``.
 
         Raises:
             OutputError: there is a report, or another file that this run may write.

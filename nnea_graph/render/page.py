@@ -1,4 +1,4 @@
-"""What every section of the text report needs: the report, the room there is, and what things are called."""
+"""Context that every section of the text report needs: the report, the room there is, and what things are called."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Page:
 
     @cached_property
     def _main(self) -> dict[str, str]:
-        """By module the layer that it names: the one with more parameters than any other in it."""
+        """Main layer by module that it names: the one with more parameters than any other in it."""
         most: dict[str, tuple[int, str]] = {}
         for layer in self.report.layers:
             size, _ = most.get(layer.scope, (-1, ""))

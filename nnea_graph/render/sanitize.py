@@ -83,7 +83,7 @@ def shorten_all(names: Sequence[str], width: int) -> list[str]:
 
 
 def without_shared_path(names: Sequence[str]) -> Sequence[str]:
-    """``…/`` in place of the leading parts that all names have in common; ``layers.0`` stays together."""
+    """Names with ``…/`` in place of the leading parts that all names have in common; ``layers.0`` stays together."""
     pairs = zip(min(names, default=""), max(names, default=""), strict=False)
     shared = "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     length = max(shared.rfind("/"), shared.rfind("."))

@@ -1,4 +1,4 @@
-"""What operators are called where few are shown: by the module of the source model that they stand for."""
+"""Names of operators where few are shown: by the module of the source model that they stand for."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Facts:
         return frozenset(self._nodes)
 
     def of_model(self) -> dict[str, str]:
-        """Of the whole."""
+        """Metadata of the whole."""
         report = self._report
         values = {
             "schema_version": report.schema_version,
@@ -66,7 +66,7 @@ class Facts:
         return _texts(*self._with_described(None, values, reasons))
 
     def of_operators(self, ids: Sequence[str]) -> dict[str, str]:
-        """Of a node that stands for these operators: one, or those of the function that it calls."""
+        """Metadata of a node that stands for these operators: one, or those of the function that it calls."""
         nodes = [self._nodes[each] for each in ids]
         layers = [self._layers[each] for each in ids if each in self._layers]
         if len(nodes) == 1:
@@ -96,12 +96,12 @@ class Facts:
     def _with_described(
         self, place: str | None, values: Mapping[str, Any], reasons: Mapping[str, str]
     ) -> tuple[dict[str, Any], dict[str, str]]:
-        """As well what passes say of an operator, or of the model."""
+        """Adds what passes say of an operator, or of the model."""
         more, why = self._described.get(place, ({}, {}))
         return {**values, **more}, {**reasons, **why}
 
     def _metrics(self, layer: Layer) -> tuple[Metrics | None, str | None]:
-        """Of importance where the totals are, and the layer's is known; else of |w|."""
+        """Metrics of importance where the totals are, and the layer's is known; else of |w|."""
         if self._report.totals.statistics_of == "importance" and layer.metrics is not None:
             return layer.metrics, "importance"
         return layer.weight_metrics, "weights" if layer.weight_metrics else None
@@ -158,7 +158,7 @@ def _without_place(data: DataUsed) -> dict[str, Any]:
 
 
 def _documented(name: str) -> str:
-    """What the schema says of a field, null included."""
+    """Description that the schema says of a field, null included."""
     return next((str(each.metadata["doc"]) for each in fields(Totals) if each.name == name), "")
 
 

@@ -1,1 +1,1 @@
-"""What changes a model: coupled channel groups, a model without some of them, the refit of what is left."""
+"""Rewriting of a model: coupled channel groups, a model without some of them, the refit of what is left."""

@@ -47,7 +47,7 @@ class ModelBuilder:
         return PrunedModel(bare, bare, kept)
 
     def made(self, orders: Orders, counts: Mapping[str, int]) -> PrunedModel:
-        """With one, if it is wanted.
+        """Model with one, if it is wanted.
 
         Raises:
             RunError: a model cannot be run.

@@ -17,7 +17,7 @@ from nnea_graph.rewrite.verify.verify import VerifyOptions
 
 @dataclass(frozen=True, slots=True)
 class PruneOptions:
-    """What is wanted (``targets``), and how.
+    """Request of a pruning: what is wanted (``targets``), and how.
 
     ``keep`` are patterns of layers (operator ids or source modules) whose channels stay; ``align`` is ``auto`` or a
     number whose multiples are kept; ``rivals`` has models of the same size without refit and with channels chosen

@@ -147,7 +147,7 @@ class _Pruning:
         return measure
 
     def _loss(self, survey: SensitivityScan) -> Callable[[Mapping[str, int]], float]:
-        """Of accuracy, on samples that nothing else is done with."""
+        """Loss of accuracy, on samples that nothing else is done with."""
         original = session_of(to_proto(self._graph))
 
         def measure(counts: Mapping[str, int]) -> float:
@@ -230,7 +230,7 @@ def _reached(target: Target, proof: Verification) -> TargetReached:
 
 
 def _found(name: str, proof: Verification) -> float | None:
-    """What the verification says of a target."""
+    """Value that the verification says of a target."""
     before, after = proof.original, proof.pruned
     if name == "params":
         return _share(before.parameters, after.parameters)

@@ -139,7 +139,7 @@ class LiveModel:
 
 
 def _kind(example: Example | None) -> Hashable:
-    """What a new export depends on: names, types and dims of the parts, but for the number of samples."""
+    """Key that a new export depends on: names, types and dims of the parts, but for the number of samples."""
     if example is None:
         return None
     if isinstance(example, Mapping):

@@ -31,7 +31,7 @@ class DerivedPayload:
 
 @dataclass(frozen=True, slots=True)
 class UnpackedPayload:
-    """What an operator makes of a packed weight, computed each time it is asked for."""
+    """Values that an operator makes of a packed weight, computed each time it is asked for."""
 
     graph: ModelGraph
     found: StaticFacts

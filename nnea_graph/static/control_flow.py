@@ -91,7 +91,7 @@ class If:
     def leave(
         self, call: OpCall, bodies: Sequence[Body], types: Types, trips: Mapping[str, Trips]
     ) -> list[TensorInfo]:
-        """What all branches that may run agree on."""
+        """Facts that all branches that may run agree on."""
         running = [body for body in bodies if trips[body.path].count != 0]
         columns = zip(
             *([types.get(name, _UNKNOWN) for name in body.outputs] for body in running), strict=False

@@ -50,7 +50,7 @@ class Dims:
 
 
 class DimsFit(IntEnum):
-    """How well a model takes some dims: not at all, without some alternative branches, or wholly."""
+    """Measure of how well a model takes some dims: not at all, without some alternative branches, or wholly."""
 
     NOT = 0
     PARTLY = 1

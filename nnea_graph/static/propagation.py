@@ -93,7 +93,7 @@ class _Walker:
         self.found.values |= flow.holds(body) if flow else {}
 
     def _join(self, node: OpNode) -> None:
-        """After the bodies: repeat a loop whose carried shapes changed with those dims open, then the outputs."""
+        """Joins after the bodies: repeat a loop whose carried shapes changed with those dims open, then the outputs."""
         for path in node.bodies:
             if path not in self._entered:
                 self._enter(path)
@@ -238,7 +238,7 @@ class _Walker:
         return value
 
     def _declared(self, name: str, info: TensorInfo) -> TensorInfo:
-        """What the file says of a tensor, where nothing better is known and nobody changed the inputs."""
+        """Type that the file says of a tensor, where nothing better is known and nobody changed the inputs."""
         declared = self.graph.tensors.get(name)
         if declared is None or self.dims.overridden or declared.shape is None:
             return info

@@ -1,4 +1,4 @@
-"""What a walk over the operators has found: types, values, and where they come from."""
+"""Result that a walk over the operators has found: types, values, and where they come from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Contradiction:
 
 @dataclass(slots=True)
 class StaticFacts:
-    """What a walk found.
+    """Facts that a walk found.
 
     ``sources`` says of each operator where its shapes come from: ``onnx`` (its own inference), ``rule``
     (ours), ``declared`` (the file says so), ``unknown``. ``emptied`` is the first operator that makes
@@ -47,7 +47,7 @@ class StaticFacts:
 
 
 def call_of(node: OpNode, found: StaticFacts, values: Mapping[str, NDArray[Any]] | None = None) -> OpCall:
-    """What a rule sees of an operator; ``values`` in place of the small ones that the walk has found."""
+    """View that a rule sees of an operator; ``values`` in place of the small ones that the walk has found."""
     known = found.values if values is None else values
     return OpCall(
         node.op_type,

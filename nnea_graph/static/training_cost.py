@@ -17,7 +17,7 @@ CONVENTION = 4
 
 
 class TrainedWeight(Protocol):
-    """What is needed to know of a weight here."""
+    """Facts: what is needed to know of a weight here."""
 
     @property
     def tensor(self) -> str:
@@ -31,7 +31,7 @@ class TrainedWeight(Protocol):
 
     @property
     def role(self) -> Role:
-        """What it is to the operator."""
+        """Role that it is to the operator."""
         ...
 
 
@@ -58,7 +58,7 @@ def training_flops(
 
 
 def conventional_flops(works: Mapping[str, NodeCost]) -> dict[str, int | None]:
-    """By convention four times the forward count."""
+    """Counts by convention four times the forward count."""
     forward = {name: work.count("flops") for name, work in works.items()}
     return {name: None if flops is None else CONVENTION * flops for name, flops in forward.items()}
 
@@ -73,7 +73,7 @@ def _check_matched(
 
 
 def _names(node: OpNode, weight: TrainedWeight) -> tuple[str, ...]:
-    """What a pattern may call a weight."""
+    """Names that a pattern may call a weight."""
     return weight.tensor, weight.source, node.id, node.scope
 
 

@@ -26,7 +26,7 @@ class ChannelSums:
 
     @classmethod
     def zeros(cls, channels: int) -> ChannelSums:
-        """Of no weights yet."""
+        """Sums of no weights yet."""
         return cls(np.zeros(channels), np.zeros(channels), np.zeros(channels))
 
     def update(self, chunk: NDArray[Any], first: int = 0) -> None:

@@ -64,7 +64,7 @@ def _of_one_size(constants: Iterable[Constant]) -> Iterator[list[Constant]]:
 
 
 def _stored_apart(constants: Iterable[Constant]) -> Iterator[Constant]:
-    """Without those that are other names for the same bytes of the file."""
+    """Tensors without those that are other names for the same bytes of the file."""
     seen = set()
     for each in constants:
         region = each.payload.region() if isinstance(each.payload, Stored) else None

@@ -35,7 +35,7 @@ class Format:
     block: int = 0
 
     def bytes(self, channels: int, inputs: int) -> int:
-        """What a matrix takes, its scales and zero points included."""
+        """Bytes that a matrix takes, its scales and zero points included."""
         if self.block:
             blocks = channels * -(-inputs // self.block)
             return blocks * (self.block // 2 + _SCALE_BYTES) + (blocks + 1) // 2
@@ -93,7 +93,7 @@ def _blocks(values: Array, out_axis: int | None) -> Iterator[Array]:
 
 
 def _rounding(form: Format, values: Array) -> Callable[[Array], Array]:
-    """What is done to rows, each of one output channel."""
+    """Rounding that is done to rows, each of one output channel."""
     if form.block:
         return lambda rows: _int4(rows, form.block)
     if form.bits == 16:
@@ -125,7 +125,7 @@ def _smallest(dtype: np.dtype[Any]) -> Any:
 
 
 def _int4(rows: Array, block: int) -> Array:
-    """From the smallest to the largest of each block, 0 among them, in 15 steps; halves round away from 0."""
+    """Rounds from the smallest to the largest of each block, 0 among them, in 15 steps; halves round away from 0."""
     channels, inputs = rows.shape
     padded = np.zeros((channels, -(-inputs // block) * block), np.float32)
     padded[:, :inputs] = rows

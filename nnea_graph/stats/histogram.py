@@ -136,7 +136,7 @@ class Counter:
         return int(np.count_nonzero(np.less(patterns, limit, out=self._flag[: patterns.size])))
 
     def drain(self) -> Cells:
-        """What was counted since the last call."""
+        """Counts of what was counted since the last call."""
         self._unpack()
         cells, self._drained = self._drained, Cells.empty()
         return cells

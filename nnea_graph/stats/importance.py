@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class WeightImportance:
-    """What one pass over a weight gives.
+    """Results that one pass over a weight gives.
 
     ``distribution`` is of all x; ``inputs`` and ``outputs`` are its sums by input and output channel
     (``outputs`` None where there are none); ``sums`` answer for the entropy at any other activations.
@@ -78,7 +78,7 @@ def _out_channels(layout: Layout, shape: tuple[int, ...]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _RowPlaces:
-    """Where the numbers of a block of rows belong."""
+    """Places where the numbers of a block of rows belong."""
 
     layout: Layout
     shape: tuple[int, ...]

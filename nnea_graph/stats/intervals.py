@@ -27,7 +27,7 @@ class Interval:
     high: float
 
     def holds(self, number: float) -> bool:
-        """Whether the number is one of the possible."""
+        """Tells whether the number is one of the possible."""
         return self.low <= number <= self.high
 
 
@@ -79,7 +79,7 @@ class PairedCounts:
 
 
 def paired_difference(counts: PairedCounts, confidence: float = CONFIDENCE) -> Interval | None:
-    """How much better the first is than the second, as a share of the samples (Newcombe's method 10).
+    """Tells how much better the first is than the second, as a share of the samples (Newcombe's method 10).
 
     Its ends come of the two Wilson intervals, corrected for how alike the answers are.
 
@@ -146,7 +146,7 @@ def smallest_provable_loss(samples: int) -> float:
 
 
 def samples_needed(loss: float, discordant: float = 0.0) -> int:
-    """About how many samples an interval needs to end below ``loss``, were both models equally good.
+    """Number of samples: about how many samples an interval needs to end below ``loss``, were both models equally good.
 
     Args:
         loss: what is to be excluded, as a share.

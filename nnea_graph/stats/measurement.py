@@ -9,7 +9,7 @@ from nnea_graph.stats.output_change import OutputChange
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """On what it rests; ``not_run`` says why nothing was measured.
+    """Basis: on what it rests; ``not_run`` says why nothing was measured.
 
     ``samples`` of ``offered`` (None: not known) were used. ``unaltered`` compares the model with itself: its
     accuracy, and what its outputs differ by from run to run. ``measured`` of the ``planned`` runs fitted into

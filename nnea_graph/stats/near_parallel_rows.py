@@ -32,7 +32,7 @@ class Parallel:
 
 
 def parallel_rows(rows: Array, threshold: float = THRESHOLD) -> Parallel:
-    """For each row the earlier one that is nearest in direction, if |cosine| reaches the threshold.
+    """Finds for each row the earlier one that is nearest in direction, if |cosine| reaches the threshold.
 
     Rows longer than 64 are compared by random projections first, in blocks of 512: time grows with the square of
     the rows but not with their length. What is told was computed from the rows themselves.

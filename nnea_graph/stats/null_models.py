@@ -54,7 +54,7 @@ class WeightFamily:
 
 
 def _family(first: tuple[float, float], second: tuple[float, float, float], gini: float) -> WeightFamily:
-    """From E x^p and the derivatives of ln E x^p by p (one at p = 1, two at p = 2), and the Gini coefficient."""
+    """Family from E x^p and the derivatives of ln E x^p by p (one at p = 1, two at p = 2), and the Gini coefficient."""
     mean, slope = first
     square, rise, bend = second
     return WeightFamily(mean, mean * slope, square, square * rise, square * (rise * rise + bend), gini)

@@ -39,7 +39,7 @@ class CrestFactor:
 
 
 def spread(values: Array) -> CrestFactor:
-    """Of finite numbers, in two passes and a partition."""
+    """Spread of finite numbers, in two passes and a partition."""
     flat = values.reshape(-1)
     mean = sum(float(chunk.sum()) for chunk in _chunks(flat)) / max(flat.size, 1)
     squares = around = 0.0

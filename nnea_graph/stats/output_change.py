@@ -18,7 +18,7 @@ Axes = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class OutputChange:
-    """Of all outputs together, against the unaltered model's; None where it cannot be said.
+    """Change of all outputs together, against the unaltered model's; None where it cannot be said.
 
     ``relative_l2`` is |y' - y| / |y|, ``sqnr_db`` the same in decibels (None where nothing changed).
     ``agreement`` is the share of answers (the largest of the classes) that stay, ``accuracy`` that of answers
@@ -81,7 +81,7 @@ class OutputComparison:
         self.reshaped = self.reshaped or other.reshaped
 
     def change(self) -> OutputChange:
-        """Over all batches so far."""
+        """Change over all batches so far."""
         known = not self.reason and 0 < self.signal < math.inf and self.noise < math.inf
         relative = math.sqrt(self.noise / self.signal) if known else None
         return OutputChange(

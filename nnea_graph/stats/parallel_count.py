@@ -108,7 +108,7 @@ class _Sums:
 
 
 class _Tasks:
-    """What nobody has begun, and what others have answered."""
+    """Tasks that nobody has begun, and what others have answered."""
 
     def __init__(self, pieces: Iterable[_Piece]) -> None:
         self._own: deque[_Piece] = deque()
@@ -185,7 +185,7 @@ def _helpers(tasks: _Tasks, most: int) -> Iterator[None]:
 
 
 def _started(tasks: _Tasks, wanted: int) -> Iterator[Worker]:
-    """As many workers as can be started."""
+    """Starts as many workers as can be started."""
     descriptors = {piece.region.descriptor for piece in tasks.shared if piece.region}
     for _ in range(wanted):
         try:

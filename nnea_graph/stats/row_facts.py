@@ -107,7 +107,7 @@ def _sketches(lines: Array, first: int) -> Floats:
 
 
 def multiple_rows(grid: Grid, one: Places, other: Places, factor: Floats, slack: float) -> Bools:
-    """Which rows ``one`` are ``factor`` times ``other``, number for number but for ``slack`` times each number.
+    """Tells which rows ``one`` are ``factor`` times ``other``, number for number but for ``slack`` times each number.
 
     The weight is read again.
     """

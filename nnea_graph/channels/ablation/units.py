@@ -50,7 +50,7 @@ def last_place(graph: ModelGraph, channels: ChannelGraph, tensor: str) -> str:
 
 
 def _following(graph: ModelGraph, channels: ChannelGraph, tensor: str) -> str:
-    """What the only reader of a tensor makes of it, channel by channel; "" where there is no such thing."""
+    """Result that the only reader makes of a tensor, channel by channel; "" where there is no such thing."""
     readers, producer = graph.consumers(tensor), graph.producer(tensor)
     if len(readers) != 1 or tensor in graph.outputs or producer is None or readers[0].body != producer.body:
         return ""

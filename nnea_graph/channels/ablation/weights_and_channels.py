@@ -1,4 +1,4 @@
-"""What can go from a layer: its single weights, or its output channels with their bias, least important first."""
+"""Removable parts of a layer: its single weights, or its output channels with their bias, least important first."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CRITERIA = ("importance", "magnitude", "random")
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What goes: a share of the ``weights`` or ``channels``, the least by a criterion."""
+    """Removed part: a share of the ``weights`` or ``channels``, the least by a criterion."""
 
     unit: str
     criterion: str

@@ -29,12 +29,12 @@ class FollowedLayers:
 
     @property
     def layer_share(self) -> float | None:
-        """Of the layers; None where there are none."""
+        """Share of the layers; None where there are none."""
         return self.covered_layers / self.layers if self.layers else None
 
     @property
     def mac_share(self) -> float | None:
-        """Of the MACs but for those of queries and keys; None where there are none."""
+        """Share of the MACs but for those of queries and keys; None where there are none."""
         if self.macs is None or self.covered_macs is None or self.query_key_macs is None:
             return None
         asked = self.macs - self.query_key_macs

@@ -16,7 +16,7 @@ Standings = Mapping[str, OperandRank]
 
 
 def standings(sight: ModelView, visit: Visit) -> Standings:
-    """What is value and what gate, found without any channels."""
+    """Ranks of tensors, value or gate, found without any channels."""
     draft = ChannelGraphBuilder(sight, scouting=True)
     for node in sight.graph:
         visit(draft, node)

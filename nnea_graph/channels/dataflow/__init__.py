@@ -1,1 +1,1 @@
-"""What is known of channels before the model runs: constants, equal ones, those that nothing reads."""
+"""Facts of channels known before the model runs: constants, equal ones, those that nothing reads."""

@@ -17,7 +17,7 @@ from nnea_graph.static.constant_folding import evaluate
 
 
 def _operand(scene: DataflowContext, tensor: str, name: str) -> ChannelValues | None:
-    """What an operand brings to each channel of a tensor; None where that is not known."""
+    """Contribution of an operand to each channel of a tensor; None where that is not known."""
     target, info = scene.channels.tensors[name], scene.found.types.get(tensor)
     out = scene.found.types.get(name)
     if info is None or info.shape is None or out is None or out.shape is None:

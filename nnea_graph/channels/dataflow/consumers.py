@@ -43,7 +43,7 @@ class Follower:
     place: Mapping[str, int]
 
     def follow(self, tensor: str) -> Followed:
-        """Until every way has ended at a weight."""
+        """Follows every way until it has ended at a weight."""
         followed = Followed({tensor: np.arange(self.channels.tensors[tensor].count)})
         waiting: list[int] = []
         order: dict[int, OpNode] = {}

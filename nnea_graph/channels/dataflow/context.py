@@ -14,7 +14,7 @@ from nnea_graph.static.result import StaticFacts
 
 @dataclass(frozen=True, slots=True)
 class DataflowContext:
-    """What the rules look at; ``values`` are those of the tensors before."""
+    """State that the rules look at; ``values`` are those of the tensors before."""
 
     graph: ModelGraph
     found: StaticFacts

@@ -141,7 +141,7 @@ def _resized(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues |
 
 
 def _padded(scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
-    """With zeros at the edges, or with numbers of the channel itself."""
+    """Bounds with zeros at the edges, or with numbers of the channel itself."""
     x = carried(scene, node, name)
     if x is None or _word(node, "mode", "constant") != "constant":
         return x

@@ -45,11 +45,11 @@ class ChannelValues:
         return labels(self.label, self.factor.view(np.int64))
 
     def settled(self) -> ChannelValues:
-        """As a function leaves them that keeps equal channels equal, but no other multiples."""
+        """Values as a function leaves them that keeps equal channels equal, but no other multiples."""
         return replace(self, label=self.equal, factor=np.ones(self.label.size))
 
     def signed(self) -> ChannelValues:
-        """As a function leaves them of which positive multiples come out again, as of Relu."""
+        """Values as a function leaves them of which positive multiples come out again, as of Relu."""
         return replace(
             self, label=labels(self.label, (self.factor < 0).astype(np.int64)), factor=np.abs(self.factor)
         )

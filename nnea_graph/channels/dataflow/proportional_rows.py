@@ -18,7 +18,7 @@ _ROUNDS = 4
 def first_multiples(
     key: Places, form: Floats, slack: float, same: Callable[[Places, Places], Bools]
 ) -> Places:
-    """For each row the first one that it is a multiple of, itself where there is none.
+    """First row for each row that it is a multiple of, itself where there is none.
 
     Only rows with the same ``key`` and a ``form`` (a number that multiples share) closer than ``slack`` are compared;
     ``same(rows, others)`` says which pairs are multiples.

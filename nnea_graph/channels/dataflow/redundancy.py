@@ -50,7 +50,7 @@ class Redundant:
 def redundant(
     mine: Linear, followed: Followed, values: Mapping[str, ChannelValues], read: Bools
 ) -> Redundant:
-    """What is known of a layer's channels where its output is read."""
+    """Redundancy of a layer's channels where its output is read."""
     count = mine.grid.rows
     places = np.arange(count)
     constant, zero = _constants(followed, values, count)
@@ -103,7 +103,7 @@ def _constants(followed: Followed, values: Mapping[str, ChannelValues], count: i
 
 
 def _twins(followed: Followed, values: Mapping[str, ChannelValues], count: int) -> tuple[Places, Floats]:
-    """For each channel the first one that it is the same multiple of wherever a weight reads them, itself mostly.
+    """First channel for each channel that it is the same multiple of wherever a weight reads them, itself mostly.
 
     With a factor for each: the multiple is the quotient of theirs.
     """
@@ -164,7 +164,7 @@ def saving(
     followed: Mapping[str, Followed],
     costs: Mapping[str, tuple[int, int | None]],
 ) -> RemovedWork:
-    """What goes with output channels of layers: their rows, and the columns of all that reads them.
+    """Work that goes with output channels of layers: their rows, and the columns of all that reads them.
 
     ``costs`` are bytes and MACs of each layer.
     """

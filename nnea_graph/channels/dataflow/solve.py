@@ -27,7 +27,7 @@ _RULES: dict[str, Rule] = {**POINTWISE, **dict.fromkeys(JOINING, joined), **dict
 def channel_values(
     graph: ModelGraph, found: StaticFacts, channels: ChannelGraph, linears: Mapping[str, Linear]
 ) -> Mapping[str, ChannelValues]:
-    """Of every tensor on the channel graph."""
+    """Values of every tensor on the channel graph."""
     scene = DataflowContext(graph, found, channels, linears, {})
     for name in channels.order:
         links = channels.into.get(name, ())
@@ -42,7 +42,7 @@ def channel_values(
 
 
 def _told(rule: Rule, scene: DataflowContext, node: OpNode, name: str) -> ChannelValues | None:
-    """What a rule says; nothing where a constant that it asks for cannot be computed, or is too large to be."""
+    """Statement of a rule; nothing where a constant that it asks for cannot be computed, or is too large to be."""
     try:
         with np.errstate(all="ignore"):  # of what is not finite nothing is told
             return rule(scene, node, name)

@@ -67,7 +67,7 @@ def _alike(scene: DataflowContext, mine: Linear, bias: Floats) -> tuple[Places, 
 
 
 def _inputs(scene: DataflowContext, mine: Linear) -> tuple[Places, Floats]:
-    """For each row a number for the inputs that it meets, and what these are multiplied with.
+    """Number for each row for the inputs that it meets, and what these are multiplied with.
 
     A row of zeros meets none.
     """
@@ -83,7 +83,7 @@ def _inputs(scene: DataflowContext, mine: Linear) -> tuple[Places, Floats]:
 
 
 def _sum_bounds(scene: DataflowContext, mine: Linear) -> tuple[Floats, Floats]:
-    """Of a sum with some of the taps missing, as at a padded edge."""
+    """Bounds of a sum with some of the taps missing, as at a padded edge."""
     rows = mine.grid.rows
     nothing = np.full(rows, -np.inf), np.full(rows, np.inf)
     source = scene.values[mine.source]

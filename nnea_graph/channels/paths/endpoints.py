@@ -21,7 +21,7 @@ class Endpoints:
 
     @property
     def weight(self) -> float:
-        """Of each sink channel: 1 / their number; 0 if there is none."""
+        """Weight of each sink channel: 1 / their number; 0 if there is none."""
         count = sum(channels.size for channels in self.sinks.values())
         return 1 / count if count else 0.0
 

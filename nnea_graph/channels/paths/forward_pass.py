@@ -19,7 +19,7 @@ SMALLEST_LOG = -1e3
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What leads into each channel of a tensor.
+    """Links that lead into each channel of a tensor.
 
     ``best`` is the logarithm of the best path's score, -inf where there is no path. ``sums`` has two rows: the
     sum of all paths' scores x, and the sum of x ln x.
@@ -64,7 +64,7 @@ def forward(graph: ChannelGraph, score: Score, sources: Mapping[str, Places]) ->
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What comes through one link."""
+    """Mass that comes through one link."""
 
     reach: Reach
     factor: Vector | None

@@ -46,7 +46,7 @@ class PartialPaths:
 
 @dataclass(slots=True)
 class PathSteps:
-    """How ways came about, one row a step: ``parent`` is the row of the step before it, toward the sink, -1 at it.
+    """Origins of ways, one row a step: ``parent`` is the row of the step before it, toward the sink, -1 at it.
 
     The step goes through link number ``link`` of the tensor where its parent begins, from channel ``entry`` of the
     link's source, down the chain to ``channel`` of the tensor at ``place``. A sink's own step has link -1.

@@ -16,7 +16,7 @@ Flows = Mapping[str, tuple[float, ...]]
 
 
 def link_flows(graph: ChannelGraph, reached: Forward, marginals: Mapping[str, Vector]) -> Flows:
-    """What runs through a channel, divided among its links as what they bring; strengths are read at joins only."""
+    """Flow through a channel, divided among its links as what they bring; strengths are read at joins only."""
     return {name: _divided(LinkShares(graph, name), reached, marginals[name]) for name in graph.order}
 
 

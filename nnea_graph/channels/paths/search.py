@@ -73,7 +73,7 @@ def best_paths(graph: ChannelGraph, reached: Forward, ends: Endpoints, score: Sc
 
 
 def summary(search: KBestSearch, reached: Forward, ends: Endpoints, score: Score, k: int) -> BestPaths:
-    """What a finished search has found, beside all that there is."""
+    """Result of a finished search, beside all that there is."""
     ways, trail = search.ranked(), BackPointers(search.graph, search.hops, search.steps)
     paths = tuple(trail.path(ways, row, ends.weight) for row in range(ways.log.size))
     whole = totals(reached, ends)

@@ -47,7 +47,7 @@ def logarithm(values: Floats) -> Vector:
 
 
 def factors(gain: Floats | None, totals: Vector) -> Vector:
-    """What a strength is multiplied with to give its edge's weight: gain / total, 0 where the total is 0."""
+    """Factors that a strength is multiplied with to give its edge's weight: gain / total, 0 where the total is 0."""
     gains = np.ones_like(totals) if gain is None else gain.astype(np.float64)
     return np.divide(gains, totals, out=np.zeros_like(totals), where=totals > 0)
 

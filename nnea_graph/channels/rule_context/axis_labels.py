@@ -109,7 +109,7 @@ def lead_weights(site: OpContext, product: Product, data: int, weight: int, read
 
 
 class _Plan:
-    """How a weight with letters makes a block of strengths."""
+    """Plan by which a weight with letters makes a block of strengths."""
 
     def __init__(
         self, source: ChannelTensor, letters: Letters, own: Letters, out: Letters, reader: ConstantView

@@ -12,7 +12,7 @@ from nnea_graph.channels.graph import Places
 
 
 def copies_of(places: Places, copies: Places | None) -> Places | None:
-    """For each channel the first that is the same, given where it comes from; None where all differ.
+    """First channel for each channel that is the same, given where it comes from; None where all differ.
 
     ``copies`` are those of the source. -1 stays: what comes from nowhere is no copy.
 

@@ -14,7 +14,7 @@ from nnea_graph.channels.rule_context.model_view import ModelView
 
 @dataclass(frozen=True, slots=True)
 class JoinShare:
-    """What one tensor gives to another: ``weight`` is how much of each target channel's elements (1: all)."""
+    """Share that one tensor gives to another: ``weight`` is how much of each target channel's elements (1: all)."""
 
     source: ChannelTensor
     places: Places

@@ -1,4 +1,4 @@
-"""What the builder of a channel graph sees of a model."""
+"""View that the builder of a channel graph has of a model."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class OperandRank(IntEnum):
-    """Where several tensors meet in one operator, those of the highest standing are followed.
+    """Rank where several tensors meet in one operator, those of the highest standing are followed.
 
     A ``STATISTIC`` (mean, variance, norm) is never followed beside the tensor that it is of. A ``GATE``
     (sigmoid, softmax, clip) and a ``BOUNDED`` factor (tanh, erf) scale what they meet. An ``ACTIVATION``

@@ -78,7 +78,7 @@ def _pass(draft: ChannelGraphBuilder, owner: OpNode, source: str, target: str, a
 
 @channels("If")
 def choose(site: OpContext) -> None:
-    """What the branches that can run give, in equal shares."""
+    """Channels that the branches that can run give, in equal shares."""
     sight = site.draft.sight
     bodies = [sight.graph.bodies[path] for path in site.node.bodies if path not in sight.idle]
     for output in range(len(site.node.outputs)):

@@ -29,7 +29,7 @@ _slice = moving(0)
 
 @channels("Slice")
 def cut(site: OpContext) -> None:
-    """By the model's own bounds; where the data decide them and they are of positions, channels stay."""
+    """Slices by the model's own bounds; where the data decide them and they are of positions, channels stay."""
     source = site.channels(0)
     if source is None or _bounds_known(site):
         _slice(site)
@@ -90,7 +90,7 @@ _gather = moving(0, settings=_along)
 
 @channels("Gather")
 def gather(site: OpContext) -> None:
-    """Of what the model computes, a pick; of a constant table by computed indices, an embedding: channels begin."""
+    """Picks of what the model computes; of a constant table by computed indices, an embedding: channels begin."""
     if site.reader(0) is None or site.channels(0) is not None:
         _gather(site)
         return

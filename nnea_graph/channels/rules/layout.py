@@ -49,7 +49,7 @@ def move(
     settings: Settings,
     keep: Sequence[int] = (),
 ) -> None:
-    """By the copies where there are any: what was spread over positions comes together again."""
+    """Moves channels by the copies where there are any: what was spread over positions comes together again."""
     tensors = list(operands.values())
     results = run(site, settings(site, channel_numbers(site, indices, operands)))
     if any(tensor.name in site.draft.copies for tensor in tensors):
@@ -65,7 +65,7 @@ def _tells(result: Array, tensors: Sequence[ChannelTensor]) -> bool:
 
 
 def _stand(site: OpContext, data: Sequence[int]) -> None:
-    """What is moved keeps its standing; of several, that of the highest."""
+    """Moved tensors keep its standing; of several, that of the highest."""
     found = [site.standing(index) for index in data if site.name(index)]
     for output in range(len(site.node.outputs)):
         if found:

@@ -33,7 +33,7 @@ def _fitting(product: Product, weight: int, reader: ConstantView) -> Product:
 
 
 def matmul(left: int, right: int) -> ChannelRule:
-    """As numpy's matmul."""
+    """Follows numpy's matmul."""
 
     def rule(site: OpContext) -> None:
         first, second, out = batched(site.dims(left), site.dims(right))

@@ -42,7 +42,7 @@ def multiplying(left: int, right: int) -> ChannelRule:
 
 
 def _rank(site: OpContext, index: int) -> tuple[int, OperandRank]:
-    """What is broadcast over the other is a gate, whatever it is made of."""
+    """Operand that is broadcast over the other is a gate, whatever it is made of."""
     return elements(site, index), site.standing(index)
 
 

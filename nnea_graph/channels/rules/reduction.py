@@ -29,7 +29,7 @@ REDUCTIONS = (
 
 @channels(*REDUCTIONS.split())
 def reduce(site: OpContext) -> None:
-    """Along the given axes, all without them."""
+    """Reduces along the given axes, all without them."""
     rank = len(site.dims(0))
     axes = _axes(site, rank)
     if not axes and site.call.attr("noop_with_empty_axes", 0):
@@ -45,13 +45,13 @@ def _axes(site: OpContext, rank: int) -> list[int]:
 
 @channels("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
 def pool_all(site: OpContext) -> None:
-    """Over all positions."""
+    """Pools over all positions."""
     reduced(site, set(range(2, len(site.dims(0)))), keep=True)
 
 
 @channels("QLinearGlobalAveragePool", domain=MICROSOFT)
 def pool_all_quantized(site: OpContext) -> None:
-    """Over all positions; channels may come last."""
+    """Pools over all positions; channels may come last."""
     rank = len(site.dims(0))
     last = bool(site.call.attr("channels_last", 0))
     reduced(site, set(range(1, rank - 1) if last else range(2, rank)), keep=True)

@@ -22,7 +22,7 @@ STEPS = 8
 
 
 def _shaped(site: OpContext, values: Values) -> OpCall:
-    """To the shape that inference found."""
+    """Reshapes to the shape that inference found."""
     shape = np.array(_shape(site), np.int64)
     attributes = {**site.call.attributes, "allowzero": 1, "shape": shape.tolist()}
     call = replace(with_values(site.call, values | {1: shape}), attributes=attributes)

@@ -1,4 +1,4 @@
-"""What Keras computes with: known before it is imported, and never imported for the question."""
+"""Backend that Keras computes with: known before it is imported, and never imported for the question."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def backend() -> str:
 
 
 def _configured() -> str:
-    """What ``keras.json`` says."""
+    """Backend that ``keras.json`` names."""
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     try:
         settings = json.loads((folder / "keras.json").read_text(encoding="utf-8"))

@@ -70,7 +70,7 @@ def outputs_of(result: Any) -> list[Any]:
 
 
 def input_names(model: Any) -> dict[str, bool]:
-    """Of a model that knows its inputs their names, else the parameters of its call; and which are needed."""
+    """Names of the inputs of a model that knows them, else the parameters of its call; and which are needed."""
     known = _declared(model)
     return dict.fromkeys((each.name for each in known), True) if known else parameters(model.call)
 

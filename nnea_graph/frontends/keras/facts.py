@@ -1,4 +1,4 @@
-"""What a Keras model says of itself: its layers, however deep, and its weights, before anything is exported."""
+"""Facts that a Keras model states of itself: its layers, however deep, and its weights, before anything is exported."""
 
 from __future__ import annotations
 

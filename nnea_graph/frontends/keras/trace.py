@@ -42,7 +42,7 @@ def traced(model: Any, call: KerasCall, weights: Mapping[str, Any]) -> Traced:
 
 
 def _output_names(model: Any, count: int) -> Sequence[str]:
-    """What a Functional model calls them."""
+    """Names that a Functional model gives them."""
     names = getattr(model, "output_names", None) or ()
     if len(names) == count:
         return list(names)

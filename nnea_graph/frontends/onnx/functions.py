@@ -81,7 +81,7 @@ def check_call(function: FunctionProto, call: NodeProto, where: str) -> None:
 
 
 def call_key(node: NodeProto) -> FunctionKey:
-    """What a node would call, were there such a function."""
+    """Key of the function that a node would call, were there such a function."""
     return domain_of(node.domain), node.op_type, node.overload
 
 

@@ -106,7 +106,7 @@ def _producer(proto: ModelProto) -> str:
 
 
 def _metadata(proto: ModelProto) -> dict[str, str]:
-    """What the file says of itself, but for what exporters and this program store there for programs."""
+    """Metadata that the file states of itself, but for what exporters and this program store there for programs."""
     found = {
         _line(each.key): _line(each.value)
         for each in proto.metadata_props
@@ -126,7 +126,7 @@ def _line(value: str | bytes) -> str:
 
 
 def _reads(bodies: Mapping[str, Body]) -> Callable[[OpNode], Iterator[str]]:
-    """What must be there before an operator runs: its inputs, its bodies' outputs, its own body's inputs."""
+    """Tensors that must be there before an operator runs: its inputs, its bodies' outputs, its own body's inputs."""
 
     def reads(node: OpNode) -> Iterator[str]:
         yield from node.inputs

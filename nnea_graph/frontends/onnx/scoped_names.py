@@ -25,7 +25,7 @@ class Frame:
     counters: dict[str, int] = field(default_factory=dict)
 
     def find(self, name: str) -> str | None:
-        """What a name stands for here or further out."""
+        """Tensor that a name stands for here or further out."""
         frame: Frame | None = self
         while frame is not None:
             if name in frame.names:

@@ -1,4 +1,4 @@
-"""What If, Loop and Scan demand of their bodies, whatever the types are."""
+"""Demands of If, Loop and Scan of their bodies, whatever the types are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nnea_graph.graph import Body, OpNode
 
 
 class _MisfitError(Exception):
-    """What is wrong, before it is said where."""
+    """Fault of a body, before it is said where."""
 
 
 def check_bodies(node: OpNode, bodies: Sequence[Body]) -> None:

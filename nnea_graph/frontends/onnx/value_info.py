@@ -1,4 +1,4 @@
-"""What a file says of tensors outside of its operators: declared types, and the values of Constant nodes."""
+"""Facts that a file states of tensors outside of its operators: declared types, and the values of Constant nodes."""
 
 from __future__ import annotations
 

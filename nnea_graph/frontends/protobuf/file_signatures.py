@@ -16,7 +16,7 @@ _SIGNS = (
 
 
 def foreign_format(head: bytes) -> str | None:
-    """What a file that begins like that is, and what to do; None where it may be a model.
+    """Format of a file that begins like that is, and what to do; None where it may be a model.
 
     >>> foreign_format(b"PK" + bytes([3, 4]))[:13]
     'a zip archive'

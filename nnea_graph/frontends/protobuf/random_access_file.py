@@ -131,5 +131,5 @@ _KINDS = {
 
 
 def kind_of(mode: int) -> str:
-    """What kind of file a mode stands for, in words."""
+    """Kind of file that a mode stands for, in words."""
     return _KINDS.get(stat.S_IFMT(mode), "of an unknown kind")

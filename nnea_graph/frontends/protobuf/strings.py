@@ -31,5 +31,5 @@ def shown(value: str | bytes) -> str:
 
 
 def _quoted(value: str) -> str:
-    """In single quotes always; what does not print as Python escapes it."""
+    """Text in single quotes; what does not print as Python escapes it."""
     return "'" + "".join(c if c.isprintable() else repr(c)[1:-1] for c in value) + "'"

@@ -118,5 +118,5 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def damage(at: int) -> str:
-    """What to say of bytes that are no message."""
+    """Message on bytes that are no message."""
     return f"no ONNX model, or a damaged or incomplete one (at byte {at:,}); fetch or export it again"

@@ -18,7 +18,7 @@ class Derivation(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is made of."""
+        """Names of the tensors that it is made of."""
         ...
 
     def make(self, values: Values) -> NDArray[Any]:
@@ -105,7 +105,7 @@ class Normalization:
         return tuple(name for name in (self.gamma, self.beta, self.mean, self.variance) if name)
 
     def scale(self, values: Values) -> NDArray[np.float64]:
-        """What it multiplies each channel by."""
+        """Factor that it multiplies each channel by."""
         gamma = values[self.gamma].astype(np.float64) if self.gamma else 1.0
         scale: NDArray[np.float64] = gamma / np.sqrt(values[self.variance].astype(np.float64) + self.epsilon)
         return scale
@@ -119,18 +119,18 @@ class Normalization:
 
 @dataclass(frozen=True, slots=True)
 class NormScale:
-    """What a normalization multiplies by, where no operator before has taken it up."""
+    """Scale that a normalization multiplies by, where no operator before has taken it up."""
 
     norm: Normalization
     shape: tuple[int, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is made of."""
+        """Names of the tensors that it is made of."""
         return tuple(name for name in (self.norm.gamma, self.norm.variance) if name)
 
     def make(self, values: Values) -> NDArray[np.float32]:
-        """In float32, as Keras computes it."""
+        """Computes in float32, as Keras computes it."""
         return self.norm.scale(values).astype(np.float32).reshape(self.shape)
 
 
@@ -166,7 +166,7 @@ class FoldedBias:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What shifts before what scales."""
+        """Names of what shifts before what scales."""
         norm = self.norm
         every = (self.bias, norm.beta, norm.gamma, norm.mean, norm.variance)
         return tuple(name for name in every if name)

@@ -49,7 +49,7 @@ def places(values: NDArray[np.float32]) -> NDArray[np.int64] | None:
 
 @dataclass(frozen=True, slots=True)
 class MarkerCatalogue:
-    """Where the probes of each source begin; sources one after the other in this order."""
+    """Places where the probes of each source begin; sources one after the other in this order."""
 
     names: tuple[str, ...]
     shapes: Mapping[str, tuple[int, ...]]
@@ -57,7 +57,7 @@ class MarkerCatalogue:
 
     @classmethod
     def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> MarkerCatalogue:
-        """Of sources by name."""
+        """Catalogue of sources by name."""
         sizes = [int(np.prod(shape)) for shape in shapes.values()]
         return cls(tuple(shapes), dict(shapes), np.cumsum([0, *sizes]))
 

@@ -50,7 +50,7 @@ class DerivationSearch:
         object.__setattr__(self, "by_channels", Norms.by_channels(self.norms, self.values))
 
     def recipe(self, constant: Floats, name: str) -> Derivation | None:
-        """How a constant is made, checked on the probes; ``name`` hints at the source. None where it is not known."""
+        """Derivation of a constant, checked on the probes; ``name`` hints at the source. None where it is not known."""
         if not constant.size:
             return None
         found = self._moved(constant)
@@ -172,7 +172,7 @@ def _same(rows: NDArray[np.float64]) -> bool:
 
 
 def _least(constant: Floats) -> float:
-    """What its elements may be off by: sums of terms of both signs lose digits."""
+    """Tolerance of its elements: sums of terms of both signs lose digits."""
     return TOLERANCE * float(np.abs(constant).max())
 
 

@@ -1,4 +1,4 @@
-"""What a frontend is, and what it hands on: an ONNX model with what the source says of itself."""
+"""Interface of a frontend, and what it hands on: an ONNX model with what the source says of itself."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def names_a_callable(text: str) -> bool:
 
 
 def called(text: str) -> object:
-    """What the callable gives; a model that is no factory is given as it is.
+    """Result of the callable; a model that is no factory is given as it is.
 
     The user's own code is run, with the current folder and the folder of the file to import from. What it prints
     goes to stderr.
@@ -84,7 +84,7 @@ def _module(name: str) -> ModuleType:
 
 @contextmanager
 def _their_fault(text: str) -> Iterator[None]:
-    """What is wrong in the user's code, as one line; what could be installed, where it lacks a module."""
+    """Fault in the user's code, as one line; what could be installed, where it lacks a module."""
     with blaming(text, ModelError):
         try:
             yield

@@ -1,4 +1,4 @@
-"""How a function of TensorFlow is called: its tensors in order, and the structure that it takes and gives them in."""
+"""Calls of a function of TensorFlow: its tensors in order, and the structure that it takes and gives them in."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TfCall:
 
 
 def input_names(function: Any) -> dict[str, bool]:
-    """Of a function that says its inputs their names, else its parameters; and which are needed."""
+    """Names of the inputs of a function that states them, else its parameters; and which are needed."""
     concrete = _declared(function)
     if concrete is None:
         return parameters(_code(function))

@@ -1,4 +1,4 @@
-"""What a function of TensorFlow says of its variables: names, and the modules or layers that have them."""
+"""Facts that a function of TensorFlow states of its variables: names, and the modules or layers that have them."""
 
 from __future__ import annotations
 

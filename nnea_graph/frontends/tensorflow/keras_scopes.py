@@ -29,7 +29,7 @@ class KerasScopes:
 
     @classmethod
     def of(cls, graph_def: Any, reads: Iterable[str], variables: Iterable[str]) -> KerasScopes:
-        """From the operators that read variables, and what those were named when they were made."""
+        """Scopes from the operators that read variables, and what those were named when they were made."""
         paths = [found for read in reads if len(found := parts(read)) > 1]
         first = {path[0] for path in paths}
         whole = len(first) == 1 and any(len(path) > 2 for path in paths)

@@ -20,7 +20,7 @@ _SERVING = "serve"
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """What was loaded, and the function of it that is the model."""
+    """Loaded object, and the function of it that is the model."""
 
     root: Any
     function: Callable[..., Any]

@@ -1,4 +1,4 @@
-"""What a SavedModel may hold: a graph of TensorFlow can read and write files, and loading one runs parts of it."""
+"""Safety rules for a SavedModel: a graph of TensorFlow can read and write files, and loading one runs parts of it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_loading(saved: Any) -> None:
 
 
 def _first_version(meta: Any) -> list[Any]:
-    """What TensorFlow 1 computes its signatures with, and runs to restore and to initialize the variables."""
+    """Functions that TensorFlow 1 computes its signatures with, and runs to restore and to initialize the variables."""
     ends = [info.name for each in meta.signature_def.values() for info in each.outputs.values()]
     initial = [meta.collection_def[key] for key in _INITIAL if key in meta.collection_def]
     ends += [name for each in initial for name in each.node_list.value]

@@ -34,7 +34,7 @@ class Paths:
 
 
 def paths_of(root: object) -> Paths:
-    """What a module, or the object of a SavedModel, has under public names."""
+    """Paths that a module, or the object of a SavedModel, has under public names."""
     tf = imported("tensorflow", "a TensorFlow model")
     if not isinstance(root, tf.__internal__.tracking.Trackable):
         return Paths()

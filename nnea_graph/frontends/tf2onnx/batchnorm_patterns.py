@@ -17,7 +17,7 @@ _FUSED = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
 
 
 def normalizations(graph_def: Any, variables: Mapping[str, str]) -> list[Normalization]:
-    """In the order of the graph; ``variables`` are the parameters by the constants that hold them.
+    """Normalizations in the order of the graph; ``variables`` are the parameters by the constants that hold them.
 
     ``tf.nn.batch_normalization`` and the fused operator are known; what computes in another way is not found.
     """

@@ -36,7 +36,7 @@ def put_in_order(graph: GraphProto) -> None:
 
 
 def outer_reads(node: NodeProto) -> Iterator[str]:
-    """What the bodies of an operator read from around them."""
+    """Tensors that the bodies of an operator read from around them."""
     for attribute in node.attribute:
         for body in bodies_of(attribute):
             own = defined(body)

@@ -47,7 +47,7 @@ def _translated(graph: Any, name: str, **options: Any) -> ModelProto:
 
 
 def finished(made: Any, name: str, optimizers: Mapping[str, Any]) -> ModelProto:
-    """What tf2onnx has made, optimized, as a model of that name.
+    """Model that tf2onnx has made, optimized, as a model of that name.
 
     Raises:
         ModelError: an operator that tf2onnx cannot translate.

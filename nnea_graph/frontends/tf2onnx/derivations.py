@@ -1,4 +1,4 @@
-"""What TensorFlow's optimizer and tf2onnx make of weights, besides what every exporter does."""
+"""Derivations that TensorFlow's optimizer and tf2onnx make of weights, besides what every exporter does."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class Narrowed:
 
 @dataclass(frozen=True, slots=True)
 class ReshapedTensor:
-    """What another recipe makes, in another shape."""
+    """Tensor that another recipe makes, in another shape."""
 
     recipe: Derivation
     shape: tuple[int, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is made of."""
+        """Names of the tensors that it is made of."""
         return self.recipe.names
 
     def make(self, values: Values) -> NDArray[Any]:

@@ -42,7 +42,7 @@ def nodes_of(graph_def: Any) -> Iterator[Any]:
 
 
 def reads_of(graph_def: Any, places: Iterable[str]) -> dict[str, list[str]]:
-    """By constant of the graph the operators that use it, by their names, the likeliest to lie in its layer first."""
+    """Operators by constant of the graph that use it, by their names, the likeliest to lie in its layer first."""
     readers: dict[str, list[Any]] = {}
     for node in graph_def.node:
         for name in node.input:

@@ -16,7 +16,7 @@ _APART = ("_XlaMustCompile", "_noinline")
 
 @dataclass(frozen=True, slots=True)
 class TraceNames:
-    """What a traced graph shall be called by.
+    """Names that a traced graph gets.
 
     ``parameters`` are by the id of a variable's handle, ``scopes`` give the layer of a name scope of TensorFlow,
     "" for the model itself.

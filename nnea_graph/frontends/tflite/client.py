@@ -26,7 +26,7 @@ _GROWTH = 24
 def ask(
     path: Path, request: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
 ) -> tuple[dict[str, Any], Arrays]:
-    """What ``worker.answer`` gives.
+    """Answer of ``worker.answer``.
 
     Raises:
         ModelError: the file cannot be read, or reading it fails, crashes or takes too long.

@@ -213,7 +213,7 @@ def _narrow(graph: GraphProto, names: set[str]) -> None:
 
 
 def _wide_enough(proto: ModelProto) -> ModelProto:
-    """In an operator set that has the types that the model uses."""
+    """Model in an operator set that has the types that the model uses."""
     wide = {value.name for value in proto.graph.initializer if value.data_type == TensorProto.INT16}
     quantizers = ("QuantizeLinear", "DequantizeLinear")
     if not any(node.op_type in quantizers and wide & set(node.input) for node in proto.graph.node):

@@ -1,4 +1,4 @@
-"""What a ``.tflite`` file holds, as far as it must be known before anything of it is converted or run.
+"""Contents of a ``.tflite`` file, as far as it must be known before anything of it is converted or run.
 
 The file is a flatbuffer: offsets into itself, which nobody has checked. Whatever is read here is read in the process
 that may die of it (see ``tflite_worker``).
@@ -170,7 +170,7 @@ def _tensor(model: Any, tensor: Any) -> TfliteTensor:
 
 
 def _signatures(model: Any) -> Iterator[dict[int, str]]:
-    """By tensor of the main graph what each signature calls it; inputs and outputs are not the same tensors."""
+    """Names by tensor of the main graph that each signature calls it; inputs and outputs are not the same tensors."""
     for n in range(model.SignatureDefsLength()):
         signature = model.SignatureDefs(n)
         if signature.SubgraphIndex() != 0:

@@ -52,7 +52,7 @@ class TensorNames:
 
 
 def _layers(graph: Subgraph) -> dict[int, str]:
-    """By tensor the layer of the operator that makes it, of a constant the layer that reads it first."""
+    """Layers by tensor, each of the operator that makes it, of a constant the layer that reads it first."""
     origins = _origins(graph)
     found: dict[int, str] = {}
     for operator in graph.operators:
@@ -81,7 +81,7 @@ def _origins(graph: Subgraph) -> dict[int, int]:
 
 
 def _last(name: str) -> str:
-    """Of the names that a fused tensor has that of the operator with weights, else the last that is one."""
+    """Name, of those that a fused tensor has that of the operator with weights, else the last that is one."""
     parts = [part for part in name.split(";") if part.strip()]
     weighted = [part for part in parts if _WEIGHTED.match(part.rpartition("/")[2])]
     return next(reversed(weighted or parts), name)
@@ -92,7 +92,7 @@ def _layer(name: str) -> str:
 
 
 def _root(layers: Sequence[str]) -> str:
-    """What all layers lie in: the name of the model, perhaps in the function that called it."""
+    """Scope that all layers lie in: the name of the model, perhaps in the function that called it."""
     paths = [layer.split("/") for layer in layers]
     depth = 0
     while (

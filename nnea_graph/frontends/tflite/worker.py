@@ -147,7 +147,7 @@ class _Interpreter:
             self._lite.allocate_tensors()
 
     def shapes(self) -> dict[int, list[int]]:
-        """Of every tensor of the main graph, -1 where any number will do."""
+        """Shapes of every tensor of the main graph, -1 where any number will do."""
         return {
             each["index"]: each.get("shape_signature", each["shape"]).tolist()
             for each in self._lite.get_tensor_details()

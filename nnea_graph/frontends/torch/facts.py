@@ -1,4 +1,4 @@
-"""What a torch model says of itself: parameters, buffers and modules, before anything is exported."""
+"""Facts that a torch model states of itself: parameters, buffers and modules, before anything is exported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def module_facts(module: torch.nn.Module) -> SourceFacts:
-    """Of a live module; a parameter of two names is shared with the first."""
+    """Facts of a live module; a parameter of two names is shared with the first."""
     return SourceFacts(
         framework="pytorch",
         parameters=_listed(module.named_parameters(remove_duplicate=False)),
@@ -23,7 +23,7 @@ def module_facts(module: torch.nn.Module) -> SourceFacts:
 
 
 def program_facts(program: ExportedProgram) -> SourceFacts:
-    """Of an exported program, which remembers the modules that its operators came from."""
+    """Facts of an exported program, which remembers the modules that its operators came from."""
     return SourceFacts(
         framework="pytorch",
         parameters=_listed(program.named_parameters()),

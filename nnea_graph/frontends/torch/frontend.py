@@ -44,7 +44,7 @@ class TorchFrontend:
         return derives_from(source, _MODULE, _PROGRAM, _ONNX_PROGRAM)
 
     def input_names(self, source: Any) -> Mapping[str, bool]:
-        """Of a module, the parameters of its forward; what was exported brings its own example."""
+        """Names of the inputs of a module, the parameters of its forward; what was exported brings its own example."""
         return forward_names(source) if derives_from(source, _MODULE) else {}
 
     def convert(self, source: Any, example: Example | None) -> ConvertedModel:

@@ -159,7 +159,7 @@ def resized(call: Call) -> Call:
 
 
 def own_names(call: Call) -> list[str]:
-    """What the user calls each tensor, where the forward takes one dict of them; else nothing."""
+    """Names that the user gives each tensor, where the forward takes one dict of them; else nothing."""
     (value, *others) = call.names.values() or [None]
     flat = isinstance(value, Mapping) and all(hasattr(each, "detach") for each in value.values())
     return [str(name) for name in value] if flat and not others and isinstance(value, Mapping) else []

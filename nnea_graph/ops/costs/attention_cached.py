@@ -163,7 +163,7 @@ def _grouped(call: OpCall, keys: int, reason: str) -> OperatorCost:
 
 
 def _before(call: OpCall, rows: int, heads: int, size: int) -> OperatorCost:
-    """What is done to Q and the new K: rotation, normalization of every head."""
+    """Cost of what is done to Q and the new K: rotation, normalization of every head."""
     elements = rows * heads * size
     rotated = OperatorCost(other_flops=PER_ELEMENT * elements * whole(call, "do_rotary", 0))
     normed = {

@@ -81,7 +81,7 @@ def nhwc_conv(call: OpCall) -> OperatorCost:
 
 
 def fused_tail(call: OpCall) -> OperatorCost:
-    """What is fused into an operator: an add where input 3 is there, and the activation it names."""
+    """Cost of what is fused into an operator: an add where input 3 is there, and the activation it names."""
     flops = call.has(3) + activation_flops(word(call, "activation", ""))
     return OperatorCost(other_flops=flops * call.out_size())
 

@@ -69,7 +69,7 @@ def _ellipsis_of(operands: list[Sizes]) -> list[str]:
 
 
 def _implied(terms: list[str], operands: list[Sizes]) -> list[str]:
-    """Without an arrow the output has the ellipsis and every label that is written once."""
+    """Output labels without an arrow the output has the ellipsis and every label that is written once."""
     written = Counter(label for term in terms for label in term.replace(ELLIPSIS, ""))
     return _ellipsis_of(operands) + sorted(label for label, times in written.items() if times == 1)
 

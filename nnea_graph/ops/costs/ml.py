@@ -49,7 +49,7 @@ def rows_of(call: OpCall) -> tuple[int, int]:
 
 
 def post_transform(name: str, scores: int) -> OperatorCost:
-    """What is done to so many scores in the end."""
+    """Cost of what is done to so many scores in the end."""
     need(name in POST_TRANSFORM, f"post_transform is {name!r:.60}")
     return OperatorCost(other_flops=POST_TRANSFORM[name] * scores)
 

@@ -53,7 +53,7 @@ def qordered_layer_norm(call: OpCall) -> OperatorCost:
 @work("RMSNormalization", "SimplifiedLayerNormalization")
 @work("SimplifiedLayerNormalization", domain=MICROSOFT)
 def rms_norm(call: OpCall) -> OperatorCost:
-    """By the root of the mean square over the axes from ``axis`` on; no mean is subtracted."""
+    """Normalizes by the root of the mean square over the axes from ``axis`` on; no mean is subtracted."""
     return normalized(call.size(0), _lines(call, _axis(call)), centered=False, shifted=False)
 
 
@@ -109,7 +109,7 @@ def fused_group_norm(call: OpCall) -> OperatorCost:
 
 @work("BatchNormalization")
 def batch_norm(call: OpCall) -> OperatorCost:
-    """With stored moments 4 operations an element, 2 a channel; in training the moments are computed too."""
+    """Takes, with stored moments, 4 operations an element, 2 a channel; in training the moments are computed too."""
     shape, elements = call.shape(0), call.size(0)
     channels = shape[1] if len(shape) > 1 else 1
     if whole(call, "training_mode", 0):
@@ -119,7 +119,7 @@ def batch_norm(call: OpCall) -> OperatorCost:
 
 @work("MeanVarianceNormalization")
 def mvn(call: OpCall) -> OperatorCost:
-    """Over ``axes``, without scale and bias."""
+    """Normalizes over ``axes``, without scale and bias."""
     shape = call.shape(0)
     axes = {_position(axis, len(shape)) for axis in numbers(call, "axes") or (0, 2, 3)}
     groups = prod(dim for axis, dim in enumerate(shape) if axis not in axes)

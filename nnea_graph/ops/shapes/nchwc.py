@@ -38,7 +38,7 @@ def blocked_upsample(call: OpCall) -> list[TensorInfo]:
 
 @shape("ReorderInput", domain=NCHWC)
 def reorder_input(call: OpCall) -> list[TensorInfo]:
-    """Into blocks: channels are rounded up to the machine's block, so only multiples of 16 are sure."""
+    """Reorders into blocks: channels are rounded up to the machine's block, so only multiples of 16 are sure."""
     x = dims(call, 0)
     if x is None or len(x) < 3:
         return results(call, info(call.dtype(0), None))

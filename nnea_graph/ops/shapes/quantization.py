@@ -74,13 +74,13 @@ def _appended(a: Shape | None, b: Shape | None, axis: int) -> Shape | None:
 
 @shape("QLinearReduceMean", domain=MICROSOFT)
 def quantized_mean(call: OpCall) -> list[TensorInfo]:
-    """Without the reduced axes, or with 1 in their place."""
+    """Drops the reduced axes, or with 1 in their place."""
     return results(call, info(call.dtype(0), _reduced(call)))
 
 
 @shape("ReduceSumInteger", domain=MICROSOFT)
 def integer_sum(call: OpCall) -> list[TensorInfo]:
-    """In 32 bits, with or without a sign: the definition leaves that to the model."""
+    """Sums in 32 bits, with or without a sign: the definition leaves that to the model."""
     return results(call, info(None, _reduced(call)))
 
 

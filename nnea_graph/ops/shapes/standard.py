@@ -16,7 +16,7 @@ from nnea_graph.ops.values.creation import range_length
 
 @shape("HannWindow", "HammingWindow", "BlackmanWindow")
 def signal_window(call: OpCall) -> list[TensorInfo]:
-    """As many elements as the input says."""
+    """Has as many elements as the input says."""
     size = known(call, 0)
     return results(call, info(dtype_of(call.attr("output_datatype", 1)), (size[0] if size else None,)))
 
@@ -61,7 +61,7 @@ def one_hot(call: OpCall) -> list[TensorInfo]:
 
 @shape("Compress")
 def compress(call: OpCall) -> list[TensorInfo]:
-    """As many slices as the condition says yes, where it is known."""
+    """Keeps as many slices as the condition says yes, where it is known."""
     x, condition, axis = dims(call, 0), known(call, 1), call.attr("axis")
     count: Dim = None if condition is None else sum(map(bool, condition))
     if axis is None:

@@ -15,13 +15,13 @@ FLOAT8_MAX = {"float8e4m3fn": 448, "float8e4m3fnuz": 240, "float8e5m2": 57344, "
 
 @value("Cast")
 def cast(call: OpCall) -> list[Array]:
-    """To the type ``to``."""
+    """Casts to the type ``to``."""
     return [_cast_to(call, dtype_of(call.attr("to")))]
 
 
 @value("CastLike")
 def cast_like(call: OpCall) -> list[Array]:
-    """To the type of the second input."""
+    """Casts to the type of the second input."""
     dtype = call.dtype(1)
     if dtype is None:
         raise UnknownFactError("the type of input 1 of CastLike is not known")
@@ -105,7 +105,7 @@ def _to_small_float(values: Array, dtype: DType, *, saturate: bool) -> Array:
 
 
 def _to_exponent(values: Array, *, saturate: bool, mode: str) -> Array:
-    """To float8e8m0, the powers of two from 2^-127 to 2^127."""
+    """Rounds to float8e8m0, the powers of two from 2^-127 to 2^127."""
     x = values.astype(np.float64)
     if (x < 0).any():
         raise UnknownFactError("negative numbers have no defined float8e8m0 value")

@@ -50,7 +50,7 @@ def constant_of_shape(call: OpCall) -> list[Array]:
 
 @value("Range")
 def arange(call: OpCall) -> list[Array]:
-    """From start, in steps, up to but not with the limit."""
+    """Counts from start, in steps, up to but not with the limit."""
     start, limit, step = (scalar(call, index) for index in range(3))
     count = range_length(start, limit, step)
     fitting(call, (count,))

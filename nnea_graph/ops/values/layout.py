@@ -35,7 +35,7 @@ def reshape(call: OpCall) -> list[Array]:
 
 @value("Flatten")
 def flatten(call: OpCall) -> list[Array]:
-    """To a matrix, split before ``axis``."""
+    """Reshapes to a matrix, split before ``axis``."""
     x = call.value(0)
     axis = int(call.attr("axis", 1))
     if not -x.ndim <= axis <= x.ndim:

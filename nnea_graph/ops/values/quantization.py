@@ -34,7 +34,7 @@ def _float(x: Array) -> Array:
 
 
 def _minus(x: Array, zero_point: Array) -> Array:
-    """Without wrapping around in the type of ``x``."""
+    """Subtracts without wrapping around in the type of ``x``."""
     wide = np.int64 if x.dtype.kind in "iu" and x.itemsize > 2 else np.float32
     shifted = x.astype(wide)
     np.subtract(shifted, zero_point.astype(wide), out=shifted)

@@ -12,7 +12,7 @@ _SEVERITIES = {"note": "info", "warning": "minor", "error": "major"}
 
 
 def render_gitlab(audits: Sequence[ModelAudit]) -> str:
-    """What failed or could not be decided; fingerprints differ, as all but one of a kind would vanish."""
+    """Issues that failed or could not be decided; fingerprints differ, as all but one of a kind would vanish."""
     issues = [
         {
             "description": inert(check.message),

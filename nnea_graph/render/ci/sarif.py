@@ -45,7 +45,7 @@ def render_sarif(audits: Sequence[ModelAudit]) -> str:
 
 
 def _told(audit: ModelAudit) -> list[Check]:
-    """What failed, was ignored or could not be decided; what passed is no result."""
+    """Checks that failed, was ignored or could not be decided; what passed is no result."""
     return [check for check in audit.checks if check.outcome in {FAIL, IGNORED, UNKNOWN}]
 
 

@@ -83,7 +83,7 @@ def _facts(box: DrawnBox) -> Iterator[str]:
 
 
 def edge_attributes(edge: DrawnEdge) -> dict[str, str]:
-    """As wide as what runs through, if that is known; dashed where nothing does."""
+    """Draws an edge as wide as what runs through, if that is known; dashed where nothing does."""
     look = {"color": STROKES[edge.step], "penwidth": WIDTHS[edge.step], "arrowsize": ARROWS[edge.step]}
     if edge.share is None:
         return look | {"color": FAINT}
@@ -93,7 +93,7 @@ def edge_attributes(edge: DrawnEdge) -> dict[str, str]:
 
 
 def folding_lines(folding: str, boxes: Sequence[DrawnBox]) -> Iterator[str]:
-    """What was folded, and how."""
+    """Lines on what was folded, and how."""
     if folding:
         count = f"{sum(box.kind == 'folded' for box in boxes):,} of {len(boxes):,}"
         yield f"folded {folding}: the boxes with a double edge ({count}) are several operators"

@@ -88,7 +88,7 @@ def _layer(cluster: Digraph, number: int, layer: DrawnLayer) -> None:
 
 
 def _folded(layer: DrawnLayer) -> Iterator[str]:
-    """What was left out before this layer."""
+    """Layers left out before this layer."""
     if not layer.folded:
         return
     what = "in the same channels through" if layer.straight else "not drawn:"

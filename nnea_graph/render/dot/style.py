@@ -1,4 +1,4 @@
-"""What all pictures share: DOT text in one look, names made harmless."""
+"""Style that all pictures share: DOT text in one look, names made harmless."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from nnea_graph.report.schema.analysis import Report
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What a format is made of; ``graph`` is None where there is only a report that was read."""
+    """Input of a format; ``graph`` is None where there is only a report that was read."""
 
     report: Report
     audit: ModelAudit

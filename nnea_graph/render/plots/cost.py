@@ -119,6 +119,6 @@ def _pairs(axes: Axes, costs: Costs, names: Sequence[str], height: int) -> None:
 
 
 def _rest(rest: CostBar) -> str:
-    """In words: a bar of all that is left over would leave no room for the others."""
+    """Rest in words: a bar of all that is left over would leave no room for the others."""
     macs, parameters = per_cent(rest.macs), per_cent(rest.parameters)
     return f"{rest.name}: {macs} % of the MACs, {parameters} % of the parameters"

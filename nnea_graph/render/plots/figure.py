@@ -95,7 +95,7 @@ def subject(page: Page) -> str:
 
 
 def of_what(page: Page) -> str:
-    """What the statistics are of, in words for an axis."""
+    """Object that the statistics are of, in words for an axis."""
     return "importance" if page.report.totals.statistics_of == "importance" else "|w|"
 
 
@@ -115,7 +115,7 @@ def short_names(names: Sequence[str], width: int = _NAME) -> list[str]:
 
 
 def layer_name(page: Page, node_id: str, width: int = _NAME) -> str:
-    """What a layer is called, short."""
+    """Name of a layer, short."""
     return shown(shorten(page.called(node_id), width))
 
 

@@ -196,5 +196,5 @@ def _many_curves(plot: Plot, axes: Axes, page: Page, rows: Sequence[Row]) -> Non
 
 
 def _darker() -> Colormap:
-    """Without the light end, which a white page swallows."""
+    """Color map without the light end, which a white page swallows."""
     return ListedColormap(mpl.colormaps[MAP](np.linspace(0, 0.88, 256)))

@@ -107,7 +107,7 @@ def _names(axes: Axes, page: Page, stops: Sequence[Stop]) -> None:
 
 
 def pathway_flow(page: Page, size: Size) -> Plot:
-    """By layer: the share of all path mass that runs through it, and the part of its ten busiest channels."""
+    """Draws by layer: the share of all path mass that runs through it, and the part of its ten busiest channels."""
     rows = rows_of(page.report)
     plot = new_plot(
         page,

@@ -75,7 +75,7 @@ def _web(axes: Axes) -> None:
 
 
 def _polygon(axes: Axes, values: Values, color: str, label: str, *, dashed: bool = False) -> None:
-    """Around the known values; what is not known is left out, not drawn in the middle."""
+    """Polygon around the known values; what is not known is left out, not drawn in the middle."""
     corners = [_at(place, value) for place, value in enumerate(values) if value is not None]
     if not corners:
         return

@@ -1,4 +1,4 @@
-"""What the output loses when the least important weights go: measured where that was done, else said not to be."""
+"""Loss of the output when the least important weights go: measured where that was done, else said not to be."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _curves(axes: Axes, found: ModelSensitivity) -> None:
 
 
 def _static(page: Page, rows: Sequence[Row], reason: str, size: Size) -> Plot:
-    """What the distribution alone says, under a heading that tells so."""
+    """Curves that the distribution alone says, under a heading that tells so."""
     why = reason or "add pass +sensitivity, and data"
     plot = _new(page, f"Pruning sensitivity: NOT MEASURED ({why})", rows, size)
     if not any(row.curve for row in rows):

@@ -28,7 +28,7 @@ class HasReport(Protocol):
 
     @property
     def report(self) -> Report:
-        """What it has found."""
+        """Report of what it has found."""
         ...
 
 
@@ -94,7 +94,7 @@ class Visualizer:
     def plot_pruning_sensitivity(
         self, source: Source = None, figsize: Size = None, *, save: str | Path | None = None
     ) -> Figure:
-        """What the output loses with the least important weights; where not measured, the heading says so."""
+        """Draws what the output loses with the least important weights; where not measured, the heading says so."""
         from nnea_graph.render.plots.sensitivity import sensitivity  # noqa: PLC0415
 
         return self._drawn(lambda page: sensitivity(page, figsize), source, save)
@@ -132,7 +132,7 @@ class Visualizer:
         return self._drawn(lambda page: cost_breakdown(page, figsize), source, save)
 
     def figures(self) -> dict[str, Figure]:
-        """By its name every plot that has something to show; the radar is of the layer with most parameters."""
+        """Every plot by its name that has something to show; the radar is of the layer with most parameters."""
         if not self._page(None).report.layers:
             return {}
         drawn = {name: draw(self) for name, draw in PLOTS.items()}

@@ -71,7 +71,7 @@ def _twin(each: ExactTensor) -> Text:
 
 
 def _held(found: ExactRemoval, width: int, shown: Callable[[str], str]) -> Iterator[Text]:
-    """What could go but for something."""
+    """Removals that could go but for something."""
     lines = [
         f"{many(count, f'{inert(kind)} channel')} of {shown(each.family)}: {inert(reason)}"
         for each in found.families

@@ -90,7 +90,7 @@ class _Names:
         self._short = dict(zip(found, shorten_all(whole, _NAME), strict=True))
 
     def one(self, name: str) -> str:
-        """Of an operator or a family."""
+        """Line of an operator or a family."""
         return self._short[name]
 
     def some(self, names: Sequence[str]) -> str:
@@ -99,7 +99,7 @@ class _Names:
         return shown if len(names) <= _NAMES else f"{shown} and {len(names) - _NAMES:,} more"
 
     def listed(self, rows: Sequence[tuple[str, str]], width: int) -> Iterator[Text]:
-        """What is said of each, beside its name."""
+        """Lines that are said of each, beside its name."""
         start = 4 + max(len(self.one(name)) for name, _ in rows)
         for name, said in rows:
             yield from sentence(self.one(name), Text(said), width=width, start=start)

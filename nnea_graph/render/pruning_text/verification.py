@@ -160,7 +160,7 @@ def _refit(layers: Sequence[RefitLayer], width: int, top: int, shown: Callable[[
 
 
 def _table(layers: Sequence[RefitLayer], width: int, shown: Callable[[str], str]) -> list[Text]:
-    """In the order of execution, with as many columns as there is room for."""
+    """Table in the order of execution, with as many columns as there is room for."""
     if not layers:
         return []
     rows = [_row(layer, shown) for layer in layers]

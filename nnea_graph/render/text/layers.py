@@ -56,7 +56,7 @@ def layers(page: Page) -> list[Text]:
 
 
 def _table(page: Page, shown: Sequence[Layer]) -> list[Text]:
-    """As many columns as are filled and fit, the names short enough for what is left."""
+    """Table of as many columns as are filled and fit, the names short enough for what is left."""
     outside = left_out(page.report)
     cells = [_cells(page, layer, in_total=layer.id not in outside) for layer in shown]
     filled = [place for place in range(len(_COLUMNS)) if any(row[place] not in {"", "–"} for row in cells)]
@@ -74,7 +74,7 @@ def _table(page: Page, shown: Sequence[Layer]) -> list[Text]:
 
 
 def _legend(page: Page, columns: Sequence[TextColumn]) -> list[Text]:
-    """What the short titles mean."""
+    """Meaning of the short titles mean."""
     heads = dict.fromkeys(column.title[0] for column in columns)
     words = [f"{head} {_LEGEND[head]}" for head in heads if head in _LEGEND]
     if page.report.totals.statistics_of == "importance":

@@ -71,7 +71,7 @@ def _span(low: float | None, high: float | None) -> str:
 
 
 def _verdict(page: Page, found: PathValidation, removed: AblationComparison) -> list[Text]:
-    """What the numbers carry, and no more."""
+    """Verdict that the numbers carry, and no more."""
     if removed.rank is None:
         return []
     units = many(found.units, "unit")

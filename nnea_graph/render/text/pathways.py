@@ -163,7 +163,7 @@ def _carried(page: Page, found: Pathways) -> list[Text]:
 
 
 def _outputs(page: Page, found: Pathways) -> list[Text]:
-    """Of several outputs, how many channels each has: the larger ones draw more paths."""
+    """Says of several outputs how many channels each has: the larger ones draw more paths."""
     if len(found.sinks) < 2:
         return []
     shown = found.sinks if page.verbose else found.sinks[:_MOST_OUTPUTS]

@@ -66,7 +66,7 @@ def render_text(
 
 
 class Terminal(Console):
-    """Where people read; a pipe that they have closed is left to ``files.standard_output``."""
+    """Terminal, where people read; a pipe that they have closed is left to ``files.standard_output``."""
 
     def on_broken_pipe(self) -> None:
         """Rich would end the program here."""

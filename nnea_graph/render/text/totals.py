@@ -36,7 +36,7 @@ def _layers(page: Page) -> list[Text]:
 
 
 def _measure(page: Page) -> str:
-    """What the statistics are of."""
+    """Measure that the statistics are of."""
     if page.report.totals.statistics_of == "importance":
         return "of importance |w| · mean |a|; in brackets of |w| alone"
     return ""
@@ -131,7 +131,7 @@ def _apart(null: ModelNull) -> str:
 
 
 def _sparsity(totals: Totals, width: int) -> list[Text]:
-    """Of plain |w| always: what importance lies below depends on the scale of the data."""
+    """Sparsity of plain |w| always: what importance lies below depends on the scale of the data."""
     found = totals.weight_totals.global_sparsity if totals.weight_totals else None
     if found is None:
         return []
@@ -141,7 +141,7 @@ def _sparsity(totals: Totals, width: int) -> list[Text]:
 
 
 def cost(page: Page) -> list[Text]:
-    """What one run takes, how much of the model that covers, and how it grows."""
+    """Cost of one run, how much of the model that covers, and how it grows."""
     head = title("Computational cost", _at(page), width=page.width)
     if page.report.totals.cost_status is None:
         return [

@@ -120,7 +120,7 @@ def _data(page: Page) -> dict[str, Any]:
 
 
 def _definitions(page: Page) -> dict[str, str]:
-    """What every marked word means: the totals' titles and the columns' titles."""
+    """Definition of every marked word means: the totals' titles and the columns' titles."""
     words = [title for title, _, _ in _totals(page.report)]
     found = {word: find_terms(word) for word in words}
     return {word: _definition(terms[0]) for word, terms in found.items() if terms}
@@ -266,7 +266,7 @@ def _item(finding: Finding, places: dict[str, int]) -> tuple[str, int | None]:
 
 
 def _unknown(report: Report) -> Iterator[str]:
-    """What the report does not say, a line each."""
+    """Gaps that the report does not say, a line each."""
     coverage = report.totals.coverage
     if coverage is not None and coverage.unknown:
         ops = ", ".join(f"{inert(name)} ({count:,})" for name, count in coverage.unknown_ops.items())

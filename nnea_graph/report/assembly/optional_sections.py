@@ -34,7 +34,7 @@ class Parts:
 
 
 def parts_of(graph: ModelGraph, layers: Sequence[Layer]) -> Parts:
-    """Of the passes that have left facts."""
+    """Parts of the passes that have left facts."""
     found = Parts(layers)
     for fact, describe in PARTS.items():
         if Key[object](fact) in graph:

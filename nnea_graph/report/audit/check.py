@@ -40,7 +40,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class ModelAudit:
-    """What an audit says of one model; ``error`` is why it could not be audited, "" if it was."""
+    """Result of an audit of one model; ``error`` is why it could not be audited, "" if it was."""
 
     path: str
     checks: Sequence[Check]

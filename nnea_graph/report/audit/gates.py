@@ -123,7 +123,7 @@ def _checks(report: Report, policy: Policy, baseline: Baseline | None) -> Iterat
 
 
 def _severed(check: Check, policy: Policy) -> Check:
-    """With the severity that the policy gives its rule; the longest prefix wins."""
+    """Check with the severity that the policy gives its rule; the longest prefix wins."""
     rules = {name: setting.value for name, setting in policy.table("rules") if check.rule.startswith(name)}
     return replace(check, severity=rules[max(rules, key=len)]) if rules else check
 

@@ -57,7 +57,7 @@ class Policy:
     overrides: tuple[Override, ...] = ()
 
     def for_model(self, path: str) -> Policy:
-        """What holds for one model, its overrides applied key by key; ``"..."`` in a list keeps what was."""
+        """Policy that holds for one model, its overrides applied key by key; ``"..."`` in a list keeps what was."""
         settings = dict(self.settings)
         for each in self.overrides:
             if any(glob_match(glob, path) for glob in each.models):

@@ -79,7 +79,7 @@ _CATEGORIES = {"1": "correctness", "2": "efficiency"}
 
 
 def rule_facts(rule_id: str) -> RuleFacts:
-    """What results say of a rule; one of a pass of others is described by its id."""
+    """Facts that results state of a rule; one of a pass of others is described by its id."""
     if rule_id in POLICY_RULES:
         return POLICY_RULES[rule_id]
     if rule_id not in every_rule():

@@ -21,7 +21,7 @@ _BOXES = 40
 
 
 def flow_diagram(graph: ModelGraph, report: Report) -> FlowDiagram | None:
-    """What runs where; None where paths were not looked for or there are none."""
+    """Flow by place; None where paths were not looked for or there are none."""
     found, channels, marginals = fact(graph, PATHWAYS), fact(graph, CHANNELS), fact(graph, MARGINALS)
     ends = fact(graph, PATH_ENDS)
     if found is None or channels is None or marginals is None or ends is None or not found.paths:
@@ -97,7 +97,7 @@ class _Grouped:
         )
 
     def between(self, flows: Flows) -> Mapping[Edge, float]:
-        """What runs from group to group."""
+        """Flow from group to group."""
         found: dict[Edge, float] = {}
         for name in self._channels.order:
             for link, flow in zip(self._channels.into.get(name, ()), flows[name], strict=True):

@@ -107,7 +107,7 @@ class DrawnBox:
 
 @dataclass(frozen=True, slots=True)
 class DrawnEdge:
-    """From a box to another, by number; ``share`` of all flow, None where flow is not what the picture shows."""
+    """Edge from a box to another, by number; ``share`` of all flow, None where flow is not what the picture shows."""
 
     source: int
     target: int

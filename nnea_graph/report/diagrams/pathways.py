@@ -82,7 +82,7 @@ def _columns(channels: ChannelGraph, paths: Sequence[ChannelPath]) -> list[_Colu
 
 
 def _straightened(columns: Sequence[_Column], seen: Seen) -> list[_Column]:
-    """Without the layers after which all paths go on in the same channels; the ends stay."""
+    """Diagram without the layers after which all paths go on in the same channels; the ends stay."""
     kept: list[_Column] = [columns[0]]
     waiting: list[str] = []
     for place, column in enumerate(columns[1:], 1):
@@ -194,7 +194,7 @@ class _Layout:
         return between
 
     def _part(self, numbers: Sequence[int]) -> float:
-        """What these paths carry of the drawn flow."""
+        """Share that these paths carry of the drawn flow."""
         return sum(self._parts[number] for number in numbers)
 
     def _strongest(self) -> float:
@@ -207,7 +207,7 @@ class _Layout:
         return max(parts, default=1.0)
 
     def _level(self, part: float) -> int:
-        """Against the strongest step: a layer of one channel has everything and would leave all others faint."""
+        """Level against the strongest step: a layer of one channel has everything and would leave all others faint."""
         return step(min(part, self._top), self._top)
 
     def _place(self, tensor: str, channel: int) -> Place:
@@ -217,7 +217,7 @@ class _Layout:
 
 
 def called(graph: ModelGraph, tensor: str) -> tuple[str, str]:
-    """What a tensor of the channel graph is called by the operator that makes it, and the operator's type."""
+    """Name of a tensor of the channel graph by the operator that makes it, and the operator's type."""
     node = graph.producer(tensor)
     if node is None:
         return tensor, "input" if tensor in graph.inputs else "embedding"

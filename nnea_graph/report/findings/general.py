@@ -174,7 +174,7 @@ def _parts(counts: Sequence[tuple[int, str]], total: int | None) -> dict[str, tu
 
 
 def _statistics(graph: ModelGraph, layers: Sequence[Layer]) -> Iterator[Finding]:
-    """Of importance where real data ran, else of plain |w|; a tied tensor is looked at once.
+    """Findings on importance where real data ran, else of plain |w|; a tied tensor is looked at once.
 
     Utilization is compared with its null: what random weights have too is no finding.
     """
@@ -211,7 +211,7 @@ def _ties(layers: Sequence[Layer]) -> Iterator[Finding]:
 
 
 def _activity(graph: ModelGraph, layers: Sequence[Layer]) -> Iterator[Finding]:
-    """What the channels showed; of made-up data nothing follows."""
+    """Findings on what the channels showed; of made-up data nothing follows."""
     activations = fact(graph, ACTIVATIONS)
     if activations is None:
         return

@@ -34,7 +34,7 @@ PARALLEL_SHARE = 0.05
 
 
 def lossless_findings(found: schema.ModelRedundancy | None, layers: Sequence[Layer]) -> list[Finding]:
-    """What goes for nothing; it is offered before anything that has a price."""
+    """Findings on lossless removals; it is offered before anything that has a price."""
     return [] if found is None else [*_duplicates(found), *_exact(layers)]
 
 
@@ -64,14 +64,14 @@ def _exact(layers: Sequence[Layer]) -> Iterator[Finding]:
 
 
 def _saved(saving: schema.Saving) -> str:
-    """What is not 0; tied weights take no bytes of their own."""
+    """Savings that are not 0; tied weights take no bytes of their own."""
     parts = [binary(saving.bytes)] if saving.bytes else []
     parts += [f"{si(saving.macs)} MACs"] if saving.macs else []
     return f": {' and '.join(parts)}" if parts else ""
 
 
 def parallel_findings(layers: Sequence[Layer]) -> Iterator[Finding]:
-    """What goes for little."""
+    """Findings on approximate duplicates."""
     for layer in layers:
         mine = layer.redundancy
         if mine is None or len(mine.parallel) < PARALLEL_SHARE * mine.channels or not mine.parallel:

@@ -41,7 +41,7 @@ _RUINED = 10
 
 
 def sensitivity_findings(found: ModelSensitivity | None, layers: Sequence[Layer]) -> list[Finding]:
-    """What follows; nothing from made-up data, or from fewer samples than the loss limit can be seen on."""
+    """Findings that follow; nothing from made-up data, or from fewer samples than the loss limit can be seen on."""
     if found is None or found.not_run or found.synthetic or found.samples * found.loss_limit < 1:
         return []
     return [*_channels(found, layers), *_weights(found), *_statistics(found), *_criteria(found)]
@@ -104,7 +104,7 @@ def _criteria(found: ModelSensitivity) -> Iterator[Finding]:
 
 
 def _gap(found: ModelSensitivity, unit: str, share: float) -> tuple[float, str] | None:
-    """By how much the best other criterion was better, in words; None where it was not, or all was lost."""
+    """Says by how much the best other criterion was better, in words; None where it was not, or all was lost."""
     losses = {
         each.criterion: each.loss for each in found.points if (each.unit, each.fraction) == (unit, share)
     }

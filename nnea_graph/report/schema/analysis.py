@@ -71,7 +71,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the model the cost totals stand on: counts of operators."""
+    """Part of the model that the cost totals stand on: counts of operators."""
 
     exact: int = field(metadata=doc("counted exactly, or free"))
     estimated: int = field(metadata=doc("an upper bound or a convention, with the reason at the node"))
@@ -117,7 +117,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """What was seen of the channels that enter and leave a layer. Null is not observed."""
+    """Observations of the channels that enter and leave a layer. Null is not observed."""
 
     dead_inputs: int | None = field(
         metadata=doc("input channels that were 0 throughout and that weights wait for")
@@ -292,7 +292,7 @@ class CostTotals:
 
 @dataclass(frozen=True)
 class Totals(StatisticTotals, CostTotals):
-    """Of the whole model; costs come first. Null where the pass did not run."""
+    """Totals of the whole model; costs come first. Null where the pass did not run."""
 
     weight_totals: StatisticTotals | None = field(metadata=doc("the same seven of plain |w|, always"))
     importance_totals: StatisticTotals | None = field(
@@ -328,7 +328,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DataUsed:
-    """What the model was run on."""
+    """Data that the model was run on."""
 
     source: str = field(metadata=doc("file or folder, or synthetic with its seed"))
     samples: int = field(metadata=doc("how many were run"))
@@ -340,7 +340,7 @@ class DataUsed:
 
 @dataclass(frozen=True, slots=True)
 class PassRun:
-    """How a pass went."""
+    """Outcome of a pass."""
 
     name: str = field(metadata=doc("pass"))
     status: str = field(metadata=doc("ok, failed or skipped"))

@@ -1,4 +1,4 @@
-"""What the report of a pruning says of what went without any change of the outputs."""
+"""Report of a pruning: what went without any change of the outputs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ExactTensor:
 
 @dataclass(frozen=True, slots=True)
 class ExactRemoval:
-    """What went, in how many rounds: what goes may leave more of its kind behind."""
+    """Removals, in how many rounds: what goes may leave more of its kind behind."""
 
     rounds: int = field(metadata=doc("that found something; the one after them found nothing more"))
     families: Sequence[ExactFamily] = field(

@@ -1,4 +1,4 @@
-"""What the report says of every measurement with altered weights: what it rests on."""
+"""Basis of every measurement with altered weights: what it rests on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nnea_graph.report.schema import doc
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was run, and how much of what was planned."""
+    """Basis of a measurement: what was run, and how much of what was planned."""
 
     samples: int = field(metadata=doc("how many were run, the first ones"))
     offered: int | None = field(metadata=doc("how many there were, null where not known"))

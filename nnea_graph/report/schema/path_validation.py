@@ -10,7 +10,7 @@ from nnea_graph.report.schema import doc
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a change inside the model does to its output. Null is not known."""
+    """Effect that a change inside the model does to its output. Null is not known."""
 
     change: float | None = field(metadata=doc("|y' - y| / |y| over all samples, L2"))
     agreement: float | None = field(metadata=doc("share of answers (largest class) that stay the same"))
@@ -45,7 +45,7 @@ class TriedLayer:
 
 @dataclass(frozen=True, slots=True)
 class PathValidation:
-    """Whether the units on the best paths matter more than others, by running the model."""
+    """Validation whether the units on the best paths matter more than others, by running the model."""
 
     not_validated: str = field(metadata=doc("why there are no numbers, empty where there are"))
     source: str = field(metadata=doc("data that were run"))

@@ -100,7 +100,7 @@ class ChannelOutput:
 
 @dataclass(frozen=True, slots=True)
 class ChannelCoverage:
-    """How much of the model the channel graph holds, and where it ends."""
+    """Part of the model that the channel graph holds, and where it ends."""
 
     layers: int = field(metadata=doc("operators with weights that run"))
     covered_layers: int = field(metadata=doc("those on the channel graph"))

@@ -1,4 +1,4 @@
-"""What the report of a pruning says of its choice: targets, and what each family of channels gave up."""
+"""Parts of the report of a pruning of its choice: targets, and what each family of channels gave up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said before a pruning: which channels only go together, what that changes, and what each would save."""
+"""Report before a pruning: which channels only go together, what that changes, and what each would save."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnea_graph.report.schema.verification import Speed
 
 @dataclass(frozen=True, slots=True)
 class PlannedSaving:
-    """What a model would have less with so many groups of a family gone, and all others there."""
+    """Saving of a model with so many groups of a family gone, and all others there."""
 
     groups: int = field(metadata=doc("how many go"))
     parameters: int = field(metadata=doc("weights, scales and biases less"))
@@ -21,7 +21,7 @@ class PlannedSaving:
 
 @dataclass(frozen=True, slots=True)
 class SavedTime:
-    """What a run takes less; null where the measurement does not tell. The interval is of 95 %, by bootstrap."""
+    """Time that a run takes less; null where the measurement does not tell. The interval is of 95 %, by bootstrap."""
 
     seconds: float | None = field(metadata=doc("less a run, by the median of the ratio; null: not clear"))
     low: float | None = field(metadata=doc("lower end of its interval"))
@@ -88,7 +88,7 @@ class NotPrunable:
 
 @dataclass(frozen=True, slots=True)
 class PruningPlan:
-    """What could go of a model, before anything is chosen."""
+    """Plan of what could go of a model, before anything is chosen."""
 
     model: str = field(metadata=doc("where it is"))
     dims: Mapping[str, int] = field(metadata=doc("numbers that symbolic dims were given"))

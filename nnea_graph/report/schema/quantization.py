@@ -13,7 +13,7 @@ _FORMAT = "int8 (one scale), int8_channel, int4_block32, int4_block128 (with zer
 
 @dataclass(frozen=True, slots=True)
 class OutputLoss:
-    """What the outputs lose; null is not measured, or not defined."""
+    """Loss of the outputs lose; null is not measured, or not defined."""
 
     relative_l2: float | None = field(metadata=doc("|y' - y| / |y| over all outputs of real numbers"))
     sqnr_db: float | None = field(metadata=doc("the same in decibels; null where nothing changed"))
@@ -42,7 +42,7 @@ class QuantizedWeights:
 
 @dataclass(frozen=True, slots=True)
 class LayerQuantization:
-    """How well one layer's weights bear few bits."""
+    """Low-bit quantization sensitivity: how well one layer's weights bear few bits."""
 
     rank: int | None = field(
         metadata=doc("1 is the layer that changes the output most, alone in int8 by channel")
@@ -96,7 +96,7 @@ class KeptInFloat:
 
 @dataclass(frozen=True, slots=True)
 class ModelQuantization(Measurement):
-    """What weights in few bits lose, activations left as they are."""
+    """Loss by weights in few bits lose, activations left as they are."""
 
     bytes: int = field(metadata=doc("of the weights that a quantizer takes, as they are"))
     formats: Sequence[QuantizedModel] = field(metadata=doc("of all these weights at once"))

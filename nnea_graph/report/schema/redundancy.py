@@ -10,7 +10,7 @@ from nnea_graph.report.schema import doc
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What goes with channels: their own weights and those that read them, each once."""
+    """Saving that goes with channels: their own weights and those that read them, each once."""
 
     bytes: int = field(metadata=doc("of stored weights"))
     macs: int | None = field(metadata=doc("multiply-accumulates; null where a layer's are not known"))
@@ -60,7 +60,7 @@ class LayerRedundancy:
 
 @dataclass(frozen=True, slots=True)
 class ModelRedundancy:
-    """What can go from the whole model."""
+    """Redundancy that can go from the whole model."""
 
     exact_channels: int = field(metadata=doc("that go without any change of the outputs"))
     parallel_channels: int = field(metadata=doc("nearly parallel ones"))

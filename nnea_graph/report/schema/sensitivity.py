@@ -31,7 +31,7 @@ class SensitivityPoint:
 
 @dataclass(frozen=True, slots=True)
 class LayerSensitivity:
-    """What one layer's weights and channels are worth to the output. Null is not measured."""
+    """Worth of one layer's weights and channels are worth to the output. Null is not measured."""
 
     rank: int | None = field(metadata=doc("1 is the layer whose half of weights changes the output most"))
     half_change: float | None = field(
@@ -48,7 +48,7 @@ class LayerSensitivity:
 
 @dataclass(frozen=True, slots=True)
 class StaticAgreement:
-    """Whether a statistic ranks the layers as measuring does: by how little half of their weights changes."""
+    """Test whether a statistic ranks the layers as measuring does: by how little half of their weights changes."""
 
     statistic: str = field(metadata=doc("redundancy or utilization"))
     of: str = field(metadata=doc("importance or weights"))
@@ -67,7 +67,7 @@ class StaticAgreement:
 
 @dataclass(frozen=True, slots=True)
 class ModelSensitivity(Measurement):
-    """What all layers' weights and channels are worth, each giving the same share at once, and on what it rests."""
+    """Worth of all layers' weights and channels are worth, each giving the same share at once, and on what it rests."""
 
     removable_weights: float | None = field(
         metadata=doc("largest share of every layer's least important weights whose loss is below loss_limit")

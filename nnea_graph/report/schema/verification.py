@@ -1,4 +1,4 @@
-"""What is said of a pruned model: how each layer was refitted, and what the result is worth, measured."""
+"""Report of a pruned model: how each layer was refitted, and what the result is worth, measured."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RefitLayer:
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """What a model takes. Null is not known."""
+    """Size of a model. Null is not known."""
 
     parameters: int | None = field(metadata=doc("weights, scales and biases"))
     macs: int | None = field(metadata=doc("multiply-accumulates of one run at the dims of the latency"))
@@ -55,7 +55,7 @@ class ModelSize:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What a model gives beside the original, on data that nothing was fitted to. Null is not known."""
+    """Agreement of a model beside the original, on data that nothing was fitted to. Null is not known."""
 
     model: str = field(metadata=doc("which one: original, pruned, or another one of the same size"))
     agreement: float | None = field(metadata=doc("share of answers (largest class) that are the original's"))

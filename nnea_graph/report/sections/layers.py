@@ -145,7 +145,7 @@ def _stored_dtype(graph: ModelGraph, weight: Weight) -> str:
 
 
 def _stored_bytes(graph: ModelGraph, weight: Weight) -> int:
-    """What a weight takes in the file, however the operator sees it."""
+    """Bytes that a weight takes in the file, however the operator sees it."""
     stored = graph.constants.get(weight.source)
     return stored.stored_bytes if stored else weight.constant.dtype.nbytes(weight.constant.size)
 

@@ -60,7 +60,7 @@ def _outward(path: str) -> Iterator[str]:
 def _members(
     items: Iterable[T], scope: Callable[[T], str], around: Mapping[str, Sequence[str]]
 ) -> defaultdict[str, list[T]]:
-    """What is in each module and in the modules in it."""
+    """Members of each module and in the modules in it."""
     members: defaultdict[str, list[T]] = defaultdict(list)
     for item in items:
         home = next((path for path in _outward(scope(item)) if path in around), None)
@@ -83,7 +83,7 @@ def _importance(layers: Sequence[Layer]) -> float | None:
 
 
 class _Held:
-    """What the source model says is in each module, and where that is in the graph."""
+    """Counts that the source model says is in each module, and where that is in the graph."""
 
     def __init__(self, graph: ModelGraph, source: SourceFacts, around: Mapping[str, Sequence[str]]) -> None:
         every = (*source.parameters, *source.buffers)

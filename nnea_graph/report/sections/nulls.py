@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def layer_weight_null(found: WeightNull | None) -> LayerWeightNull | None:
-    """As the report has it."""
+    """Null of a layer's weights as the report has it."""
     if found is None:
         return None
     return LayerWeightNull(
@@ -29,7 +29,7 @@ def layer_weight_null(found: WeightNull | None) -> LayerWeightNull | None:
 
 
 def layer_importance_null(found: ImportanceNull | None) -> LayerImportanceNull | None:
-    """As the report has it."""
+    """Null of a layer's importance as the report has it."""
     if found is None:
         return None
     return LayerImportanceNull(

@@ -13,7 +13,7 @@ from nnea_graph.stats.output_change import OutputChange
 
 
 def validation_of(graph: ModelGraph) -> schema.PathValidation | None:
-    """What the pass found or why it found nothing; None where it did not run."""
+    """Result that the pass found or why it found nothing; None where it did not run."""
     found = fact(graph, PATH_VALIDATION)
     if found is None:
         return None

@@ -73,7 +73,7 @@ def _loss(run: QuantizedRun | None) -> schema.OutputLoss | None:
 
 
 def model_quantization(graph: ModelGraph) -> schema.ModelQuantization | None:
-    """Of all layers; None where the pass did not run."""
+    """Quantization of all layers; None where the pass did not run."""
     found = fact(graph, MODEL_QUANTIZATION)
     if found is None:
         return None

@@ -46,7 +46,7 @@ def _saving(found: RemovedWork) -> schema.Saving:
 
 
 def model_redundancy(graph: ModelGraph) -> schema.ModelRedundancy | None:
-    """Of all layers; None where the pass did not run."""
+    """Redundancy of all layers; None where the pass did not run."""
     found = fact(graph, MODEL_REDUNDANCY)
     if found is None:
         return None

@@ -54,7 +54,7 @@ def _layer(graph: ModelGraph, layer: Layer, limit: float) -> LayerSensitivity:
 
 
 def model_sensitivity(graph: ModelGraph, layers: Sequence[Layer]) -> ModelSensitivity | None:
-    """Of all layers at once; None where the pass did not run. ``layers`` have theirs."""
+    """Sensitivity of all layers at once; None where the pass did not run. ``layers`` have theirs."""
     found = fact(graph, MODEL_SENSITIVITY)
     if found is None:
         return None

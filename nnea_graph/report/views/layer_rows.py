@@ -1,4 +1,4 @@
-"""What plots show: layers in rows, few enough to be seen, with the numbers that each row is drawn from."""
+"""Rows that plots show: layers in rows, few enough to be seen, with the numbers that each row is drawn from."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def _largest_change(row: Row, share: float) -> float | None:
 
 
 def static_losses(rows: Sequence[Row]) -> list[list[float | None]]:
-    """By row and fraction the share of x that the least of its weights hold: no measurement."""
+    """Losses by row and fraction: the share of x that the least of its weights hold: no measurement."""
     return [
         [None if row.curve is None else row.curve[round(100 * share)] for share in FRACTIONS] for row in rows
     ]

@@ -54,13 +54,13 @@ def routes(report: Report) -> list[Route]:
 
 
 def _look(steps: Sequence[RouteStop]) -> list[tuple[str, str, bool, int]]:
-    """What a reader sees of the steps besides their channels."""
+    """Look that a reader sees of the steps besides their channels."""
     return [(step.tensor, step.join or step.node, step.keeps, step.times) for step in steps]
 
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """What a path's units are called by: names of ends, makers of tensors, types of operators without weights."""
+    """Names that a path's units are called by: names of ends, makers of tensors, types of operators without weights."""
 
     named: frozenset[str]
     makers: dict[str, str]

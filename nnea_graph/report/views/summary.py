@@ -1,4 +1,4 @@
-"""What renderers pick out of a report: shares, groups and orders, computed here and nowhere else."""
+"""Numbers that renderers pick out of a report: shares, groups and orders, computed here and nowhere else."""
 
 from __future__ import annotations
 

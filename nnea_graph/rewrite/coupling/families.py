@@ -105,7 +105,7 @@ def pins_of(draft: CouplingConstraints, sets: Sets) -> tuple[Pin, ...]:
 
 
 def _told(draft: CouplingConstraints, tensor: str, reason: str) -> str:
-    """What a layer far from the outputs has to do with them: sums, for one, tie its channels to theirs."""
+    """Relation that a layer far from the outputs has to do with them: sums, for one, tie its channels to theirs."""
     return WITH_OUTPUT if reason == OUTPUT and not _put_out(draft, tensor) else reason
 
 

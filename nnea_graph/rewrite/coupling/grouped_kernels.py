@@ -51,7 +51,7 @@ def _groups(node: OpNode, place: int) -> int:
 
 
 def listed(stays: NDArray[np.bool_], repeats: int) -> Indices | None:
-    """What stays along an axis, of a flag for each of its slots: one list, or one for each group if they differ.
+    """Indices that stay along an axis, of a flag for each of its slots: one list, or one for each group if they differ.
 
     Groups that go altogether go with other axes of the kernel; None if that is all.
 

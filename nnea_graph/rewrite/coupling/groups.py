@@ -105,7 +105,7 @@ def _drafted(graph: ModelGraph) -> CouplingConstraints:
 
 
 def _visit(draft: CouplingConstraints, node: OpNode) -> None:
-    """By the operator's rule; what has none, or lies in a body, keeps its tensors whole."""
+    """Visits by the operator's rule; what has none, or lies in a body, keeps its tensors whole."""
     rule = COUPLING_RULES.get(node.op_type, node.domain)
     reason = f"{node.op_type} is not followed"
     if node.body or node.bodies:

@@ -41,7 +41,7 @@ TARGETS = {
 
 @dataclass
 class Origins:
-    """For small tensors made of sizes, a number for each element; 0 is one that depends on no size.
+    """Origins of small tensors made of sizes, a number for each element; 0 is one that depends on no size.
 
     ``table[number]`` are the axes whose lengths the element depends on.
     """
@@ -128,7 +128,7 @@ def _evaluated(call: OpCall, values: Sequence[Numbers | None]) -> Sequence[Numbe
 def sizes_after(
     graph: ModelGraph, found: StaticFacts, kept: Mapping[Axis, Indices]
 ) -> Mapping[str, Numbers | None]:
-    """What the tensors made of sizes are once the axes have only the indices ``kept``; None is not known."""
+    """Sizes that the tensors made of sizes are once the axes have only the indices ``kept``; None is not known."""
     sizes: dict[str, Numbers | None] = {}
     for node in graph:
         if node.body:

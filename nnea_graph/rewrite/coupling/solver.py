@@ -183,7 +183,7 @@ def _slots(draft: CouplingConstraints, axes: Iterable[Axis]) -> list[Indices]:
 
 
 def _better(score: float, free: int, best: float, most: int) -> bool:
-    """By weights that can go; where these are about as many, by channels that layers make and that can go."""
+    """Compares by weights that can go; where these are about as many, by channels that layers make and that can go."""
     return score > best * MARGIN or (score * MARGIN >= best and free > most * MARGIN)
 
 

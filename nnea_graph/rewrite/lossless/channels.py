@@ -50,7 +50,7 @@ def without_channels(graph: ModelGraph, patterns: Sequence[str]) -> LosslessStep
 
 
 def _leave_some(coupling: Coupling, choice: LosslessSelection) -> None:
-    """Of an axis of which nothing would be left, the first group stays."""
+    """Keeps of an axis of which nothing would be left, the first group stays."""
     while True:
         empty = [axis for axis, stay in kept_axes(coupling, choice.gone) if not stay.shape[-1]]
         if not empty:
@@ -62,7 +62,7 @@ def _leave_some(coupling: Coupling, choice: LosslessSelection) -> None:
 
 
 def _families(coupling: Coupling, choice: LosslessSelection) -> list[ExactFamily]:
-    """What went of each family, and what is held."""
+    """Families: what went of each family, and what is held."""
     found = []
     for family in coupling.families:
         gone = Counter(choice.gone[group] for group in family.groups if group in choice.gone)

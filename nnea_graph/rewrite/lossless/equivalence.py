@@ -27,7 +27,7 @@ class Difference:
 
 
 def difference(original: Session, model: Session, batches: Iterable[Batch]) -> Difference:
-    """Of two models on the same data.
+    """Difference of two models on the same data.
 
     Raises:
         RunError: one of them cannot be run.

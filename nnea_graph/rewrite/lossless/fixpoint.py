@@ -42,7 +42,7 @@ class Reduced:
 
 
 def reduced(graph: ModelGraph, patterns: Sequence[str], progress: Progress) -> Reduced:
-    """Without everything that changes nothing, but channels of layers that ``patterns`` name.
+    """Model without everything that changes nothing, but channels of layers that ``patterns`` name.
 
     Shared tensors tie the channels of those that read them, and channels that went may leave tensors unlike: where
     there are both, both orders are tried, and the smaller model is taken.
@@ -103,7 +103,7 @@ def _channels(found: Reduced, graph: ModelGraph, patterns: Sequence[str]) -> Mod
 
 
 def _then(before: Indices, now: Indices) -> Indices:
-    """What is left of the original's indices; lists for each group of a convolution have two axes."""
+    """Indices: what is left of the original's indices; lists for each group of a convolution have two axes."""
     if before.ndim == 1:
         return before[now]
     return before[:, now] if now.ndim == 1 else np.take_along_axis(before, now, 1)

@@ -22,7 +22,7 @@ Spot = tuple[WeightConsumer, int]
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What input channel ``place`` of a weight leaves behind.
+    """Rest that input channel ``place`` of a weight leaves behind.
 
     It adds ``times`` its column to that of channel ``twin``, or where that is -1 to the bias.
     """
@@ -98,7 +98,7 @@ class _Choosing:
             self._hold(group, kind, reason)
 
     def _hold(self, group: int, kind: str, reason: str) -> None:
-        """Of channels that repeat each other one would stay anyway."""
+        """Holds, of channels that repeat each other one would stay anyway."""
         if group not in self._spared and (kind != UNREAD or group in self._kept):
             self.made.held[group] = kind, reason
         for sink, place in self._spots[group]:
@@ -107,7 +107,7 @@ class _Choosing:
                 self._spared.add(int(sink.groups[twin]))
 
     def _fold(self, group: int, sink: WeightConsumer, place: int, *, repeats: bool) -> Fold | str | None:
-        """What a channel leaves to a weight (None is nothing), or why it cannot go."""
+        """Fold that a channel leaves to a weight (None is nothing), or why it cannot go."""
         if sink.nothing[place]:
             return None
         number = float(sink.number[place])

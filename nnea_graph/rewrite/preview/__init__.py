@@ -1,1 +1,1 @@
-"""Before a pruning: what could go, what that changes, and what it would save."""
+"""Preview of a pruning: what could go, what that changes, and what it would save."""

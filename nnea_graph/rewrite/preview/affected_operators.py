@@ -1,4 +1,4 @@
-"""What changes with each family of channels: the operators that make, read, normalize, shift or count them."""
+"""Operators that change with each family of channels: the operators that make, read, normalize, shift or count them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def axes_by_family(coupling: Coupling) -> Mapping[str, Axes]:
 
 
 def parts_of(graph: ModelGraph, family: Family, axes: Axes, kept: Kept) -> FamilyParts:
-    """What changes where only ``kept`` stays of a family, whose channels lie along ``axes``."""
+    """Operators that change where only ``kept`` stays of a family, whose channels lie along ``axes``."""
     found: dict[str, list[str]] = {}
     tensors = {tensor for tensor, _ in axes}
     for node in graph:

@@ -184,7 +184,7 @@ class _Stopwatch:
     reason: str = ""
 
     def time(self, smaller: Callable[[], Written]) -> SavedTime:
-        """What a run of a smaller model takes less."""
+        """Time that a run of a smaller model takes less."""
         if self.session is None:
             return unknown_time(self.reason)
         try:

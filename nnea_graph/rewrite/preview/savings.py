@@ -1,4 +1,4 @@
-"""What a model would have less without some groups of a family."""
+"""Savings of a model without some groups of a family."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class KeptCounts:
 
 
 def saving(resources: Resources, family: str, kept: int | None) -> PlannedSaving | None:
-    """With only so many groups of one family."""
+    """Saving with only so many groups of one family."""
     if kept is None:
         return None
     less = {

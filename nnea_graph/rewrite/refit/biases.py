@@ -69,7 +69,7 @@ def _input(graph: ModelGraph, node: OpNode, form: Form, place: int) -> ConsumerB
 
 
 def _of_gates(graph: ModelGraph, node: OpNode, form: Gates) -> ConsumerBias | None:
-    """Of the input weights: the first half of each direction's; the others are those of the state."""
+    """Biases of the input weights: the first half of each direction's; the others are those of the state."""
     directions, gates = form.weight[:2]
     name = node.inputs[_OF_GATES] if len(node.inputs) > _OF_GATES else ""
     constant = graph.constants.get(name)

@@ -14,7 +14,7 @@ from nnea_graph.rewrite.refit.least_squares_form import Array, Form, Indices
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What a convolution does with its kernel; ``weight`` is the stored shape."""
+    """Action of a convolution with its kernel; ``weight`` is the stored shape."""
 
     weight: tuple[int, ...]
     groups: int
@@ -25,7 +25,7 @@ class Kernel:
 
     @property
     def from_end(self) -> int:
-        """Before the positions."""
+        """Axis before the positions."""
         return 1 - len(self.weight)
 
 

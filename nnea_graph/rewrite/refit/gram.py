@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(slots=True)
 class WeightUpdate:
-    """What is added to the weights ``[groups, columns, outputs]`` and to the biases ``[groups, outputs]``."""
+    """Update that is added to the weights ``[groups, columns, outputs]`` and to the biases ``[groups, outputs]``."""
 
     weight: Floats
     bias: Floats
@@ -87,7 +87,7 @@ class Gram:
         return WeightUpdate(weight, mean_r - np.einsum("gk,gkn->gn", mean_x, weight))
 
     def _weight(self, ridge: float, mean_x: Floats, mean_r: Floats) -> Floats:
-        """By centered sums; a group that has seen nothing but constants stays as it is."""
+        """Solves by centered sums; a group that has seen nothing but constants stays as it is."""
         system = self.xx - self.rows * mean_x[:, :, None] * mean_x[:, None, :]
         wanted = self.xr - self.rows * mean_x[:, :, None] * mean_r[:, None, :]
         scale = np.trace(system, axis1=1, axis2=2) / self.columns
@@ -99,7 +99,7 @@ class Gram:
 
 
 def gram_bytes(groups: int, columns: int, outputs: int) -> int:
-    """What the sums of a layer take.
+    """Bytes that the sums of a layer take.
 
     >>> gram_bytes(1, 800, 64)
     5529600

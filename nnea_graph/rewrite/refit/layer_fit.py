@@ -88,7 +88,7 @@ class Fitting:
         return np.sort(self._rng.choice(count, self._rows, replace=False))
 
     def _behind(self, lacking: Floats) -> Floats:
-        """What the layer's own output lacks: where a scale is 0, nothing."""
+        """Deficit that the layer's own output lacks: where a scale is 0, nothing."""
         gain = self._gain()
         return (
             lacking if gain is None else np.divide(lacking, gain, out=np.zeros_like(lacking), where=gain != 0)
@@ -117,7 +117,7 @@ class Fitting:
         return LayerFit(fitted.solved(ridge), ridge, before, after, fitted.rows)
 
     def _best(self, fitted: Gram, held: Gram) -> tuple[float, float]:
-        """From the strongest ridge on, as long as the held-out error falls."""
+        """Searches from the strongest ridge on, as long as the held-out error falls."""
         best = inf, inf
         for ridge in RIDGES:
             error = self._error(held, fitted.solved(ridge))

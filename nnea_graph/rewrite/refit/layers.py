@@ -50,12 +50,12 @@ class RefittableLayer:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of its weights."""
+        """Type of its weights."""
         return np.dtype(self.constant.dtype.name)
 
     @property
     def constants(self) -> tuple[str, ...]:
-        """What a refit changes."""
+        """Constants that a refit changes."""
         return (self.weight,) if self.bias is None else (self.weight, self.bias.name)
 
     @property
@@ -71,7 +71,7 @@ class RefittableLayer:
 
     @property
     def bytes(self) -> int:
-        """What the sums of the layer take."""
+        """Bytes that the sums of the layer take."""
         return gram_bytes(self.form.groups, self.form.columns, self.form.outputs)
 
 

@@ -45,7 +45,7 @@ class Form(Protocol):
         ...
 
     def difference(self, step: Floats) -> Floats:
-        """What a step ``[groups, columns, outputs]`` adds to the stored weight, in its shape."""
+        """Difference that a step ``[groups, columns, outputs]`` adds to the stored weight, in its shape."""
         ...
 
 

@@ -28,7 +28,7 @@ class DenseForm:
         return x.size // self.columns
 
     def rows(self, x: Array, chosen: Indices) -> Floats:
-        """As they are."""
+        """Rows as they are."""
         data = x.T if self.turned_data else x
         found: Floats = data.reshape(-1, self.columns)[chosen].astype(np.float64)[None]
         return found
@@ -47,7 +47,7 @@ def matmul(node: OpNode, weight: tuple[int, ...]) -> Form | str:
 
 
 def gemm(node: OpNode, weight: tuple[int, ...]) -> Form | str:
-    """With its transpositions and its factor."""
+    """Form with its transpositions and its factor."""
     turned, alpha = bool(node.attributes.get("transB", 0)), float(node.attributes.get("alpha", 1.0))
     if not alpha:
         return "its factor alpha is 0"

@@ -34,7 +34,7 @@ class Gates:
         return x.size // self.columns
 
     def rows(self, x: Array, chosen: Indices) -> Floats:
-        """As they are."""
+        """Rows as they are."""
         found: Floats = x.reshape(-1, self.columns)[chosen].astype(np.float64)[None]
         return found
 
@@ -44,7 +44,7 @@ class Gates:
         return stored
 
     def product(self, x: Array, weight: Array) -> Array:
-        """What the input weights, as stored, make of what enters: ``[…, gates of all directions]``."""
+        """Product that the input weights, as stored, make of what enters: ``[…, gates of all directions]``."""
         found: Array = x @ weight.reshape(-1, weight.shape[-1]).T
         return found
 

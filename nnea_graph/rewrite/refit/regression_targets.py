@@ -31,7 +31,7 @@ class RegressionTarget:
 def targets_of(
     graph: ModelGraph, node: OpNode, form: Form
 ) -> tuple[RegressionTarget, RegressionTarget | None]:
-    """Behind the layer and its bias, and at the sum that it is added into by nothing but scales by channel.
+    """Targets behind the layer and its bias, and at the sum that it is added into by nothing but scales by channel.
 
     At a sum, the layer makes up for what the other branch lacks. Scales alone would change nothing: each output
     channel is fitted by itself.
@@ -49,7 +49,7 @@ def targets_of(
 
 
 def _step(graph: ModelGraph, target: RegressionTarget, form: Form) -> RegressionTarget | None:
-    """What the only reader of the tensor makes of it, where that is followed."""
+    """Step that the only reader of the tensor makes of it, where that is followed."""
     readers = graph.consumers(target.tensor)
     if len(readers) != 1 or target.tensor in graph.outputs:
         return None

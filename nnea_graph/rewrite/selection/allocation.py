@@ -37,7 +37,7 @@ class PruningBudget:
         return above if above > kept else None
 
     def more_lost(self, kept: int, fewer: int) -> float:
-        """What keeping fewer costs more; where neither is known, as much as can be."""
+        """Loss that keeping fewer costs more; where neither is known, as much as can be."""
         now, then = self.loss(self.count - kept), self.loss(self.count - fewer)
         return inf if isinf(now) and isinf(then) else max(then - now, 0.0)
 
@@ -98,7 +98,7 @@ def descent(
 def _saved(
     resources: Resources, kept: Counts, targets: Mapping[str, float], changed: Mapping[str, int]
 ) -> list[float]:
-    """What each family's next step saves, by what that is worth."""
+    """Saving that each family's next step saves, by what that is worth."""
     total = np.zeros(len(changed))
     for name, weight in _worth(resources, kept, targets).items():
         total += weight * (resources.share(name, kept) - resources.shares(name, kept, changed))

@@ -1,4 +1,4 @@
-"""To which multiples channels are kept: what onnxruntime gains by them on this machine, measured."""
+"""Multiples to which multiples channels are kept: what onnxruntime gains by them on this machine, measured."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _work(kind: str, count: int) -> Callable[[], object]:
 
 
 def _convolutions(count: int) -> ModelProto:
-    """To so many channels and back."""
+    """Reorders to so many channels and back."""
     return _pair("Conv", (count, 32, 3, 3), (32, count, 3, 3), (1, 32, 14, 14), pads=[1, 1, 1, 1])
 
 

@@ -1,4 +1,4 @@
-"""What a channel is worth: named ways to put the groups of a family in an order, the least first.
+"""Criteria of what a channel is worth: named ways to put the groups of a family in an order, the least first.
 
 ``reconstruction`` is by what the readers lack when the group is gone and all else is solved again (elimination.py).
 """

@@ -1,4 +1,4 @@
-"""What layers are given, as sums: one run of the model on the data to fit on, in bounded memory."""
+"""Inputs that layers are given, as sums: one run of the model on the data to fit on, in bounded memory."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ BLOCK_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GramStatistics:
-    """Of what a layer reads: sums of products (with no outputs), and sums of |x| ``[groups, columns]``."""
+    """Statistics of what a layer reads: sums of products (with no outputs), and sums of |x| ``[groups, columns]``."""
 
     gram: Gram
     sum_abs: Floats
 
     @classmethod
     def nothing(cls, layer: RefittableLayer) -> GramStatistics:
-        """Before any row."""
+        """Statistics before any row."""
         form = layer.form
         return cls(Gram(form.groups, form.columns, 0), np.zeros((form.groups, form.columns)))
 
@@ -43,7 +43,7 @@ class GramStatistics:
 
 
 def seen_bytes(layer: RefittableLayer) -> int:
-    """What the sums of a layer take."""
+    """Bytes that the sums of a layer take."""
     return 8 * layer.form.groups * layer.form.columns**2
 
 

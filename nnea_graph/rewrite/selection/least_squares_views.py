@@ -37,7 +37,7 @@ class LeastSquaresView:
 
     @property
     def mean(self) -> Floats:
-        """Of every column."""
+        """Mean of every column."""
         return self.gram.x / max(self.gram.rows, 1)
 
     def second(self) -> Floats:
@@ -59,7 +59,7 @@ class LeastSquaresView:
 
 
 def view_of(reader: ConsumerLayer, seen: GramStatistics, *, refit: bool) -> LeastSquaresView:
-    """With the weights that the layer has; a ``refit`` solves those that can be changed."""
+    """View with the weights that the layer has; a ``refit`` solves those that can be changed."""
     weight = matrix_of(reader.layer.form, reader.layer.constant.array())
     return LeastSquaresView(reader, seen, weight, refit and not reader.layer.fixed)
 

@@ -105,7 +105,7 @@ class _SurgeonState(ABC):
         self._blocks = _blocks(problem.columns)
 
     def costs(self, places: int) -> Floats:
-        """What each place that is left would cost."""
+        """Costs that each place that is left would cost."""
         costs = np.zeros(places)
         outputs = self._problem.outputs
         for owners, columns in self._blocks:
@@ -133,7 +133,7 @@ class _SurgeonState(ABC):
 
     @abstractmethod
     def _cost(self, columns: Indices, weight: Floats) -> Floats:
-        """Of each row of ``columns`` with its weights, those to outputs that go with it left out."""
+        """Cost of each row of ``columns`` with its weights, those to outputs that go with it left out."""
 
     @abstractmethod
     def _lose_columns(self, columns: Indices) -> None: ...
@@ -143,7 +143,7 @@ class _SurgeonState(ABC):
 
 
 class _Solved(_SurgeonState):
-    """With the inverse of its Gram matrix, of the columns that are left."""
+    """State with the inverse of its Gram matrix, of the columns that are left."""
 
     def __init__(self, problem: SurgeonProblem, ridge: float) -> None:
         super().__init__(problem)

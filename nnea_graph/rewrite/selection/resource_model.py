@@ -57,7 +57,7 @@ class _Sum:
         self._rest = float(sum(term.amount for term in terms if not term.lengths))
 
     def at(self, kept: Sequence[Kept]) -> Floats:
-        """What each of the models takes."""
+        """Amounts that each of the models takes."""
         counts = np.repeat(self._whole[:, None], len(kept), 1)
         for column, each in enumerate(kept):
             for name, count in each.items():
@@ -65,7 +65,7 @@ class _Sum:
         return self._of(counts)
 
     def apart(self, kept: Kept, changed: Kept) -> Floats:
-        """What the model takes that ``kept`` leaves, with one family after the other ``changed`` alone."""
+        """Amount that the model takes that ``kept`` leaves, with one family after the other ``changed`` alone."""
         start = self._whole.copy()
         for name, count in kept.items():
             start[self._places[name]] = count
@@ -93,11 +93,11 @@ class Resources:
         return {name: _Sum(terms, self.whole) for name, terms in self.terms.items()}
 
     def at(self, resource: str, kept: Kept) -> float:
-        """What the model takes then."""
+        """Amount that the model takes then."""
         return float(self._sums[resource].at([kept])[0])
 
     def share(self, resource: str, kept: Kept) -> float:
-        """By what it takes whole."""
+        """Share by what it takes whole."""
         return self.at(resource, kept) / self._most(resource)
 
     def shares(self, resource: str, kept: Kept, changed: Kept) -> Floats:
@@ -110,7 +110,7 @@ class Resources:
 
 
 def resources_of(graph: ModelGraph, coupling: Coupling) -> Resources:
-    """By the facts of cost (``graph[COST]`` must be there)."""
+    """Resources by the facts of cost (``graph[COST]`` must be there)."""
     lengths = _Lengths(coupling)
     params = [
         ResourceTerm(weight.parameters, tuple(lengths.of(weight.source, len(weight.constant.shape))))

@@ -1,4 +1,4 @@
-"""What each family can spare: the model is run with more and more of its channels gone, the others as they are."""
+"""Loss that each family can spare: the model is run with more and more of its channels gone, the others as they are."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Curve:
 
     @cached_property
     def _noises(self) -> list[float]:
-        """By the number that is gone."""
+        """Noises by the number that is gone."""
         lacking = np.array([0.0, *self.errors]) + 1e-12 * np.arange(len(self.errors) + 1)
         places = lacking[[0, *(point.removed for point in self.points)]]
         heights = np.array([0.0, *np.maximum.accumulate([point.noise for point in self.points])])

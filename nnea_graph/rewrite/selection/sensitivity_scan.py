@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """By which criterion, whether there is to be a refit, and what it may take."""
+    """Criterion by which criterion, whether there is to be a refit, and what it may take."""
 
     criterion: str = DEFAULT
     refit: bool = True
@@ -93,7 +93,7 @@ def survey(  # noqa: PLR0913, PLR0917 - a model, what may go, data, options
 
 
 def _held_out(graph: ModelGraph, options: ScanOptions) -> int:
-    """How many samples are measured on, at most."""
+    """Count of how many samples are measured on, at most."""
     totals = graph[MODEL_COST].totals
     sample = sample_operations(totals.macs + totals.other_flops, len(graph), options.costs.batch_size)
     return fitting_samples(SECONDS, sample)

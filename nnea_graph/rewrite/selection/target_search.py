@@ -22,7 +22,7 @@ class TargetSearch:
     measures: Mapping[str, Measure]
 
     def counts(self) -> Counts:
-        """As few groups as the targets take; where a loss is allowed, no more than that is lost.
+        """Keeps as few groups as the targets take; where a loss is allowed, no more than that is lost.
 
         With nothing but a loss, as few groups as it allows. A target that cannot be met leaves the nearest.
         """

@@ -1,4 +1,4 @@
-"""What a pruning is for: the share of the original that is to remain, or the loss that is allowed."""
+"""Target that a pruning is for: the share of the original that is to remain, or the loss that is allowed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Target:
     value: float
 
     def __str__(self) -> str:
-        """As it is written."""
+        """Text as it is written."""
         return f"loss={100 * self.value:g}%" if self.name == "loss" else f"{self.name}={self.value:g}"
 
 

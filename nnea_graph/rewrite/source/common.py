@@ -1,4 +1,4 @@
-"""From a plan back to the tensors of the live model that was exported, whatever framework it is of."""
+"""Ways from a plan back to the tensors of the live model that was exported, whatever framework it is of."""
 
 from __future__ import annotations
 

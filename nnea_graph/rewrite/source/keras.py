@@ -76,7 +76,7 @@ def _changes(model: Any, new: Values, groups: Mapping[str, int]) -> dict[str, We
 
 @contextmanager
 def _naming_inner(model: Any, changes: Mapping[str, WeightShapeChange]) -> Iterator[None]:
-    """What fails because of a model within, whose inputs are declared with their sizes, names that."""
+    """Names what fails because of a model within, whose inputs are declared with their sizes, names that."""
     try:
         yield
     except ModelError as error:

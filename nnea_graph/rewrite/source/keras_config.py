@@ -76,7 +76,7 @@ def _channels(attribute: str, weight: str, axis: int) -> Callable[[Config, Weigh
 
 
 def _nothing(config: Config, change: WeightShapeChange) -> None:
-    """As many as it meets."""
+    """Takes as many as it meets."""
     del config, change
 
 

@@ -61,7 +61,7 @@ def with_biases(values: Values, added: Values) -> dict[str, Array]:
 
 
 def _plain(cut: PrunedConstant) -> PrunedConstant:
-    """Without what TensorFlow does besides: another shape of a vector, another type."""
+    """Plain weights without what TensorFlow does besides: another shape of a vector, another type."""
     recipe = cut.recipe
     if isinstance(recipe, Narrowed):
         return replace(cut, recipe=recipe.whole)

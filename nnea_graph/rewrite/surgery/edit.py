@@ -23,7 +23,7 @@ Kept = Mapping[Axis, Indices]
 
 @dataclass(slots=True)
 class Changes:
-    """What the edits add to the graph: constants, and operators before one that is there."""
+    """Parts that the edits add to the graph: constants, and operators before one that is there."""
 
     taken: set[str]
     constants: list[TensorProto] = field(default_factory=list)
@@ -202,7 +202,7 @@ FREE_INITIALIZERS = 4
 
 
 def add_constants(graph: GraphProto, tensors: Sequence[TensorProto], ir_version: int) -> None:
-    """As initializers, in older models as operators in front: an input more would be another model."""
+    """Adds constants as initializers, in older models as operators in front: an input more would be another model."""
     if ir_version >= FREE_INITIALIZERS:
         graph.initializer.extend(tensors)
         return

@@ -34,7 +34,7 @@ class TwoFiles:
 
 
 def in_two_files(model: ModelProto, location: str) -> TwoFiles:
-    """With the weights of the main graph in a file of this name, beside that of the model."""
+    """Model with the weights of the main graph in a file of this name, beside that of the model."""
     weights = apart_tensors(model, _LEAST)
     referring, end = [], 0
     for tensor in weights.values():

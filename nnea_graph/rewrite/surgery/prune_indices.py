@@ -90,7 +90,7 @@ def _copied(graph: ModelGraph) -> ModelProto:
 
 
 def carry_over(source: ModelProto, target: ModelProto) -> None:
-    """What a model says of itself."""
+    """Copies what a model says of itself."""
     for name in ("producer_name", "producer_version", "domain", "model_version", "doc_string"):
         setattr(target, name, getattr(source, name))
     target.metadata_props.extend(source.metadata_props)

@@ -1,4 +1,4 @@
-"""What models give beside the original, on the same data."""
+"""Agreement of what models give beside the original, on the same data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ORIGINAL = "original"
 def likeness_of(
     original: Session, models: Mapping[str, Session | str], batches: Iterable[Batch]
 ) -> tuple[list[Agreement], int]:
-    """Of the original and of each model by name (or why it cannot be loaded), and the samples that were run.
+    """Agreement of the original and of each model by name (or why it cannot be loaded), and the samples that were run.
 
     Raises:
         RunError: the original cannot be run.

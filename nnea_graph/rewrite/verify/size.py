@@ -1,4 +1,4 @@
-"""What a model takes: parameters, multiply-accumulates, bytes."""
+"""Size that a model takes: parameters, multiply-accumulates, bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def size_of(graph: ModelGraph, shapes: Shapes, file_bytes: int) -> ModelSize:
-    """With inputs of these shapes. Weights are found first where nobody has; no other fact is written."""
+    """Size with inputs of these shapes. Weights are found first where nobody has; no other fact is written."""
     try:
         if any((node, WEIGHTS) not in graph for node in graph):
             passes = complete(parse("constants"), catalogue(), may_run=False)

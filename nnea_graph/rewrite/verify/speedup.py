@@ -74,7 +74,7 @@ def speed_between(before: Session, after: Session, feeds: Feeds, threads: int, r
 
 
 def verdict_of(low: float, high: float, rounds: int) -> str:
-    """What an interval of 95 % says of a speed-up.
+    """Verdict that an interval of 95 % says of a speed-up.
 
     >>> verdict_of(1.1, 1.2, 30), verdict_of(0.9, 1.2, 30), verdict_of(1.1, 1.2, 2)
     ('faster', 'not clear', 'not clear')

@@ -1,4 +1,4 @@
-"""What is wrong with a model that should do what another one does."""
+"""Faults: what is wrong with a model that should do what another one does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnea_graph.runtime.export.large_models import with_inputs
 
 
 def faults_of(original: ModelGraph, pruned: ModelGraph, model: ModelProto) -> list[str]:
-    """What onnx.checker says, and inputs and outputs that have other names, types or shapes than before."""
+    """Faults that onnx.checker says, and inputs and outputs that have other names, types or shapes than before."""
     return [
         *_checked(model),
         *_differing("inputs", original, original.inputs, pruned, pruned.inputs),

@@ -21,7 +21,7 @@ class DataColumn(Protocol):
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name for messages."""
         ...
 
     @property

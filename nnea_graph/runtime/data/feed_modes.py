@@ -16,7 +16,7 @@ from nnea_graph.static.dims import is_batch
 
 
 class Mode(Enum):
-    """How an array goes into runs of the model."""
+    """Mode by which an array goes into runs of the model."""
 
     ROWS = "any number of samples along the batch axis"
     GROUPS = "as many rows a run as the model's first dim says"
@@ -36,7 +36,7 @@ class InputFit:
 
     @property
     def place(self) -> str:
-        """For messages: which input is given which array."""
+        """Place for messages: which input is given which array."""
         return f"input '{self.name}' ({self.column.name})"
 
     @property

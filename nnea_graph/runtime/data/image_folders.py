@@ -129,7 +129,7 @@ def _pixels(path: Path, shown: Picture) -> NDArray[np.uint8]:
 
 
 def _check_size(path: Path, image: Image, shown: Picture) -> None:
-    """Before anything is unpacked; Pillow itself refuses what is larger still."""
+    """Checks the size before anything is unpacked; Pillow itself refuses what is larger still."""
     settings = shown.settings
     if not settings.resize and not settings.size and image.width * image.height > _MOST_PIXELS:
         raise DataError(

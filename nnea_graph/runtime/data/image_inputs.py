@@ -1,4 +1,4 @@
-"""What an input takes as an image, and images in that form."""
+"""Form that an input takes as an image, and images in that form."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def _check_length(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], avail
 
 @contextmanager
 def _faults(path: Path) -> Iterator[None]:
-    """What the file system and the zip reader say against a file, as one line."""
+    """Faults that the file system and the zip reader say against a file, as one line."""
     try:
         yield
     except _ZIP_FAULTS as error:

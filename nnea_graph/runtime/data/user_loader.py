@@ -62,7 +62,7 @@ def loaded(
     limit: int | None,
     settings: Preprocess | None,
 ) -> ChunkedData:
-    """What a function yields, or an iterable that can be started again (list, DataLoader, tf.data).
+    """Samples that a function yields, or an iterable that can be started again (list, DataLoader, tf.data).
 
     Each item is a batch: a dict of arrays, an array, or a tuple of inputs and then perhaps labels. A pipeline of
     tf.data may have single samples, too.
@@ -105,7 +105,7 @@ def first_item(source: str, loader: Callable[[], object] | Iterable[object]) -> 
 
 
 def _given(loader: Callable[[], object] | Iterable[object], source: str) -> object:
-    """What can be iterated, or all data at once, where the function returns it instead of yielding."""
+    """Iterable that can be iterated, or all data at once, where the function returns it instead of yielding."""
     if not callable(loader):
         if isinstance(loader, Iterator):
             raise DataError(f"{source} can be read only once; give the function that makes it instead")

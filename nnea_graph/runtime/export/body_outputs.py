@@ -100,7 +100,7 @@ def _through_scan(
 
 @dataclass(frozen=True, slots=True)
 class _StatePlaces:
-    """Where further states stand among a body's inputs and outputs and its owner's outputs and inputs."""
+    """Places where further states stand among a body's inputs and outputs and its owner's outputs and inputs."""
 
     body_input: int
     body_output: int
@@ -149,7 +149,7 @@ def _insert_values(
 
 
 def _declared(name: str, export: Export) -> Any:
-    """With the shape only where that is known: () stands for one that is not."""
+    """Value with the shape only where that is known: () stands for one that is not."""
     shape = export.zeros.shape or None
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(export.zeros.dtype), shape)
 

@@ -1,1 +1,1 @@
-"""In-graph reductions of observed tensors."""
+"""Reductions in the graph: in-graph reductions of observed tensors."""

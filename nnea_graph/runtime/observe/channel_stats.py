@@ -1,4 +1,4 @@
-"""From the reduced tensors of one run to statistics of channels."""
+"""Statistics from the reduced tensors of one run to statistics of channels."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def collect(  # noqa: PLR0913 - what, of what, on what, and three options
     seconds: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Collected:
-    """What is seen of the tensors over all batches; ``progress`` is told how many have been run.
+    """Observations of what is seen of the tensors over all batches; ``progress`` is told how many have been run.
 
     Raises:
         RunError: onnxruntime cannot load or run the model, or more than ``seconds`` have passed.

@@ -49,7 +49,7 @@ def subjects_of(
 
 
 def _info(graph: ModelGraph, tensor: str, types: Types) -> TensorInfo:
-    """As inferred; without shape where the file declares another rank, which onnxruntime would believe."""
+    """Type as inferred; without shape where the file declares another rank, which onnxruntime would believe."""
     inferred, declared = types.get(tensor, _UNKNOWN), graph.tensors.get(tensor, _UNKNOWN)
     dtype = inferred.dtype or declared.dtype
     if inferred.shape is None or declared.shape is None or len(inferred.shape) == len(declared.shape):

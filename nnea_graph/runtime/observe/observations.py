@@ -1,4 +1,4 @@
-"""What is observed of a running model, and the accumulators that hold it."""
+"""Records of what is observed of a running model, and the accumulators that hold it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Counts = NDArray[np.int64]
 
 
 class Kind(StrEnum):
-    """How much is asked for; ``ALL`` costs about twice the time of ``MEAN``."""
+    """Kind of how much is asked for; ``ALL`` costs about twice the time of ``MEAN``."""
 
     MEAN = "mean"
     ALL = "all"

@@ -76,7 +76,7 @@ class Observer:
         return any("shape" not in seen.names and not seen.subject.path for seen in self._watched)
 
     def run(self, feeds: Mapping[str, NDArray[Any]], types: Types, seconds: float | None = None) -> Collected:
-        """What is seen of one batch, for whose sizes ``types`` must be.
+        """Observations of what is seen of one batch, for whose sizes ``types`` must be.
 
         Raises:
             RunError: the model cannot be run on it, or the time is up.
@@ -103,7 +103,7 @@ class Observer:
 
 
 def _main_values(emitter: Emitter, subject: ObservedTensor) -> dict[str, str]:
-    """What leaves the main graph: the reduced tensors, and the shape where inference does not know it."""
+    """Values that leave the main graph: the reduced tensors, and the shape where inference does not know it."""
     tensor = subject.observation.tensor
     if subject.observation.kind is Kind.ROWS:
         return {"indices": emitter.op("", "Identity", [tensor])}
@@ -118,7 +118,7 @@ def _main_values(emitter: Emitter, subject: ObservedTensor) -> dict[str, str]:
 
 
 def _exports(emitter: Emitter, subject: ObservedTensor, prefix: str) -> list[Export]:
-    """What leaves a body: totals in float64, one a channel, and the number of elements."""
+    """Values that leave a body: totals in float64, one a channel, and the number of elements."""
     path, tensor = subject.path, subject.observation.tensor
     channels = np.zeros(() if subject.axis is None or subject.channels is None else subject.channels)
     exports = []
@@ -165,7 +165,7 @@ def _stats(subject: ObservedTensor, values: Reduced, shape: tuple[int, ...] | No
 
 
 def _shape(subject: ObservedTensor, values: Reduced, types: Types) -> tuple[int, ...] | None:
-    """As observed if it was, else as inferred; None if a body did not run."""
+    """Shape as observed if it was, else as inferred; None if a body did not run."""
     if "shape" in values:
         observed = tuple(values["shape"].tolist())
         return None if subject.path and not values["size"] else observed

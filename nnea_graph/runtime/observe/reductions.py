@@ -134,7 +134,7 @@ def add_reductions(emitter: Emitter, subject: ObservedTensor) -> dict[str, str]:
 
 
 def _width(subject: ObservedTensor) -> int:
-    """In bodies float64: sums over all trips are made there, and what lies in bodies is small."""
+    """Width in bodies float64: sums over all trips are made there, and what lies in bodies is small."""
     return TensorProto.DOUBLE if subject.path else TensorProto.FLOAT
 
 
@@ -157,7 +157,7 @@ def _pooling(emitter: Emitter) -> Reduce:
 
 
 def _reduction(emitter: Emitter, subject: ObservedTensor) -> Reduce:
-    """Over all axes but the channels', and the first where that is kept apart."""
+    """Reduces over all axes but the channels', and the first where that is kept apart."""
     rank, axis = subject.rank, subject.axis
     if rank is None or subject.flat:
         return _flat_reduction(emitter, subject.observation.axis)
@@ -175,7 +175,7 @@ def _reduction(emitter: Emitter, subject: ObservedTensor) -> Reduce:
 
 
 def _flat_reduction(emitter: Emitter, axis: int | None) -> Reduce:
-    """Of the tensor as [before, channels, after], or [all]."""
+    """Reduces the tensor as [before, channels, after], or [all]."""
 
     def reduce(path: str, op_type: str, tensor: str) -> str:
         if axis is None:

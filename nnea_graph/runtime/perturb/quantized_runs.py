@@ -24,7 +24,7 @@ _UNKNOWN = OutputChange(None, None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class QuantizedRun:
-    """What the outputs lose in a format; ``loss`` is as ``loss_of`` says."""
+    """Loss that the outputs lose in a format; ``loss`` is as ``loss_of`` says."""
 
     form: Format
     change: OutputChange
@@ -94,7 +94,7 @@ class RoundedRuns:
             into[key] = found
 
     def run(self, form: Format, names: Collection[str]) -> QuantizedRun | None:
-        """With the weights of these layers rounded; None where the budget is spent."""
+        """Runs with the weights of these layers rounded; None where the budget is spent."""
         size = sum(self.layers[name].size for name in names)
         if not self.budget.fits(size):
             return None

@@ -26,7 +26,7 @@ OUTPUT_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """When enough samples are used, at the latest: their number, or None for all, and bytes of the outputs.
+    """Limits of when enough samples are used, at the latest: their number, or None for all, and bytes of the outputs.
 
     ``stop`` (of ``time.monotonic``) ends even a batch that is being run; None where all are known to end.
     """
@@ -75,7 +75,7 @@ class Rerun:
         return float_outputs(self._session.run(batch.feeds, altered, seconds))
 
     def change(self, altered: Mapping[Slot, Array], stop: float | None = None) -> OutputChange | None:
-        """What the altered weights change; None if that was not known at ``stop`` (of ``time.monotonic``).
+        """Change that the altered weights change; None if that was not known at ``stop`` (of ``time.monotonic``).
 
         Raises:
             RunError: the model cannot be run with them.
@@ -97,7 +97,7 @@ class Rerun:
 def measured(
     rerun: Rerun, budget: WorkBudget, weights: int, alter: Callable[[], Mapping[Slot, Array]]
 ) -> OutputChange | None:
-    """What so many altered weights change, with the reason where it cannot be run; it is taken from the budget.
+    """Change that so many altered weights change, with the reason where it cannot be run; it is taken from the budget.
 
     None where it is taken to hang.
     """

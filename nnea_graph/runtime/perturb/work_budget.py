@@ -22,12 +22,12 @@ def hang_seconds(seconds: float) -> float:
 
 
 def sample_operations(work: int, operators: int, batch_size: int) -> int:
-    """What one sample takes: ``work`` in operations, and its share of the calls that a batch takes."""
+    """Operations that one sample takes: ``work`` in operations, and its share of the calls that a batch takes."""
     return work + _PER_OPERATOR * max(operators, 1) // batch_size
 
 
 def fitting_samples(seconds: float, sample: int) -> int:
-    """How many samples of so many operations ``seconds`` of work are enough for; one at least."""
+    """Count of how many samples of so many operations ``seconds`` of work are enough for; one at least."""
     return max(1, int(seconds * OPERATIONS_PER_SECOND / max(sample, 1)))
 
 

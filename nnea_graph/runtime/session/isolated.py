@@ -77,7 +77,7 @@ class IsolatedSession:
         return [found[name] for name in outputs]
 
     def _answer(self) -> dict[str, NDArray[Any]]:
-        """What the process says; its complaint as an error here."""
+        """Answer that the process says; its complaint as an error here."""
         complaint = self._child.receive(_MOST_ANSWER).decode()
         if complaint:
             raise RunError(complaint)

@@ -56,7 +56,7 @@ def _in_file_order(settings: Settings) -> Any:
 
 
 def _optimized(written: Written, folder: Path, settings: Settings) -> ModelProto:
-    """What onnxruntime makes of the model for this machine; its weights are in a file of the folder."""
+    """Model that onnxruntime makes of the model for this machine; its weights are in a file of the folder."""
     options = session_options(settings)
     options.optimized_model_filepath = str(folder / "optimized.onnx")
     options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")

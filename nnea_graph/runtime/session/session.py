@@ -148,7 +148,7 @@ def explained(what: str) -> Iterator[None]:
 
 
 def one_line(message: str) -> str:
-    r"""What an error of onnxruntime says, without codes, source places and line breaks.
+    r"""Text that an error of onnxruntime says, without codes, source places and line breaks.
 
     >>> one_line("[ONNXRuntimeError] : 1 : FAIL : Node (a) failed\nhere")
     'Node (a) failed here'

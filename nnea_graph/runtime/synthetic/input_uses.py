@@ -1,4 +1,4 @@
-"""What a model does with an input: followed through everything that only moves or retypes it, into bodies too."""
+"""Uses that a model does with an input: followed through everything that only moves or retypes it, into bodies too."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _carried(graph: ModelGraph, node: OpNode, tensor: str, places: list[int]) ->
 
 @dataclass(frozen=True, slots=True)
 class KnownTensors:
-    """What is known of a model's tensors: ``types`` at its dims, as far as somebody has inferred them."""
+    """Facts: what is known of a model's tensors: ``types`` at its dims, as far as somebody has inferred them."""
 
     graph: ModelGraph
     types: Mapping[str, TensorInfo]

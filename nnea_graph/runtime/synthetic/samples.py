@@ -22,7 +22,7 @@ from nnea_graph.static.dims import symbolic_inputs
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """How one input is made; ``shape`` is that of one sample, with 1 on the batch axis."""
+    """Way in which one input is made; ``shape`` is that of one sample, with 1 on the batch axis."""
 
     name: str
     dtype: DType

@@ -94,7 +94,7 @@ def _sample_rate(subject: GeneratedInput) -> Maker | None:
 
 
 def _mask(subject: GeneratedInput) -> Maker | None:
-    """What lets everything through: ones, or zeros where the model puts a low score for a one."""
+    """Mask that lets everything through: ones, or zeros where the model puts a low score for a one."""
     if subject.dtype.kind != "bool" and not subject.named(_MASK):
         return None
     votes = [vote for use in subject.uses if (vote := _keeping(subject, use)) is not None]

@@ -25,7 +25,7 @@ SIZE_STAYS = "whole heads go, their size stays"
 
 @dataclass(frozen=True, slots=True)
 class HeadGroups:
-    """How many heads of keys and values there are, how many of queries to each, and how wide those are."""
+    """Counts of heads of keys and values there are, how many of queries to each, and how wide those are."""
 
     group: int
     share: int
@@ -34,12 +34,12 @@ class HeadGroups:
 
     @property
     def lengths(self) -> dict[str, int]:
-        """Of the factors."""
+        """Lengths of the factors."""
         return {GROUP: self.group, SHARE: self.share, SIZE: self.size, VALUE: self.value}
 
 
 def heads_of(site: CouplingContext, queries: int, groups: int, size: int, value: int) -> HeadGroups:
-    """From the numbers of heads and their sizes."""
+    """Groups from the numbers of heads and their sizes."""
     if min(queries, groups, size, value) < 1 or queries % groups:
         raise NotFollowedError(f"{site.node.op_type}: {queries} heads of queries for {groups} of values")
     return HeadGroups(groups, queries // groups, size, value)
@@ -47,7 +47,7 @@ def heads_of(site: CouplingContext, queries: int, groups: int, size: int, value:
 
 @coupling("Attention")
 def attention(site: CouplingContext) -> None:
-    """Of three axes with the heads side by side, or of four."""
+    """Couples attention of three axes with the heads side by side, or of four."""
     query, key, value, mask = (site.name(index) for index in range(4))
     flat = site.rank(query) == 3
     groups = _number(site, "kv_num_heads") if flat else length(site, key, 1)
@@ -66,7 +66,7 @@ def attention(site: CouplingContext) -> None:
 
 @coupling("MultiHeadAttention", domain=MICROSOFT)
 def multi_head(site: CouplingContext) -> None:
-    """As many heads of keys and values as of queries; some of the three may be packed into one tensor."""
+    """Couples as many heads of keys and values as of queries; some of the three may be packed into one tensor."""
     count, (query, key, value, bias) = _number(site, "num_heads"), (site.name(index) for index in range(4))
     packed = next((name for name in (query, key) if name and site.rank(name) == 5), "")
     value_size = SIZE if packed else VALUE

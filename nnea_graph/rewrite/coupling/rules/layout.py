@@ -36,7 +36,7 @@ def squeeze(site: CouplingContext) -> None:
 
 
 def _axes(site: CouplingContext, long: str) -> set[int]:
-    """From the second input, below opset 13 from the attribute; Squeeze without any drops every 1."""
+    """Axes from the second input, below opset 13 from the attribute; Squeeze without any drops every 1."""
     listed = site.ints(1) if site.name(1) else site.call.attr("axes")
     if listed is None and site.node.op_type == "Squeeze" and not site.name(1):
         listed = [axis for axis, dim in enumerate(site.dims(long)) if dim == 1]

@@ -31,7 +31,7 @@ def batch_normalization(site: CouplingContext) -> None:
 
 @coupling("InstanceNormalization")
 def instance_normalization(site: CouplingContext) -> None:
-    """Over the positions of each channel."""
+    """Normalizes over the positions of each channel."""
     x, y = site.name(0), site.out()
     through(site, x, y, mixed=range(2, site.rank(x)))
     site.same(site.name(1), 0, x, 1)
@@ -119,13 +119,13 @@ def softmax(site: CouplingContext) -> None:
 
 @coupling("LpNormalization")
 def lp_normalization(site: CouplingContext) -> None:
-    """Over one axis by a sum, which zeros do not change."""
+    """Normalizes over one axis by a sum, which zeros do not change."""
     through(site, site.name(0), site.out())
 
 
 @coupling("LRN")
 def lrn(site: CouplingContext) -> None:
-    """Over neighboring channels."""
+    """Normalizes over neighboring channels."""
     through(site, site.name(0), site.out(), (1,), "takes neighboring channels together")
 
 

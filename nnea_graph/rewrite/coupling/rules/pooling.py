@@ -24,7 +24,7 @@ COUPLING_RULES.add(pooling, *POOLS.split())
 
 @coupling("QLinearGlobalAveragePool", "QLinearAveragePool", domain=MICROSOFT)
 def quantized_pooling(site: CouplingContext) -> None:
-    """As pooling, with channels in the second or in the last axis."""
+    """Couples as pooling, with channels in the second or in the last axis."""
     x, y = site.name(0), site.out()
     last = bool(site.call.attr("channels_last", 0))
     channel = site.rank(x) - 1 if last else 1

@@ -39,7 +39,7 @@ COUPLING_RULES.add(reduction(free=False), *OTHERS)
 
 @coupling("ReduceMean")
 def mean(site: CouplingContext) -> None:
-    """Of squares, or of anything."""
+    """Means of squares, or of anything."""
     reduction(free=_squared(site))(site)
 
 

@@ -1,1 +1,1 @@
-"""What changes in an operator besides its tensors when channels go: one family of operators a file."""
+"""Attributes that change in an operator besides its tensors when channels go: one family of operators a file."""

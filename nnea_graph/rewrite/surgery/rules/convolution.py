@@ -7,7 +7,7 @@ from nnea_graph.rewrite.surgery.edit import EDIT_RULES, Edit, EditRule, edit
 
 
 def grouped(kernel: int) -> EditRule:
-    """As many groups as input channels over those of one group."""
+    """Sets as many groups as input channels over those of one group."""
 
     def rule(change: Edit) -> None:
         if int(change.node.attributes.get("group", 1)) > 1:
@@ -24,7 +24,7 @@ EDIT_RULES.add(grouped(1), "FusedConv", domain=MICROSOFT)
 
 @edit("ConvTranspose")
 def conv_transpose(change: Edit) -> None:
-    """As many groups as output channels over those of one group."""
+    """Sets as many groups as output channels over those of one group."""
     if int(change.node.attributes.get("group", 1)) > 1:
         per_group = change.length(change.node.inputs[1], 1)
         change.set_attribute("group", change.length(change.node.outputs[0], 1) // per_group)

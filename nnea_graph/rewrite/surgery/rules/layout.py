@@ -28,7 +28,7 @@ def reshape(change: Edit) -> None:
 
 
 def _asked(change: Edit, x: str, listed: list[int], axis: int, lengths: dict[int, int]) -> int:
-    """What is written for an axis: -1 takes what is left, 0 the input's length where that shrinks alike."""
+    """Size that is written for an axis: -1 takes what is left, 0 the input's length where that shrinks alike."""
     if axis not in lengths or listed[axis] == -1:
         return listed[axis]
     copied = listed[axis] == 0 and not change.node.attributes.get("allowzero", 0)
