@@ -33,6 +33,7 @@ def render_schema(made_by: str = "run") -> str:
     whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"nnea-graph {'' if made_by == 'run' else made_by + ' '}report, schema {SCHEMA_VERSION}",
+        "$comment": "A new field is no new version; a field that is renamed, removed or means something else is one.",
         **root,
         "$defs": dict(sorted(definitions.items())),
     }
