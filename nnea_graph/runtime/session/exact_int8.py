@@ -73,13 +73,20 @@ class _Rewriting:
             for body in _bodies(node):
                 _Rewriting(body, self._types).run()
             for product in _products(node):
-                if self._types.get(_input(node, product.weight)) == TensorProto.INT8:
+                if self._saturates(node, product):
                     made += self._move(node, product)
             made.append(node)
             self._learn(node)
         copies = [NodeProto.FromString(node.SerializeToString()) for node in made]
         del self._graph.node[:]
         self._graph.node.extend(copies)
+
+    def _saturates(self, node: NodeProto, product: Int8Product) -> bool:
+        """Tells whether an operator multiplies uint8 by int8; kernels for two int8 do not saturate."""
+        weight, other = (
+            self._types.get(_input(node, place)) for place in (product.weight, product.activation)
+        )
+        return weight == TensorProto.INT8 and other != TensorProto.INT8
 
     def _move(self, node: NodeProto, product: Int8Product) -> list[NodeProto]:
         """Operators that make what it reads from now on."""
