@@ -59,8 +59,8 @@ class AnalysisRequest:
     source: object
     data: Spec | None = None
     passes: str | None = None
-    dims: Mapping[str, int] = field(default_factory=dict)
-    input_shapes: Shapes = field(default_factory=dict)
+    dims: Mapping[str, int] = field(default_factory=dict[str, int])
+    input_shapes: Shapes = field(default_factory=dict[str, InputSpec])
     batch: int | None = None
     limits: Limits = field(default_factory=Limits)
     allow_external: Path | None = None
