@@ -28,6 +28,7 @@ from nnea_graph.passes.activations import ACTIVATIONS, Activations
 from nnea_graph.passes.cost import MODEL_COST
 from nnea_graph.passes.memory import MEMORY
 from nnea_graph.report.assembly.build import build_report
+from nnea_graph.runtime.session import isolation_policy
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
@@ -83,7 +84,7 @@ def test_the_size_of_batches_makes_no_difference(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_another_process_sees_the_same_to_the_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "doubt", lambda *_, **__: "for once")
+    monkeypatch.setattr(isolation_policy, "doubt", lambda *_, **__: "for once")
     apart = observed(CASES[name].model, CASES[name].feeds, batch_size=7)[1]
     here = of_net(name, 7)
     assert (apart.apart, here.apart) == ("for once", "")
@@ -277,7 +278,7 @@ def test_a_weight_that_many_files_hold_is_no_obstacle(tmp_path: Any, monkeypatch
         path = tmp_path / f"{external}.onnx"
         onnx.save(made, path, save_as_external_data=external, location="w.bin", size_threshold=0)
         x = rng.standard_normal((5, 64)).astype(np.float32)
-        monkeypatch.setattr(module, "doubt", lambda *_, **__: "for once")
+        monkeypatch.setattr(isolation_policy, "doubt", lambda *_, **__: "for once")
         found = annotated(path, "activations", data={"x": x})[ACTIVATIONS]
         assert found.not_run == ""
         assert found.seen["y", 1].mean_abs == pytest.approx(np.abs(x @ weight).mean(0), rel=1e-5)
