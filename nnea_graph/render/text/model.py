@@ -78,7 +78,7 @@ def _dims(page: Page) -> list[Text]:
 
 
 def _data(page: Page) -> list[Text]:
-    """Data that the model ran on, so that nobody takes numbers of made-up data for his own."""
+    """Data that the model ran on, with a note where the inputs are synthetic."""
     data = page.report.data
     if data is None:
         return []

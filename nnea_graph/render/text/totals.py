@@ -93,7 +93,7 @@ def _beside(totals: Totals, field: str, written: Callable[[float], str]) -> str:
 
 
 def _made_up(totals: Totals, width: int) -> list[Text]:
-    """Importance on made-up data, beside |w|."""
+    """Importance on synthetic inputs, beside |w|."""
     found = totals.importance_totals if totals.statistics_of == "weights" else None
     if found is None or found.global_utilization is None:
         return []
@@ -103,7 +103,7 @@ def _made_up(totals: Totals, width: int) -> list[Text]:
 
 def _nulls(totals: Totals, width: int) -> list[Text]:
     """Utilization without any training, under the measured one."""
-    rows = [("  random weights", totals.weight_null, "|w| of the nearest initializer")]
+    rows = [("  random weights", totals.weight_null, "nearest initializer")]
     if totals.statistics_of == "importance":
         rows.append(("  shuffled", totals.importance_null, "importance with activations shuffled"))
     lines = []
@@ -125,9 +125,11 @@ def compression_potential(totals: Totals, width: int = 80) -> list[Text]:
 
 
 def _apart(null: ModelNull) -> str:
-    """The distance from the null in points and in standard errors."""
-    points = f"measured {100 * (null.measured - null.utilization):+.1f} points"
-    return points if null.deviation is None else f"{points} ({null.deviation:+,.1f} standard errors)"
+    """The utilization of the layers that have a null, and its distance from it in points and standard errors."""
+    points = f"{100 * (null.measured - null.utilization):+.1f} points"
+    errors = "" if null.deviation is None else f", {null.deviation:+,.1f} standard errors"
+    where = "this layer" if null.layers == 1 else f"these {null.layers:,} layers"
+    return f"{where}: {percent(null.measured)} ({points}{errors})"
 
 
 def _sparsity(totals: Totals, width: int) -> list[Text]:
